@@ -1,0 +1,1 @@
+"""Syncscape's engine: the process that turns an EnvironmentSpec into a picture; never imports bpy."""
