@@ -1,0 +1,243 @@
+"""EnvironmentSpec: the one description of a job, its limits and its validator."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SPEC_VERSION = 1
+KINDS = ("world", "plate")
+METHODS = ("sync", "multidiffusion", "sync-paper")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+MAX_PROMPT_CHARACTERS = 2000
+DEFAULT_PLATE_HEIGHT = 512
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The allowed range of one number: ``minimum <= value <= maximum``, in steps of ``step``."""
+
+    minimum: float
+    maximum: float
+    step: int = 1
+
+
+LIMITS: dict[str, Limit] = {
+    "width": Limit(64, 16384, 64),
+    "height": Limit(64, 4096, 64),
+    "steps": Limit(1, 200),
+    "guidance": Limit(0.0, 30.0),
+    "seed": Limit(0, 2**31 - 1),
+    "sync_strength": Limit(0.0, 100.0),
+    "sync_steps": Limit(0, 200),
+    "sync_decay": Limit(0.0, 1.0),
+    "stride": Limit(1, 512),
+}
+WORLD_WIDTH = Limit(256, 8192, 128)
+"""A world is twice as wide as high, so that its height is a multiple of 64 pixels too."""
+
+
+class SpecError(ValueError):
+    """A field of a spec cannot be used; names the field, the value and the remedy.
+
+    Attributes:
+        field: name of the field.
+        value: what was given, shortened for display.
+        problem: what is wrong with it.
+        remedy: what to do.
+    """
+
+    def __init__(self, field: str, value: object, problem: str, remedy: str) -> None:
+        shown = repr(value)
+        if len(shown) > 60:
+            shown = f"{shown[:57]}..."
+        self.field, self.value, self.problem, self.remedy = field, shown, problem, remedy
+        super().__init__(f"{field} = {shown}: {problem}. {remedy}")
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """What to make. The same spec, seed and device type give the same picture.
+
+    ``None`` means "the default of the chosen model or method", settled by the engine and
+    written into the result's ``spec.json``.
+
+    Attributes:
+        prompt: what the environment shows.
+        negative: what it should not show.
+        kind: ``world`` (2:1 equirectangular) or ``plate`` (a wide flat picture).
+        width, height: pixels; ``height`` follows from ``width`` for a world.
+        method: how the windows are joined (``sync``, ``multidiffusion``, ``sync-paper``).
+        model: ``draft``, a name of the table of models, a hub id, or a folder.
+        steps: denoising steps.
+        guidance: classifier-free guidance scale.
+        seed: seed of the initial noise; ``None`` draws one.
+        sync_strength: weight of the coherence gradient; 1 is the normal strength of ``sync``,
+            20 the published weight of ``sync-paper``.
+        sync_steps: how many of the first steps pull the windows together.
+        sync_decay: factor on the weight from one step to the next.
+        stride: distance of neighbouring windows in latent cells (8 pixels each).
+        device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+        precision: arithmetic of the network.
+    """
+
+    prompt: str
+    negative: str = ""
+    kind: str = "world"
+    width: int = 1024
+    height: int | None = None
+    method: str = "sync"
+    model: str = "draft"
+    steps: int | None = None
+    guidance: float | None = None
+    seed: int | None = None
+    sync_strength: float | None = None
+    sync_steps: int | None = None
+    sync_decay: float | None = None
+    stride: int | None = None
+    device: str = "auto"
+    precision: str = "auto"
+
+    @property
+    def pixel_height(self) -> int:
+        """Height of the picture in pixels."""
+        if self.height is not None:
+            return self.height
+        return self.width // 2 if self.kind == "world" else DEFAULT_PLATE_HEIGHT
+
+    def validated(self) -> EnvironmentSpec:
+        """Return this spec if every field can be used; raise SpecError for the first that cannot."""
+        _check_prompt("prompt", self.prompt, required=True)
+        _check_prompt("negative", self.negative, required=False)
+        _check_choice("kind", self.kind, KINDS)
+        _check_choice("method", self.method, METHODS)
+        _check_choice("precision", self.precision, PRECISIONS)
+        _check_text("model", self.model)
+        if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
+            raise SpecError("device", self.device, "not a device", "Use auto, cpu, mps, cuda or cuda:N.")
+        _check_number("width", self.width, LIMITS["width"], whole=True)
+        if self.height is not None:
+            _check_number("height", self.height, LIMITS["height"], whole=True)
+        if self.kind == "world":
+            self._check_world()
+        for name in ("steps", "seed", "sync_steps", "stride"):
+            if getattr(self, name) is not None:
+                _check_number(name, getattr(self, name), LIMITS[name], whole=True)
+        for name in ("guidance", "sync_strength", "sync_decay"):
+            if getattr(self, name) is not None:
+                _check_number(name, getattr(self, name), LIMITS[name], whole=False)
+        return self
+
+    def _check_world(self) -> None:
+        _check_number("width", self.width, WORLD_WIDTH, whole=True)
+        if self.height is not None and self.height * 2 != self.width:
+            raise SpecError(
+                "height",
+                self.height,
+                f"a world is twice as wide as high and the width is {self.width}",
+                f"Use {self.width // 2}, or leave the height out.",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values."""
+        return dataclasses.asdict(self)
+
+    def to_json(self) -> str:
+        """Return the spec as one line of JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, data: object) -> EnvironmentSpec:
+        """Build and validate a spec from plain JSON values; raise SpecError naming a bad field."""
+        if not isinstance(data, Mapping):
+            raise SpecError("spec", data, "not a JSON object", 'Give an object such as {"prompt": "…"}.')
+        names = {field.name for field in dataclasses.fields(cls)}
+        for name in data:
+            if name not in names:
+                near = difflib.get_close_matches(str(name), sorted(names), n=1)
+                hint = f"Did you mean {near[0]}?" if near else f"Known fields: {', '.join(sorted(names))}."
+                raise SpecError(str(name), data[name], "no such field", hint)
+        if "prompt" not in data:
+            raise SpecError("prompt", None, "missing", "Describe the environment in a few words.")
+        return cls(**data).validated()
+
+    @classmethod
+    def from_json(cls, text: str) -> EnvironmentSpec:
+        """Build and validate a spec from JSON text."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SpecError("spec", text, f"not JSON ({error})", "Check the file or the line.") from error
+        return cls.from_dict(data)
+
+    @classmethod
+    def from_file(cls, path: Path) -> EnvironmentSpec:
+        """Read a spec from a JSON file, or from the ``spec.json`` of an earlier result."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SpecError(
+                "spec", str(path), f"cannot be read ({error})", "Name a readable file."
+            ) from error
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SpecError("spec", str(path), f"not JSON ({error})", "Check the file.") from error
+        if isinstance(data, dict) and isinstance(data.get("spec"), dict):
+            data = data["spec"]
+        return cls.from_dict(data)
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise SpecError(name, value, "empty or not a text", "Give a text.")
+    if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in value):
+        raise SpecError(name, value, "contains control characters", "Remove them, or type the text again.")
+    if any(unicodedata.category(character) == "Cs" for character in value):
+        raise SpecError(name, value, "is not valid Unicode", "Type the text again.")
+
+
+def _check_prompt(name: str, value: object, required: bool) -> None:
+    if not required and value == "":
+        return
+    if required and (not isinstance(value, str) or not value.strip()):
+        raise SpecError(name, value, "empty", "Describe the environment in a few words.")
+    _check_text(name, value)
+    if len(str(value)) > MAX_PROMPT_CHARACTERS:
+        raise SpecError(
+            name,
+            value,
+            f"{len(str(value))} characters long, at most {MAX_PROMPT_CHARACTERS} are allowed",
+            "Shorten it; models read only the first few dozen words.",
+        )
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SpecError(name, value, "not one of the choices", f"Use one of {', '.join(choices)}.")
+
+
+def _check_number(name: str, value: object, limit: Limit, whole: bool) -> None:
+    wanted = "a whole number" if whole else "a number"
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        raise SpecError(name, value, f"not {wanted}", f"Use {wanted}, {_span(limit)}.")
+    if not math.isfinite(value):  # type: ignore[arg-type]
+        raise SpecError(name, value, "not a finite number", f"Use {wanted}, {_span(limit)}.")
+    if not limit.minimum <= value <= limit.maximum:  # type: ignore[operator]
+        raise SpecError(name, value, "out of range", f"Use {wanted}, {_span(limit)}.")
+    if limit.step > 1 and value % limit.step:  # type: ignore[operator]
+        nearest = max(limit.minimum, round(value / limit.step) * limit.step)  # type: ignore[operator]
+        raise SpecError(name, value, f"not a multiple of {limit.step}", f"The nearest is {nearest:g}.")
+
+
+def _span(limit: Limit) -> str:
+    return f"{limit.minimum:g} to {limit.maximum:g}"
