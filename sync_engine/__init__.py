@@ -1,1 +1,3 @@
 """Syncscape's engine: the process that turns an EnvironmentSpec into a picture; never imports bpy."""
+
+VERSION = "0.1.0"

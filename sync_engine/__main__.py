@@ -1,0 +1,177 @@
+"""The engine's command line: generate, serve, doctor."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from sync_engine.errors import JobCancelled, describe
+from sync_engine.interface.messages import (
+    EXIT_CANCELLED,
+    EXIT_STATUS,
+    Accepted,
+    Cancelled,
+    Done,
+    Event,
+    Failed,
+    FailureCode,
+    Progress,
+    encode,
+)
+from sync_engine.interface.spec import KINDS, METHODS, PRECISIONS, EnvironmentSpec, SpecError
+
+SPEC_OPTIONS: dict[str, dict[str, Any]] = {
+    "prompt": {"help": "what the environment shows"},
+    "negative": {"help": "what it should not show"},
+    "kind": {"choices": KINDS, "help": "a 360° world or a flat plate"},
+    "width": {"type": int, "help": "pixels"},
+    "height": {"type": int, "help": "pixels (a world: half the width)"},
+    "method": {"choices": METHODS},
+    "model": {"metavar": "draft|ID|DIR", "help": "a name of the table, a hub id or a folder"},
+    "steps": {"type": int, "help": "denoising steps"},
+    "guidance": {"type": float, "help": "classifier-free guidance scale"},
+    "seed": {"type": int},
+    "sync_strength": {"type": float, "help": "1 is normal for sync, 20 for sync-paper"},
+    "sync_steps": {"type": int, "help": "how many of the first steps pull the windows together"},
+    "sync_decay": {"type": float, "help": "factor on the strength from step to step"},
+    "stride": {"type": int, "help": "distance of neighbouring windows in latent cells"},
+    "device": {"metavar": "auto|cpu|cuda|cuda:N|mps"},
+    "precision": {"choices": PRECISIONS},
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    root = argparse.ArgumentParser(prog="python -m sync_engine", description=__doc__)
+    commands = root.add_subparsers(dest="command", required=True)
+    generate = commands.add_parser("generate", help="make one environment")
+    for name, options in SPEC_OPTIONS.items():
+        generate.add_argument(f"--{name.replace('_', '-')}", default=None, **options)
+    generate.add_argument("--spec", type=Path, help="a JSON spec or a result's spec.json; options win")
+    generate.add_argument("--out", type=Path, required=True, help="folder of the result")
+    generate.add_argument("--json", action="store_true", help="print the protocol's events")
+    serve = commands.add_parser("serve", help="speak the protocol on stdin and stdout")
+    serve.add_argument("--idle-release", type=float, default=600.0, metavar="SECONDS")
+    doctor = commands.add_parser("doctor", help="say what is here and what would be used")
+    doctor.add_argument("--json", action="store_true")
+    return root
+
+
+def spec_from(options: argparse.Namespace) -> EnvironmentSpec:
+    """Return the validated spec of ``generate``'s options; SpecError names what is wrong."""
+    given = {name: getattr(options, name) for name in SPEC_OPTIONS if getattr(options, name) is not None}
+    if options.spec is None:
+        return EnvironmentSpec.from_dict(given)
+    base = EnvironmentSpec.from_file(options.spec)
+    if "width" in given and "height" not in given:
+        given["height"] = None
+    return dataclasses.replace(base, **given).validated()
+
+
+def generate(options: argparse.Namespace) -> int:
+    """Run one job and return the exit status of the contract."""
+    if options.json:
+        from sync_engine.service import take_stdout
+
+        stream = take_stdout()
+
+        def emit(event: Event) -> None:
+            stream.write(encode(event))
+
+        return _generate(options, emit)
+    from sync_engine.terminal import TerminalProgress
+
+    with TerminalProgress() as bar:
+
+        def emit_words(event: Event) -> None:
+            if isinstance(event, Progress):
+                bar.show(event)
+            elif isinstance(event, Failed):
+                sys.stderr.write(f"{event.message} {event.hint}\n".replace("  ", " "))
+            elif isinstance(event, Done):
+                lines = [*event.files.values(), f"{event.timings['total']:.1f} s"]
+                sys.stdout.write("\n".join(lines) + "\n")
+
+        return _generate(options, emit_words)
+
+
+def _generate(options: argparse.Namespace, emit: Any) -> int:
+    job = options.out.name or "result"
+    try:
+        spec = spec_from(options)
+    except SpecError as error:
+        message = f"{error.field} = {error.value}: {error.problem}."
+        emit(Failed(job, FailureCode.BAD_SPEC, message, error.remedy))
+        return EXIT_STATUS[FailureCode.BAD_SPEC]
+    problem = _missing_packages()
+    if problem is not None:
+        emit(problem)
+        return 1
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    from sync_engine.job import Engine, with_seed
+    from sync_engine.progress import Reporter
+
+    spec = with_seed(spec)
+    emit(Accepted(job, spec.to_dict()))
+    try:
+        files, timings = Engine().run(spec, options.out, Reporter(job, emit, options.json), stop.is_set, job)
+    except JobCancelled:
+        emit(Cancelled(job))
+        return EXIT_CANCELLED
+    except Exception as error:  # the boundary of the command: words, not a traceback
+        failure = describe(error)
+        if failure.code is FailureCode.INTERNAL:
+            logging.getLogger(__name__).exception("generate failed")
+        emit(Failed(job, failure.code, failure.message, failure.hint))
+        return EXIT_STATUS.get(failure.code, 1)
+    emit(Done(job, files, timings))
+    return 0
+
+
+def _missing_packages() -> Failed | None:
+    from sync_engine.doctor import INSTALL_HINT, missing_packages
+
+    missing = missing_packages()
+    if not missing:
+        return None
+    message = f"The engine's Python {sys.executable} has no {', '.join(missing)}."
+    return Failed(None, FailureCode.ENGINE_MISSING, message, INSTALL_HINT)
+
+
+def doctor(as_json: bool) -> int:
+    """Print the report; exit status 0 when everything needed is here."""
+    from sync_engine.doctor import examine, in_words
+
+    report = examine()
+    sys.stdout.write((json.dumps(report, indent=2) if as_json else in_words(report)) + "\n")
+    return 1 if report["problems"] else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if options.command == "generate":
+        return generate(options)
+    if options.command == "doctor":
+        return doctor(options.json)
+    from sync_engine.service import serve
+
+    problem = _missing_packages()
+    if problem is not None:
+        sys.stdout.buffer.write(encode(problem))
+        return 1
+    return serve(options.idle_release)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

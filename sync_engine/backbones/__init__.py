@@ -1,0 +1,8 @@
+"""Backbones: one file per model family behind the verbs encode, predict, decode and preview."""
+
+from __future__ import annotations
+
+from sync_engine.backbones.loading import load
+from sync_engine.backbones.stable_diffusion import StableDiffusion
+
+__all__ = ["StableDiffusion", "load"]

@@ -1,0 +1,135 @@
+"""Find a model's folder, check it, and load its parts: safetensors only, no code from the hub."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sync_engine.errors import ModelNotAvailable
+from sync_engine.models import Model
+
+PARTS = ("vae", "text_encoder", "tokenizer", "unet", "scheduler")
+_ALLOW = ["model_index.json", *(f"{part}/*.json" for part in PARTS), "*/*.txt", "*/*.safetensors"]
+
+
+def folder_of(model: Model) -> Path:
+    """Return the local folder of a model, fetching a hub id when the environment allows it."""
+    if Path(model.source).is_dir():
+        return Path(model.source)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+    try:
+        return Path(snapshot_download(model.source, allow_patterns=_ALLOW, local_files_only=offline))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError, ValueError) as error:
+        how = "Online access is off: allow it in Blender's preferences" if offline else "Check the connection"
+        raise ModelNotAvailable(
+            f"model = {model.source!r} is not on this computer and could not be fetched ({error}).",
+            f"{how}, name a local folder, or use the bundled model 'draft'.",
+        ) from error
+
+
+def class_names(folder: Path) -> dict[str, str]:
+    """Return the class of each part from ``model_index.json``; raise ModelNotAvailable."""
+    index = folder / "model_index.json"
+    try:
+        data = json.loads(index.read_text(encoding="utf-8"))
+        names = {part: data[part][1] for part in PARTS}
+        if not all(isinstance(name, str) for name in names.values()):
+            raise TypeError("a part has no class")
+    except FileNotFoundError as error:
+        raise ModelNotAvailable(
+            f"model folder {folder} has no model_index.json.",
+            "Name a folder in diffusers' format, as save_pretrained writes it.",
+        ) from error
+    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+        raise ModelNotAvailable(
+            f"{index} does not describe a Stable Diffusion model ({error!r}).",
+            f"The parts {', '.join(PARTS)} must be there; fetch the model again.",
+        ) from error
+    return names
+
+
+def check_weights(folder: Path) -> None:
+    """Parse the header of every weights file; raise ModelNotAvailable for a missing or damaged one."""
+    from safetensors import SafetensorError, safe_open
+
+    for part in ("vae", "text_encoder", "unet"):
+        files = sorted((folder / part).glob("*.safetensors"))
+        if not files:
+            raise ModelNotAvailable(
+                f"{folder / part} has no safetensors weights.",
+                "Only safetensors files are read; convert the model or fetch it again.",
+            )
+        for file in files:
+            try:
+                with safe_open(file, framework="pt") as weights:
+                    empty = not list(weights.keys())
+            except (SafetensorError, OSError) as error:
+                raise ModelNotAvailable(
+                    f"The weights file {file} is damaged ({error}).", "Delete it and fetch the model again."
+                ) from error
+            if empty:
+                raise ModelNotAvailable(f"The weights file {file} is empty.", "Fetch the model again.")
+
+
+def load_parts(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
+    """Load the parts of a Stable Diffusion folder on the CPU in one precision."""
+    import sync_engine.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
+
+    import diffusers  # isort: skip
+    import transformers  # isort: skip
+
+    diffusers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    names = class_names(folder)
+    check_weights(folder)
+    parts: dict[str, Any] = {}
+    for part, name in names.items():
+        library = transformers if part in ("text_encoder", "tokenizer") else diffusers
+        cls = getattr(library, name, None)
+        if cls is None or (part == "unet" and name != "UNet2DConditionModel"):
+            raise ModelNotAvailable(
+                f"{folder}: this engine cannot load {part} of class {name}.",
+                "Use a Stable Diffusion 1.x or 2.x model or the bundled model 'draft'.",
+            )
+        options: dict[str, Any] = {}
+        if part == "text_encoder":
+            options = {"dtype": dtype, "use_safetensors": True}
+        elif part in ("unet", "vae"):
+            options = {"torch_dtype": dtype, "use_safetensors": True}
+        variant = _variant(folder / part)
+        if options and variant:
+            options["variant"] = variant
+        try:
+            parts[part] = cls.from_pretrained(folder / part, local_files_only=True, **options)
+        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+            raise ModelNotAvailable(
+                f"{folder}: the part {part} could not be loaded ({_first_line(error)}).",
+                "Fetch the model again, or use the bundled model 'draft'.",
+            ) from error
+    return parts
+
+
+def _variant(folder: Path) -> str | None:
+    """Return ``fp16`` where a part has its weights in that variant only."""
+    names = [file.name for file in folder.glob("*.safetensors")]
+    return "fp16" if names and all(".fp16" in name for name in names) else None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [repr(error)])[0][:300]
+
+
+def load(model: Model, device: torch.device, dtype: torch.dtype) -> Any:
+    """Load a model of any supported family onto a device and return its backbone."""
+    from sync_engine.backbones.stable_diffusion import StableDiffusion
+
+    folder = folder_of(model)
+    return StableDiffusion(folder, load_parts(folder, dtype), device, dtype)

@@ -1,0 +1,59 @@
+"""Latents to pixels: circular in longitude, in tiles whose overlap is feathered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from sync_engine.canvas.plane import window_starts
+
+TILE, OVERLAP = 64, 16
+"""Side of a tile and overlap of neighbouring tiles, in latent cells."""
+
+
+@torch.no_grad()
+def decode_plane(
+    decode: Callable[[torch.Tensor], torch.Tensor],
+    latents: torch.Tensor,
+    scale: int,
+    wrap: bool,
+    on_tile: Callable[[int, int], None] | None = None,
+) -> torch.Tensor:
+    """Decode a canvas ``(1, C, H, W)`` to sRGB ``(3, H·scale, W·scale)`` in [0, 1], float32.
+
+    Tiles reach over the wrap, so that the left and right edges of a world are decoded with the
+    same neighbours as any other column; memory does not grow with the width apart from the result.
+
+    Args:
+        decode: latents ``(1, C, h, w)`` to sRGB in [-1, 1].
+        latents: clean latents.
+        scale: pixels per cell.
+        wrap: whether longitude is circular.
+        on_tile: called with (tiles done, tiles) after each; may raise to stop.
+    """
+    height, width = latents.shape[-2:]
+    # A wrapped canvas narrower than a tile is decoded with its own continuation around it.
+    tile_h, tile_w = min(TILE, height), TILE if wrap else min(TILE, width)
+    rows = window_starts(height, tile_h, TILE - OVERLAP, wrap=False)
+    columns = window_starts(width, tile_w, TILE - OVERLAP, wrap)
+    picture = torch.zeros(3, height * scale, width * scale)
+    total = torch.zeros(height * scale, width * scale)
+    weight = torch.outer(_ramp(tile_h * scale, OVERLAP * scale), _ramp(tile_w * scale, OVERLAP * scale))
+    tiles = [(top, left) for top in rows for left in columns]
+    for done, (top, left) in enumerate(tiles):
+        cells = torch.arange(left, left + tile_w) % width
+        pixels = torch.arange(left * scale, (left + tile_w) * scale) % (width * scale)
+        tile = decode(latents[..., top : top + tile_h, :][..., cells.to(latents.device)])[0].float().cpu()
+        band = slice(top * scale, (top + tile_h) * scale)
+        picture[:, band].index_add_(2, pixels, tile * weight)
+        total[band].index_add_(1, pixels, weight)
+        if on_tile is not None:
+            on_tile(done + 1, len(tiles))
+    return (picture.div_(total).add_(1).div_(2)).clamp_(0, 1)
+
+
+def _ramp(size: int, overlap: int) -> torch.Tensor:
+    """Weights of a tile's pixels along one axis: one inside, falling linearly over the overlap."""
+    position = torch.arange(size, dtype=torch.float32) + 0.5
+    return (torch.minimum(position, size - position) / overlap).clamp(max=1.0)

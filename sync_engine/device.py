@@ -1,0 +1,101 @@
+"""Where the engine computes and in which precision; memory for the window batch."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import torch
+
+from sync_engine.errors import EngineError
+from sync_engine.interface.messages import FailureCode
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device for ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``; EngineError if absent."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if name.startswith("cuda"):
+        number = int(name.partition(":")[2] or 0)
+        if number >= torch.cuda.device_count():
+            found = torch.cuda.device_count()
+            raise EngineError(
+                FailureCode.BAD_SPEC,
+                f"device = {name!r}: this Python's torch sees {found} CUDA device(s).",
+                "Use auto or cpu, or install a CUDA build of torch for the engine.",
+            )
+        return torch.device("cuda", number)
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise EngineError(FailureCode.BAD_SPEC, "device = 'mps' is not there.", "Use auto or cpu.")
+    return torch.device(name)
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Return the precision of the network; ``auto`` takes the fastest that is safe on the device."""
+    if name != "auto":
+        if name == "fp16" and device.type == "cpu":
+            raise EngineError(
+                FailureCode.BAD_SPEC, "precision = 'fp16' does not run on the CPU.", "Use auto, bf16 or fp32."
+            )
+        return DTYPES[name]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device.type == "mps":
+        return torch.float16
+    return torch.bfloat16 if cpu_has_fast_bf16() else torch.float32
+
+
+def cpu_has_fast_bf16() -> bool:
+    """Whether this processor multiplies bfloat16 matrices in hardware (AMX or AVX-512 BF16)."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            flags = next((line for line in file if line.startswith("flags")), "").split()
+    except OSError:
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of a device for people."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else "Apple GPU"
+
+
+def free_memory_gb(device: torch.device) -> float:
+    """Return the free memory of a device in GiB (for a CPU: what the system says is available)."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] / 2**30
+    try:
+        with open("/proc/meminfo", encoding="utf-8") as file:
+            available = next(line for line in file if line.startswith("MemAvailable"))
+        return int(available.split()[1]) / 2**20
+    except (OSError, StopIteration):
+        pages = os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**21
+        return pages * 4096 / 2**30 / 2
+
+
+def window_batch(device: torch.device, window: int) -> int:
+    """Return how many windows of ``window``² cells to begin with; halved later when that is too many."""
+    if device.type != "cuda":
+        return 16 if window <= 32 else 4
+    per_window_gb = 1.2 * (window / 64) ** 2
+    return max(1, min(32, int(free_memory_gb(device) * 0.6 / per_window_gb)))
+
+
+def peak_memory_gb(device: torch.device) -> float:
+    """Return the peak memory of this process on a device, in GiB (0 where the system does not say)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    unit = 2**30 if sys.platform == "darwin" else 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

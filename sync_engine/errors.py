@@ -1,0 +1,52 @@
+"""The engine's errors: what went wrong, which exit status it has, and what the user can do."""
+
+from __future__ import annotations
+
+from sync_engine.interface.messages import FailureCode
+
+
+class EngineError(Exception):
+    """A failure that the user can understand.
+
+    Attributes:
+        code: decides the exit status and how the panel shows it.
+        message: what was wrong, with the name and the value.
+        hint: the remedy.
+    """
+
+    def __init__(self, code: FailureCode, message: str, hint: str = "") -> None:
+        self.code, self.message, self.hint = code, message, hint
+        super().__init__(f"{message} {hint}".strip())
+
+
+class ModelNotAvailable(EngineError):
+    """A model cannot be found, read or used."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(FailureCode.MODEL_NOT_AVAILABLE, message, hint)
+
+
+class OutOfMemory(EngineError):
+    """Even one window at a time does not fit."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(FailureCode.OUT_OF_MEMORY, message, hint)
+
+
+class OutputError(EngineError):
+    """A result cannot be written where it was asked for."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(FailureCode.OUTPUT, message, hint)
+
+
+def describe(error: Exception) -> EngineError:
+    """Return any error as one that the user can read; an unexpected one is named, not explained."""
+    if isinstance(error, EngineError):
+        return error
+    text = f"The engine met an unexpected error ({type(error).__name__}: {error})."
+    return EngineError(FailureCode.INTERNAL, text[:500], "The log has the details.")
+
+
+class JobCancelled(Exception):
+    """Raised inside a job when its cancel flag is seen."""

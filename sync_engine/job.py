@@ -1,0 +1,262 @@
+"""One job from its spec to the files: load, encode, denoise, decode, write."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import platform
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sync_engine import VERSION, models, output
+from sync_engine.canvas.plane import PlaneCanvas
+from sync_engine.decoding import decode_plane
+from sync_engine.device import choose_device, choose_dtype, device_name, peak_memory_gb, window_batch
+from sync_engine.errors import EngineError, JobCancelled, OutOfMemory, OutputError
+from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.spec import SPEC_VERSION, EnvironmentSpec
+from sync_engine.progress import Reporter
+from sync_engine.radiance.srgb import to_linear
+from sync_engine.sampling import Conditioning, Step, WindowBatch, is_out_of_memory, sample
+from sync_engine.sync.methods import Settings, pull_for, settings
+
+PREVIEW_SHARE = 0.05
+"""Live previews may take this share of the denoising time."""
+PREVIEW_EVERY_S = 0.5
+PREVIEW_CELLS = 64
+
+
+def with_seed(spec: EnvironmentSpec) -> EnvironmentSpec:
+    """Return the spec with a seed, drawn if it had none."""
+    if spec.seed is not None:
+        return spec
+    return dataclasses.replace(spec, seed=secrets.randbelow(2**31))
+
+
+class Engine:
+    """Keeps one model loaded between jobs and runs jobs one at a time."""
+
+    def __init__(self) -> None:
+        self._loaded: tuple[tuple[str, str, str], Any] | None = None
+
+    def release(self) -> None:
+        """Drop the model and give its memory back."""
+        import gc
+
+        self._loaded = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def run(
+        self,
+        spec: EnvironmentSpec,
+        out: Path,
+        reporter: Reporter,
+        cancelled: Callable[[], bool] = lambda: False,
+        job_id: str | None = None,
+    ) -> tuple[dict[str, str], dict[str, float]]:
+        """Make the picture of a validated spec in the folder ``out``.
+
+        Returns the files (``image``, ``preview``, ``spec``) and the seconds of each stage. Raises
+        EngineError for what the user can mend and JobCancelled; either way no file is left.
+        """
+        spec = with_seed(spec.validated())
+        pixels = spec.width * spec.pixel_height
+        with output.ResultFolder(out, needed_bytes=pixels * 12 + 2**20) as folder:
+            try:
+                timings = _Job(self, spec, folder, reporter, cancelled).run(job_id or folder.out.name)
+                folder.finish()
+            except OSError as error:
+                raise OutputError(
+                    f"out = {folder.out} cannot be written ({error}).",
+                    "Free some space or name another folder.",
+                ) from error
+            except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self.release()
+                raise OutOfMemory(
+                    f"There is not enough memory for {spec.width} × {spec.pixel_height} with {spec.model}.",
+                    "Choose a smaller size or model, or close other programs.",
+                ) from error
+        names = {"image": output.IMAGE_NAMES[spec.kind], "preview": "preview.png", "spec": "spec.json"}
+        return {kind: str(folder.out / name) for kind, name in names.items()}, timings
+
+    def backbone(self, spec: EnvironmentSpec) -> Any:
+        """Return the spec's model on the spec's device, loading it when another was there."""
+        from sync_engine.backbones import load
+
+        device = choose_device(spec.device)
+        dtype = choose_dtype(spec.precision, device)
+        model = models.find(spec.model)
+        key = (model.source, str(device), str(dtype))
+        if self._loaded is None or self._loaded[0] != key:
+            self.release()
+            self._loaded = (key, load(model, device, dtype))
+        return self._loaded[1]
+
+
+class _Job:
+    """The stages of one job and what they share."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        spec: EnvironmentSpec,
+        folder: output.ResultFolder,
+        reporter: Reporter,
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self.engine, self.spec, self.folder = engine, spec, folder
+        self.reporter, self.cancelled = reporter, cancelled
+        self.timings: dict[str, float] = {}
+        self._preview_cost, self._last_preview, self._denoise_start = 0.0, 0.0, 0.0
+
+    def run(self, job_id: str) -> dict[str, float]:
+        started = time.perf_counter()
+        model = models.find(self.spec.model)
+        steps = self.spec.steps or model.steps
+        guidance = model.guidance if self.spec.guidance is None else self.spec.guidance
+        chosen = settings(self.spec, steps)
+        backbone = self._stage("load", lambda: self.engine.backbone(self.spec))
+        canvas = self._canvas(backbone, chosen)
+        conditioning = self._stage("encode", lambda: self._encode(backbone, canvas, guidance))
+        latents = self._stage("denoise", lambda: self._denoise(backbone, canvas, conditioning, chosen, steps))
+        picture = self._stage("decode", lambda: self._decode(backbone, latents))
+        full = dataclasses.replace(
+            self.spec,
+            height=self.spec.pixel_height,
+            steps=steps,
+            guidance=guidance,
+            sync_strength=chosen.strength,
+            sync_steps=chosen.steps,
+            sync_decay=chosen.decay,
+            stride=self._stride(backbone),
+        )
+        self._stage("write", lambda: self._write_pictures(picture, full))
+        self.timings["total"] = round(time.perf_counter() - started, 3)
+        self._write_record(full, backbone, job_id)
+        return self.timings
+
+    def _stage(self, name: str, work: Callable[[], Any]) -> Any:
+        self._check_cancel()
+        self.reporter.stage(name)
+        start = time.perf_counter()
+        result = work()
+        self.timings[name] = round(time.perf_counter() - start, 3)
+        return result
+
+    def _check_cancel(self) -> None:
+        if self.cancelled():
+            raise JobCancelled
+
+    def _canvas(self, backbone: Any, chosen: Settings) -> PlaneCanvas:
+        return PlaneCanvas(
+            self.spec.pixel_height // backbone.scale,
+            self.spec.width // backbone.scale,
+            backbone.window,
+            self._stride(backbone),
+            wrap=self.spec.kind == "world",
+            uniform=chosen.uniform,
+        )
+
+    def _stride(self, backbone: Any) -> int:
+        """Half a window; a quarter for the paper's method, which is its 16 of 64 cells."""
+        return self.spec.stride or backbone.window // (4 if self.spec.method == "sync-paper" else 2)
+
+    def _encode(self, backbone: Any, canvas: PlaneCanvas, guidance: float) -> Conditioning:
+        unknown = backbone.unknown_words(self.spec.prompt)
+        if unknown:
+            self.reporter.note(f"The model {self.spec.model} does not know: {', '.join(unknown)}.")
+        prompts = backbone.encode([self.spec.prompt])
+        negative = backbone.encode([self.spec.negative])
+        return Conditioning(prompts, negative, [0] * len(canvas.corners), guidance)
+
+    def _denoise(
+        self, backbone: Any, canvas: PlaneCanvas, conditioning: Conditioning, chosen: Settings, steps: int
+    ) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(int(self.spec.seed or 0))
+        state = canvas.noise(backbone.channels, generator).to(backbone.device)
+        size = window_batch(backbone.device, backbone.window)
+        batch = WindowBatch(size, self.reporter.note)
+        pull = pull_for(self.spec.method, chosen, backbone, size)
+        self._denoise_start = time.perf_counter()
+
+        def on_step(step: Step) -> None:
+            self._check_cancel()
+            self.reporter.step(step.step, step.steps, self._preview(backbone, step))
+
+        scheduler = backbone.scheduler(chosen.scheduler, steps)
+        return sample(backbone, canvas, scheduler, state, conditioning, pull, batch, on_step)
+
+    def _preview(self, backbone: Any, step: Step) -> Path | None:
+        """Write the picture as it is now, when previews are wanted and cost little enough."""
+        now = time.perf_counter()
+        elapsed = now - self._denoise_start
+        late = now - self._last_preview > PREVIEW_EVERY_S
+        if not self.reporter.wants_preview or not late or self._preview_cost > PREVIEW_SHARE * elapsed:
+            return None
+        factor = min(1.0, PREVIEW_CELLS / step.x0.shape[-1])
+        small = torch.nn.functional.interpolate(step.x0, scale_factor=factor, mode="area")
+        picture = backbone.decode(small)[0].float().add(1).div(2).clamp(0, 1)
+        path = self.folder.partial / "live.png"
+        output.write_png(path, picture.permute(1, 2, 0).cpu().numpy())
+        self._last_preview = time.perf_counter()
+        self._preview_cost += self._last_preview - now
+        return path
+
+    def _decode(self, backbone: Any, latents: torch.Tensor) -> np.ndarray:
+        def on_tile(done: int, tiles: int) -> None:
+            self._check_cancel()
+            self.reporter.step(done, tiles, None)
+
+        picture = decode_plane(backbone.decode, latents, backbone.scale, self.spec.kind == "world", on_tile)
+        return picture.permute(1, 2, 0).numpy()
+
+    def _write_pictures(self, picture: np.ndarray, full: EnvironmentSpec) -> None:
+        if not np.isfinite(picture).all():
+            raise EngineError(
+                FailureCode.INTERNAL,
+                f"The model made numbers that are no colours (precision {full.precision}).",
+                "Use the precision bf16 or fp32.",
+            )
+        partial = self.folder.partial
+        (partial / "live.png").unlink(missing_ok=True)
+        image = partial / output.IMAGE_NAMES[full.kind]
+        if full.kind == "world":
+            output.write_exr(image, to_linear(picture), {"syncscape": full.to_json()})
+        else:
+            output.write_png(image, picture)
+        output.write_png(partial / "preview.png", output.thumbnail(picture))
+
+    def _write_record(self, full: EnvironmentSpec, backbone: Any, job_id: str) -> None:
+        record = {
+            "spec_version": SPEC_VERSION,
+            "id": job_id,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "spec": full.to_dict(),
+            "engine": _versions(backbone),
+            "timings": self.timings,
+        }
+        output.write_json(self.folder.partial / "spec.json", record)
+
+
+def _versions(backbone: Any) -> dict[str, Any]:
+    import diffusers
+
+    return {
+        "syncscape": VERSION,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "diffusers": diffusers.__version__,
+        "device": device_name(backbone.device),
+        "precision": str(backbone.dtype).removeprefix("torch."),
+        "peak_memory_gb": round(peak_memory_gb(backbone.device), 3),
+    }

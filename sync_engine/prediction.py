@@ -1,0 +1,58 @@
+"""Conversions between what a network predicts (ε, v, x0 or flow velocity) and the clean x0.
+
+A noisy latent is ``x = α·x0 + σ·ε``. With that, ε-prediction, v-prediction (Salimans and Ho
+2022, ``v = α·ε − σ·x0``) and flow matching (``α = 1 − σ``, ``v = ε − x0``) all give x0, and an
+edited x0 gives back the prediction that a diffusers scheduler expects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Level:
+    """The noise of one timestep: ``alpha`` of the signal and ``sigma`` of the noise."""
+
+    alpha: float
+    sigma: float
+    kind: str
+
+    def to_x0(self, prediction: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
+        """Return the clean latents that a prediction means."""
+        if self.kind == "sample":
+            return prediction
+        if self.kind == "v_prediction":
+            return self.alpha * noisy - self.sigma * prediction
+        if self.kind == "flow_prediction":
+            return noisy - self.sigma * prediction
+        return (noisy - self.sigma * prediction) / self.alpha
+
+    def from_x0(self, x0: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
+        """Return the prediction that means these clean latents."""
+        if self.kind == "sample":
+            return x0
+        if self.kind == "v_prediction":
+            return (self.alpha * noisy - x0) / self.sigma
+        if self.kind == "flow_prediction":
+            return (noisy - x0) / self.sigma
+        return (noisy - self.alpha * x0) / self.sigma
+
+
+def levels(scheduler: Any) -> list[Level]:
+    """Return the noise level of every timestep of a diffusers scheduler, in order.
+
+    Supports the schedulers whose samples are variance preserving (DDIM, DPM-Solver, UniPC) and
+    the flow-matching ones. Raises ValueError for another.
+    """
+    kind = scheduler.config.get("prediction_type", "epsilon")
+    if scheduler.__class__.__name__.startswith("FlowMatch"):
+        return [Level(1 - s, s, "flow_prediction") for s in scheduler.sigmas[:-1].tolist()]
+    if scheduler.init_noise_sigma != 1.0 or not hasattr(scheduler, "alphas_cumprod"):
+        raise ValueError(f"{scheduler.__class__.__name__} does not keep the variance; use DDIM or DPM-Solver")
+    signal = scheduler.alphas_cumprod[scheduler.timesteps.cpu()].double()
+    pairs = zip(signal.sqrt().tolist(), (1 - signal).sqrt().tolist(), strict=True)
+    return [Level(alpha, sigma, kind) for alpha, sigma in pairs]

@@ -1,0 +1,41 @@
+"""What a job tells about itself: stage, step, time left, notes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sync_engine.interface.messages import Progress
+
+
+class Reporter:
+    """Turns a job's steps into Progress events with an estimate of the time left.
+
+    Args:
+        job: id of the job.
+        emit: takes each event.
+        wants_preview: whether pictures of the unfinished result are worth making.
+    """
+
+    def __init__(self, job: str, emit: Callable[[Progress], None], wants_preview: bool = True) -> None:
+        self.job, self._emit, self.wants_preview = job, emit, wants_preview
+        self._stage, self._stage_start = "load", time.perf_counter()
+        self._last = (0, 0)
+
+    def stage(self, name: str) -> None:
+        """Begin a stage: ``load``, ``encode``, ``denoise``, ``decode`` or ``write``."""
+        self._stage, self._stage_start, self._last = name, time.perf_counter(), (0, 0)
+        self._emit(Progress(self.job, name, 0, 0))
+
+    def step(self, step: int, steps: int, preview: Path | None = None) -> None:
+        """Report ``step`` of ``steps`` done in this stage."""
+        per_step = (time.perf_counter() - self._stage_start) / step
+        eta = round(per_step * (steps - step), 2)
+        self._last = (step, steps)
+        picture = str(preview) if preview is not None else None
+        self._emit(Progress(self.job, self._stage, step, steps, eta, picture))
+
+    def note(self, text: str) -> None:
+        """Tell the user one sentence."""
+        self._emit(Progress(self.job, self._stage, *self._last, note=text))

@@ -1,0 +1,1 @@
+"""From the 8-bit picture that a diffusion model makes to the light that a World gives."""

@@ -1,0 +1,162 @@
+"""The joint diffusion loop: many overlapping windows, one canvas, one scheduler step each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from sync_engine.canvas import Canvas
+from sync_engine.errors import OutOfMemory
+from sync_engine.prediction import Level, levels
+
+
+@dataclass
+class Conditioning:
+    """Text embeddings for every window.
+
+    Attributes:
+        prompts: ``(P, L, D)`` embeddings of the distinct prompts.
+        negative: ``(1, L, D)`` embedding of the negative prompt.
+        index: which of the prompts each of the V windows has.
+        guidance: classifier-free guidance scale; at 1 or below the negative is not evaluated.
+    """
+
+    prompts: torch.Tensor
+    negative: torch.Tensor
+    index: list[int]
+    guidance: float
+
+
+class Denoiser(Protocol):
+    """The part of a backbone that the loop calls."""
+
+    def predict(
+        self, windows: torch.Tensor, timestep: torch.Tensor, conditioning: Conditioning, index: list[int]
+    ) -> torch.Tensor:
+        """Return the network's guided prediction for windows whose prompts are ``index``."""
+        ...
+
+
+Predict = Callable[[torch.Tensor, list[int]], torch.Tensor]
+"""Noisy windows and their numbers to clean windows, at the current timestep."""
+
+
+class Pull(Protocol):
+    """A method: it may change windows and their clean predictions to bring them together."""
+
+    def __call__(
+        self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
+    ) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """Return (changed noisy windows or None if they stay, clean windows)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """What ``on_step`` is told: ``step`` of ``steps`` are done, ``x0`` is the clean state now."""
+
+    step: int
+    steps: int
+    x0: torch.Tensor
+
+
+def no_pull(
+    step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
+) -> tuple[torch.Tensor | None, torch.Tensor]:
+    """MultiDiffusion (Bar-Tal et al. 2023): the windows meet in their overlap and nowhere else."""
+    return None, x0
+
+
+class WindowBatch:
+    """How many windows the denoiser sees at once; halves when they do not fit into memory."""
+
+    def __init__(self, size: int, on_note: Callable[[str], None] | None = None) -> None:
+        self.size = max(1, size)
+        self._on_note = on_note or (lambda note: None)
+
+    def map(self, function: Predict, windows: torch.Tensor, index: list[int]) -> torch.Tensor:
+        """Apply ``function`` to the windows in batches and join what it returns."""
+        done: list[torch.Tensor] = []
+        start = 0
+        while start < len(index):
+            part = slice(start, start + self.size)
+            try:
+                done.append(function(windows[part], index[part]))
+            except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.size == 1:
+                    raise OutOfMemory(
+                        "There is not enough memory for a single window of this model.",
+                        "Close other programs, choose a smaller model, or set the device to cpu.",
+                    ) from error
+                self.size //= 2
+                self._on_note(f"Memory is short: {self.size} windows at a time.")
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                continue
+            start += self.size
+        return torch.cat(done)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch or Python means that memory ran out."""
+    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+
+
+@torch.no_grad()
+def sample(
+    denoiser: Denoiser,
+    canvas: Canvas,
+    scheduler: Any,
+    state: torch.Tensor,
+    conditioning: Conditioning,
+    pull: Pull = no_pull,
+    batch: WindowBatch | None = None,
+    on_step: Callable[[Step], None] | None = None,
+) -> torch.Tensor:
+    """Denoise a state jointly in all windows of a canvas and return its clean latents.
+
+    Every timestep predicts the clean x0 of each window, lets the method pull them together,
+    fuses them on the canvas and makes one scheduler step there (MultiDiffusion, Bar-Tal et al.
+    2023, eq. 5, written in x0), so that multistep and stochastic solvers work unchanged.
+
+    Args:
+        denoiser: predicts from noisy windows.
+        canvas: gathers and fuses.
+        scheduler: a diffusers scheduler whose timesteps are set.
+        state: initial noise in the canvas's layout, float32, on the denoiser's device.
+        conditioning: text embeddings and guidance scale.
+        pull: the method.
+        batch: how many windows at once.
+        on_step: called after each step; may raise to stop.
+    """
+    batch = batch or WindowBatch(16)
+    noise_levels = levels(scheduler)
+    for step, timestep in enumerate(scheduler.timesteps):
+        level = noise_levels[step]
+        predict = _x0_predictor(denoiser, timestep, level, conditioning)
+        windows = canvas.gather(state)
+        x0 = batch.map(predict, windows, list(range(len(windows))))
+        moved, x0 = pull(step, windows, x0, canvas.rows, predict)
+        if moved is not None:
+            state = canvas.fuse(moved)
+        canvas_x0 = canvas.fuse(x0)
+        state = scheduler.step(level.from_x0(canvas_x0, state), timestep, state).prev_sample
+        if on_step is not None:
+            on_step(Step(step + 1, len(scheduler.timesteps), canvas_x0))
+    return state
+
+
+def _x0_predictor(denoiser: Denoiser, timestep: Any, level: Level, conditioning: Conditioning) -> Predict:
+    def predict(windows: torch.Tensor, numbers: list[int]) -> torch.Tensor:
+        prompts = [conditioning.index[number] for number in numbers]
+        return level.to_x0(denoiser.predict(windows, timestep, conditioning, prompts), windows)
+
+    return predict

@@ -1,0 +1,1 @@
+"""Methods that bring the windows together: none, fast (ours) and paper (SyncDiffusion)."""

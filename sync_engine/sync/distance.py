@@ -1,0 +1,121 @@
+"""Perceptual distances as embeddings: the squared distance of two embeddings is the loss.
+
+LPIPS (Zhang et al. 2018) is a weighted squared difference of unit-normalised features,
+averaged over positions and summed over layers. Written as an embedding it serves as distance
+to one anchor as well as to the mean of many windows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.functional import interpolate, normalize
+
+from sync_engine.errors import ModelNotAvailable
+
+Embed = Callable[[torch.Tensor], list[torch.Tensor]]
+"""Clean latents ``(N, C, h, w)`` to feature maps whose squared difference is the distance."""
+
+WEIGHTS_VARIABLE = "SYNCSCAPE_LPIPS"
+
+
+def distance(a: list[torch.Tensor], b: list[torch.Tensor]) -> torch.Tensor:
+    """Return the distance ``(N,)`` of two embeddings: mean over positions, sum over layers."""
+    parts = [(x - y).square().sum(dim=1).mean(dim=(1, 2)) for x, y in zip(a, b, strict=True)]
+    return torch.stack(parts).sum(dim=0)
+
+
+def lpips_weights(net: str) -> Path | None:
+    """Return the file with the weights of ``lpips.LPIPS(net=…)``, if this machine has it."""
+    folder = os.environ.get(WEIGHTS_VARIABLE)
+    if not folder:
+        return None
+    file = Path(folder) / f"{net}.safetensors"
+    return file if file.is_file() else None
+
+
+def load_lpips(net: str, weights: Path, device: torch.device) -> Any:
+    """Build ``lpips.LPIPS`` with weights from a safetensors file, in float32, without a download."""
+    from safetensors.torch import load_file
+
+    from sync_engine import torchvision_schemas  # noqa: F401  # before lpips imports torchvision
+
+    import lpips  # isort: skip
+
+    model = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
+    state = {name: value.float() for name, value in load_file(weights).items()}
+    missing = model.load_state_dict(state, strict=False).missing_keys
+    # ``lins`` names the modules ``lin0``, ``lin1``, … a second time; the scaling layer is constant.
+    lacking = [name for name in missing if not name.startswith(("lins.", "scaling_layer."))]
+    if lacking:
+        raise ModelNotAvailable(
+            f"{weights} lacks {lacking[0]} of lpips.LPIPS(net={net!r}).",
+            f"Put the weights of lpips 0.1 there, or unset {WEIGHTS_VARIABLE}.",
+        )
+    return model.to(device).eval().requires_grad_(False)
+
+
+def lpips_embedding(model: Any, decode: Callable[[torch.Tensor], torch.Tensor]) -> Embed:
+    """Return the embedding whose distance equals LPIPS of the decoded windows."""
+
+    def embed(latents: torch.Tensor) -> list[torch.Tensor]:
+        layers = model.net(model.scaling_layer(decode(latents).float()))
+        weights = [lin.model[-1].weight.clamp(min=0).sqrt() for lin in model.lins]
+        # lpips.normalize_tensor divides by (norm + 1e-10)
+        return [f / (f.norm(dim=1, keepdim=True) + 1e-10) * w for f, w in zip(layers, weights, strict=True)]
+
+    return embed
+
+
+def latent_embedding(net: Any) -> Embed:
+    """Return the embedding of a model's own perceptual net on latents."""
+
+    def embed(latents: torch.Tensor) -> list[torch.Tensor]:
+        return [normalize(layer.float(), dim=1) for layer in net.features(latents)]
+
+    return embed
+
+
+def halved(embed: Embed) -> Embed:
+    """Return the embedding of the windows at half their resolution: a quarter of the cost."""
+
+    def embed_half(latents: torch.Tensor) -> list[torch.Tensor]:
+        return embed(interpolate(latents, scale_factor=0.5, mode="area"))
+
+    return embed_half
+
+
+def choose(backbone: Any, method: str) -> Embed:
+    """Return the embedding for a method: the model's own net, LPIPS, or the draft model's net.
+
+    The fast method prefers the model's own net on latents, which needs no decoding. The paper's
+    method takes LPIPS-VGG where its weights are there (environment variable ``SYNCSCAPE_LPIPS``
+    names their folder). Where neither is, the windows are decoded and seen through the draft
+    model's encoder and net.
+    """
+    own = backbone.latent_features()
+    weights = lpips_weights("vgg")
+    if own is not None and (method == "sync" or weights is None):
+        return latent_embedding(own)
+    if weights is not None:
+        embed = lpips_embedding(load_lpips("vgg", weights, backbone.device), backbone.decode)
+    else:
+        embed = _through_draft(backbone)
+    return halved(embed) if method == "sync" else embed
+
+
+def _through_draft(backbone: Any) -> Embed:
+    from sync_engine.backbones.loading import load
+    from sync_engine.models import TABLE
+
+    draft = load(TABLE["draft"], backbone.device, torch.float32)
+    own = latent_embedding(draft.latent_features())
+
+    def embed(latents: torch.Tensor) -> list[torch.Tensor]:
+        return own(draft.encode_picture(backbone.decode(latents).float()))
+
+    return embed

@@ -1,0 +1,48 @@
+"""A method's name and a spec's open fields to the pull that the sampling loop calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.sampling import Pull, no_pull
+from sync_engine.sync import fast, paper
+from sync_engine.sync.distance import choose
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a method uses where the spec leaves it open: fusion, solver and strengths."""
+
+    scheduler: str
+    uniform: bool
+    strength: float
+    steps: int
+    decay: float
+
+
+def settings(spec: EnvironmentSpec, steps: int) -> Settings:
+    """Return the settings of the spec's method for a run of ``steps`` denoising steps."""
+    defaults = {
+        "multidiffusion": Settings("dpm", False, 0.0, 0, 1.0),
+        "sync": Settings("dpm", False, fast.STRENGTH, max(1, round(steps * fast.STEPS_SHARE)), fast.DECAY),
+        "sync-paper": Settings("ddim", True, paper.STRENGTH, min(steps, paper.STEPS), paper.DECAY),
+    }[spec.method]
+    return Settings(
+        defaults.scheduler,
+        defaults.uniform,
+        defaults.strength if spec.sync_strength is None else spec.sync_strength,
+        defaults.steps if spec.sync_steps is None else min(steps, spec.sync_steps),
+        defaults.decay if spec.sync_decay is None else spec.sync_decay,
+    )
+
+
+def pull_for(method: str, chosen: Settings, backbone: Any, batch: int) -> Pull:
+    """Return the pull of a method for a loaded backbone."""
+    if method == "multidiffusion" or chosen.strength == 0.0 or chosen.steps == 0:
+        return no_pull
+    embed = choose(backbone, method)
+    if method == "sync":
+        return fast.FastSync(embed, chosen.strength, chosen.steps, chosen.decay, batch)
+    return paper.PaperSync(embed, chosen.strength, chosen.steps, chosen.decay)

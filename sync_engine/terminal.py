@@ -1,0 +1,41 @@
+"""Progress on a terminal: a bar with stage, steps and time left."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from sync_engine.interface.messages import Progress
+
+
+class TerminalProgress:
+    """Shows Progress events as a bar on stderr; silent where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        columns = (TextColumn("{task.description:8}"), BarColumn(), MofNCompleteColumn())
+        self._console = Console(stderr=True)
+        self._bar = Bar(*columns, TextColumn("{task.fields[eta]}"), console=self._console, transient=True)
+        self._task: Any = self._bar.add_task("load", total=None, eta="")
+
+    def __enter__(self) -> TerminalProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, event: Progress) -> None:
+        """Show one event."""
+        if event.note:
+            self._console.print(event.note, style="yellow")
+            return
+        eta = f"{event.eta_s:.0f} s left" if event.eta_s is not None else ""
+        self._bar.update(
+            self._task, description=event.stage, completed=event.step, total=event.steps or None, eta=eta
+        )
