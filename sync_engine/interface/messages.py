@@ -170,7 +170,8 @@ _JSON_TYPES = {"str": str, "int": int, "bool": bool, "float": (int, float), "dic
 def encode(message: Request | Event) -> bytes:
     """Return the message as one line of UTF-8 JSON with its line feed."""
     data = {"type": message.type, **dataclasses.asdict(message)}
-    return json.dumps(data, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "surrogatepass") + b"\n"  # a path need not be valid Unicode
 
 
 def decode_request(line: bytes) -> Request:
@@ -188,7 +189,7 @@ def _decode(line: bytes, known: dict[str, type]) -> Any:
         raise ProtocolError(f"the line is longer than {MAX_LINE_BYTES} bytes")
     try:
         data = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of too many digits
         raise ProtocolError(f"the line is not JSON ({error})") from error
     if not isinstance(data, dict):
         raise ProtocolError("the line is not a JSON object")

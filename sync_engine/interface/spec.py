@@ -124,11 +124,16 @@ class EnvironmentSpec:
         _check_text("model", self.model)
         if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
             raise SpecError("device", self.device, "not a device", "Use auto, cpu, mps, cuda or cuda:N.")
-        _check_number("width", self.width, LIMITS["width"], whole=True)
+        _check_number("width", self.width, self._width_limit, whole=True)
         if self.height is not None:
             _check_number("height", self.height, LIMITS["height"], whole=True)
-        if self.kind == "world":
-            self._check_world()
+        if self.kind == "world" and self.height is not None and self.height * 2 != self.width:
+            raise SpecError(
+                "height",
+                self.height,
+                f"a world is twice as wide as high and the width is {self.width}",
+                f"Use {self.width // 2}, or leave the height out.",
+            )
         for name in ("steps", "seed", "sync_steps", "stride"):
             if getattr(self, name) is not None:
                 _check_number(name, getattr(self, name), LIMITS[name], whole=True)
@@ -137,15 +142,9 @@ class EnvironmentSpec:
                 _check_number(name, getattr(self, name), LIMITS[name], whole=False)
         return self
 
-    def _check_world(self) -> None:
-        _check_number("width", self.width, WORLD_WIDTH, whole=True)
-        if self.height is not None and self.height * 2 != self.width:
-            raise SpecError(
-                "height",
-                self.height,
-                f"a world is twice as wide as high and the width is {self.width}",
-                f"Use {self.width // 2}, or leave the height out.",
-            )
+    @property
+    def _width_limit(self) -> Limit:
+        return WORLD_WIDTH if self.kind == "world" else LIMITS["width"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""
@@ -175,7 +174,7 @@ class EnvironmentSpec:
         """Build and validate a spec from JSON text."""
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise SpecError("spec", text, f"not JSON ({error})", "Check the file or the line.") from error
         return cls.from_dict(data)
 
@@ -183,14 +182,14 @@ class EnvironmentSpec:
     def from_file(cls, path: Path) -> EnvironmentSpec:
         """Read a spec from a JSON file, or from the ``spec.json`` of an earlier result."""
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, ValueError) as error:
             raise SpecError(
                 "spec", str(path), f"cannot be read ({error})", "Name a readable file."
             ) from error
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise SpecError("spec", str(path), f"not JSON ({error})", "Check the file.") from error
         if isinstance(data, dict) and isinstance(data.get("spec"), dict):
             data = data["spec"]
@@ -230,7 +229,7 @@ def _check_number(name: str, value: object, limit: Limit, whole: bool) -> None:
     wanted = "a whole number" if whole else "a number"
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise SpecError(name, value, f"not {wanted}", f"Use {wanted}, {_span(limit)}.")
-    if not math.isfinite(value):  # type: ignore[arg-type]
+    if isinstance(value, float) and not math.isfinite(value):
         raise SpecError(name, value, "not a finite number", f"Use {wanted}, {_span(limit)}.")
     if not limit.minimum <= value <= limit.maximum:  # type: ignore[operator]
         raise SpecError(name, value, "out of range", f"Use {wanted}, {_span(limit)}.")
@@ -240,4 +239,5 @@ def _check_number(name: str, value: object, limit: Limit, whole: bool) -> None:
 
 
 def _span(limit: Limit) -> str:
-    return f"{limit.minimum:g} to {limit.maximum:g}"
+    steps = f", in steps of {limit.step}" if limit.step > 1 else ""
+    return f"{limit.minimum:.10g} to {limit.maximum:.10g}{steps}"
