@@ -1,0 +1,26 @@
+"""Syncscape, the Blender extension: registering and unregistering, nothing else.
+
+Importing this file needs no Blender: what does is imported when Blender calls ``register``.
+"""
+
+
+def register() -> None:
+    """Add the extension's classes, properties and exit hook to Blender."""
+    from . import engine_link, operators, panels, preferences, scene
+
+    preferences.register()
+    scene.register()
+    operators.register()
+    panels.register()
+    engine_link.register()
+
+
+def unregister() -> None:
+    """Stop the engine and take everything out of Blender again."""
+    from . import engine_link, operators, panels, preferences, scene
+
+    engine_link.unregister()
+    panels.unregister()
+    operators.unregister()
+    scene.unregister()
+    preferences.unregister()

@@ -1,0 +1,115 @@
+"""What a script imports: ``from bl_ext.user_default.syncscape import api``.
+
+    job = api.generate(prompt="desert at sunset", kind="world", width=1024, seed=7)
+    job.wait()                # or go on: job.state, job.progress, job.cancel()
+    api.apply_world(job)
+
+Everything here is for Blender's main thread. Problems are exceptions whose text names the remedy:
+SpecError for a field, EngineFailed for the engine, ResultError for a file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from . import preferences
+from .engine_link import link
+from .operators.apply import install_world
+from .scene import plate
+from .sync_engine.interface.client import EngineFailed, EngineMissing
+from .sync_engine.interface.history import Result, ResultError, read_result
+from .sync_engine.interface.jobs import Failure, Job, JobState
+from .sync_engine.interface.spec import EnvironmentSpec, SpecError
+
+__all__ = [
+    "EngineFailed",
+    "EngineMissing",
+    "EnvironmentSpec",
+    "Failure",
+    "Job",
+    "JobState",
+    "Result",
+    "ResultError",
+    "SpecError",
+    "apply_plate",
+    "apply_world",
+    "batch",
+    "generate",
+]
+
+
+def generate(prompt: str | EnvironmentSpec, **fields: Any) -> Job:
+    """Start a picture and return its job at once.
+
+    Args:
+        prompt: what the picture shows, or a whole spec.
+        fields: any other field of EnvironmentSpec: kind, width, height, seed, method, steps, ….
+
+    Returns:
+        The job: ``state``, ``progress``, ``wait(timeout)``, ``cancel()``, ``result``, ``error``.
+
+    Raises:
+        SpecError: a field cannot be used.
+        EngineFailed: the engine cannot be started, or the library not be written.
+    """
+    if isinstance(prompt, EnvironmentSpec):
+        spec = dataclasses.replace(prompt, **fields)
+    else:
+        spec = EnvironmentSpec.from_dict({"device": preferences.device(), "prompt": prompt, **fields})
+    return link.generate(spec)
+
+
+def batch(specs: Iterable[EnvironmentSpec | Mapping[str, Any]]) -> list[Job]:
+    """Start many pictures, one after the other in the engine, and return their jobs at once.
+
+    Every spec is checked before the first job starts.
+    """
+    device = {"device": preferences.device()}
+    ready = [
+        spec.validated()
+        if isinstance(spec, EnvironmentSpec)
+        else EnvironmentSpec.from_dict({**device, **spec})
+        for spec in specs
+    ]
+    return [link.generate(spec) for spec in ready]
+
+
+def apply_world(result: Job | Result | Path | str, scene: bpy.types.Scene | None = None) -> bpy.types.World:
+    """Light a scene with a result and return its new World; the old one stays in the file.
+
+    Args:
+        result: a job (waited for if it is not finished), a result, or a result's folder.
+        scene: the scene; by default the current one.
+    """
+    return install_world(scene or bpy.context.scene, _finished(result, "world"))
+
+
+def apply_plate(
+    result: Job | Result | Path | str, scene: bpy.types.Scene | None = None, render: bool = False
+) -> bpy.types.Image:
+    """Show a result behind a scene's camera, with ``render`` in renders too; return its image."""
+    found = _finished(result, "plate")
+    return plate.apply_plate(scene or bpy.context.scene, found.image, found.id, render=render)
+
+
+def _finished(given: Job | Result | Path | str, kind: str) -> Result:
+    if isinstance(given, Job):
+        given.wait()
+        link.settle()
+        if given.error is not None:
+            raise EngineFailed(given.error)
+        if given.result is None:
+            raise EngineFailed(
+                Failure("cancelled", f"The job {given.id} was cancelled.", "Generate it again.")
+            )
+        given = given.result
+    elif not isinstance(given, Result):
+        given = read_result(preferences.library_folder() / given)
+    if given.kind != kind:
+        raise ResultError(given.folder, f"is a {given.kind}, not a {kind}")
+    return given

@@ -1,0 +1,234 @@
+"""The one engine client of this Blender, and the timer that listens to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import bpy
+
+from . import preferences
+from .scene import compat
+from .sync_engine.interface.client import EngineClient, EngineFailed, EngineMissing, EngineState
+from .sync_engine.interface.diagnosis import PYTHON_HINT, SETTING
+from .sync_engine.interface.history import Result, list_results, sweep_partials
+from .sync_engine.interface.jobs import Failure, Job, JobState
+from .sync_engine.interface.messages import FailureCode
+from .sync_engine.interface.spec import EnvironmentSpec, SpecError
+
+TICK_S = 0.1
+BUDGET_S = 0.003
+"""Blender's main thread gives each tick so much for the engine's events."""
+LISTENING_REGIONS = {("VIEW_3D", "UI"), ("PROPERTIES", "WINDOW"), ("PREFERENCES", "WINDOW")}
+NO_PYTHON = Failure(FailureCode.ENGINE_MISSING.value, "No Python is named for the engine.", PYTHON_HINT)
+PROBLEMS = (SpecError, EngineFailed)
+"""What ``EngineLink`` raises for a person to mend; the text names the problem and the remedy."""
+
+WhenDone = Callable[[Job], None]
+
+
+class EngineLink:
+    """Starts the engine when it is first needed and keeps what the panels show of it.
+
+    Attributes:
+        error: what last went wrong, until the next attempt.
+    """
+
+    def __init__(self) -> None:
+        self.error: Failure | None = None
+        self._client: EngineClient | None = None
+        self._settings: preferences.EngineSettings | None = None
+        self._watched: list[tuple[Job, WhenDone | None]] = []
+        self._latest: dict[str, Result | None] = {}
+        self._seen_state = EngineState.STOPPED
+
+    # --- what is shown ----------------------------------------------------------------------
+
+    @property
+    def state(self) -> EngineState:
+        """Where the engine is."""
+        return self._client.state if self._client else EngineState.STOPPED
+
+    @property
+    def job(self) -> Job | None:
+        """The job that runs or waits, or None."""
+        return self._client.current if self._client else None
+
+    def report(self) -> dict[str, Any]:
+        """Return what the engine told about itself, empty before it did."""
+        return (self._client.report if self._client else None) or {}
+
+    def failure(self) -> Failure | None:
+        """Return why the engine does not run, or None."""
+        return self._client.failure if self._client else None
+
+    def latest(self, kind: str | None = None) -> Result | None:
+        """Return the newest result, of this session or of an earlier one."""
+        if kind is None:
+            found = [result for result in map(self.latest, ("world", "plate")) if result]
+            return max(found, key=lambda result: result.id, default=None)
+        if kind not in self._latest:
+            self._latest[kind] = next(iter(list_results(preferences.library_folder(), kind)), None)
+        return self._latest[kind]
+
+    # --- what is done -----------------------------------------------------------------------
+
+    def client(self) -> EngineClient:
+        """Return the client, made anew if the preferences changed and it has nothing to do."""
+        wanted = preferences.engine_settings()
+        if self._client is not None and (wanted == self._settings or self._client.current):
+            return self._client
+        self.stop()
+        if not wanted.python:
+            raise EngineMissing(NO_PYTHON)
+        _check_library(wanted.library)
+        sweep_partials(wanted.library)
+        environment = {"PYTHONDONTWRITEBYTECODE": "1"}  # nothing is written into the extension
+        if not wanted.online:
+            environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+        self._client = EngineClient(wanted.python, wanted.library, environment=environment)
+        self._settings = wanted
+        self._latest.clear()
+        options = preferences.get()
+        if options is not None:
+            self._client.set_preview(options.show_preview)
+        return self._client
+
+    def start(self) -> EngineClient:
+        """Start the engine if it does not run; returns at once. Raises EngineFailed."""
+        try:
+            client = self.client()
+            client.start()
+        except EngineFailed as error:
+            self.error = error.failure
+            raise
+        self.error = None
+        self._listen()
+        return client
+
+    def generate(self, spec: EnvironmentSpec, when_done: WhenDone | None = None) -> Job:
+        """Start a job and return at once; ``when_done`` is called on the main thread at its end.
+
+        Raises:
+            SpecError: a field of the spec cannot be used.
+            EngineFailed: the engine cannot be started, or the library not be written.
+        """
+        try:
+            spec.validated()
+            job = self.client().generate(spec)
+        except PROBLEMS as error:
+            self.error = explain(error)
+            raise
+        self.error = None
+        self._watched.append((job, when_done))
+        self._listen()
+        return job
+
+    def release(self) -> None:
+        """Ask the engine to give the model's memory back."""
+        if self._client is not None:
+            self._client.release()
+
+    def set_preview(self, enabled: bool) -> None:
+        """Switch live previews on or off."""
+        if self._client is not None:
+            self._client.set_preview(enabled)
+
+    def tick(self) -> bool:
+        """Take in what the engine has told, for a few milliseconds; tell whether more may come."""
+        if self._client is None:
+            return False
+        changed = bool(self._client.drain(BUDGET_S))
+        changed = self.settle() or changed or self._client.state is not self._seen_state
+        self._seen_state = self._client.state
+        if changed:
+            redraw()
+        return bool(self._watched) or self.state in (EngineState.STARTING, EngineState.BUSY)
+
+    def settle(self) -> bool:
+        """Draw the consequences of jobs that are finished; tell whether there were any."""
+        finished = [item for item in self._watched if item[0].state.finished]
+        self._watched = [item for item in self._watched if not item[0].state.finished]
+        for job, when_done in finished:
+            if job.state is JobState.FAILED:
+                self.error = job.error
+            elif job.result is not None:
+                self._latest[job.result.kind] = job.result
+            if when_done is not None:
+                when_done(job)
+        return bool(finished)
+
+    def stop(self, timeout: float = 3.0) -> None:
+        """End the engine and cancel its jobs."""
+        if self._client is not None:
+            self._client.shutdown(timeout)
+            self._client = self._settings = None
+        self._watched.clear()
+        self._latest.clear()
+
+    def _listen(self) -> None:
+        if not bpy.app.timers.is_registered(_timer):
+            bpy.app.timers.register(_timer, first_interval=TICK_S, persistent=True)
+
+
+link = EngineLink()
+
+
+def explain(error: Exception) -> Failure:
+    """Return one of ``PROBLEMS`` as a message and its remedy."""
+    if isinstance(error, SpecError):
+        message = f"{error.field} = {error.value}: {error.problem}."
+        return Failure(FailureCode.BAD_SPEC.value, message, error.remedy)
+    if isinstance(error, EngineFailed):
+        return error.failure
+    return Failure(FailureCode.INTERNAL.value, str(error))
+
+
+def redraw() -> None:
+    """Redraw the regions that show the engine, and no 3D view."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            for region in area.regions:
+                if (area.type, region.type) in LISTENING_REGIONS:
+                    region.tag_redraw()
+
+
+def _check_library(folder) -> None:
+    """Raise EngineFailed unless results can be written into the folder."""
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise EngineFailed(
+            Failure(
+                FailureCode.OUTPUT.value,
+                f"The library folder {folder} cannot be written ({reason}).",
+                f"Name another in {SETTING.replace('Engine Python', 'Library')}.",
+            )
+        ) from error
+
+
+def _timer() -> float | None:
+    """Blender's timer: comes back while the engine has something to tell."""
+    return TICK_S if link.tick() else None
+
+
+def _close() -> None:
+    """End the engine and the timer. Blender 4.x crashes or hangs at exit if a timer is left."""
+    if bpy.app.timers.is_registered(_timer):
+        bpy.app.timers.unregister(_timer)
+    link.stop(timeout=1.0)
+
+
+def register() -> None:
+    """Take care of Blender's exit; the engine itself starts when it is first needed."""
+    compat.on_exit(_close)
+
+
+def unregister() -> None:
+    """End the engine, the timer and the exit hook."""
+    compat.forget_on_exit(_close)
+    _close()

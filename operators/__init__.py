@@ -1,0 +1,17 @@
+"""The operators ``bpy.ops.syncscape.*``, one family a file."""
+
+from . import apply, engine, generate, results
+
+_families = (generate, apply, engine, results)
+
+
+def register() -> None:
+    """Register all operators."""
+    for family in _families:
+        family.register()
+
+
+def unregister() -> None:
+    """Remove all operators."""
+    for family in reversed(_families):
+        family.unregister()

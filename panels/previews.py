@@ -1,0 +1,46 @@
+"""Preview pictures as icons, loaded again when their file has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy.utils.previews
+
+_collection: bpy.utils.previews.ImagePreviewCollection | None = None
+_seen: dict[str, int] = {}
+
+
+def icon(path: Path | None) -> int:
+    """Return the icon of a picture file, or 0 if there is none to show.
+
+    The picture is read now, not later in the background, so that a live preview does not flicker.
+    """
+    if path is None or _collection is None:
+        return 0
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError:
+        return 0
+    name = str(path)
+    if _seen.get(name) != changed:
+        if name in _collection:
+            del _collection[name]
+        picture = _collection.load(name, name, "IMAGE", True)
+        _ = picture.image_size[0]
+        _seen[name] = changed
+    return _collection[name].icon_id
+
+
+def register() -> None:
+    """Make the collection."""
+    global _collection
+    _collection = bpy.utils.previews.new()
+
+
+def unregister() -> None:
+    """Free the collection and its pictures."""
+    global _collection
+    if _collection is not None:
+        bpy.utils.previews.remove(_collection)
+    _collection = None
+    _seen.clear()

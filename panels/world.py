@@ -1,0 +1,40 @@
+"""The sub-panel in the World properties: prompt, Generate, and the light of the installed World."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..engine_link import link
+from ..scene.world import controls
+from .parts import draw_generate, draw_prompt, draw_text
+
+
+class WORLD_PT_syncscape(bpy.types.Panel):
+    """Make a World from a prompt, and turn the one that is installed"""
+
+    bl_label = "Syncscape"
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "world"
+
+    def draw(self, context) -> None:
+        layout, settings = self.layout, context.scene.syncscape
+        installed = controls(context.scene.world)
+        if installed is not None:
+            column = layout.column()
+            column.use_property_split = True
+            column.prop(installed.strength, "default_value", text="Strength")
+            column.prop(installed.rotation, "default_value", index=2, text="Rotation Z")
+        draw_prompt(layout, settings)
+        if settings.kind == "world":
+            draw_generate(layout, context)
+        else:
+            draw_text(layout, context, "Syncscape is set to make a plate.", "INFO")
+            layout.prop_enum(settings, "kind", "world", text="Make a World Instead")
+        result = link.latest("world")
+        if result is not None:
+            layout.operator("syncscape.apply_world", text="Apply Last World", icon="WORLD").result = result.id
+
+
+_classes = (WORLD_PT_syncscape,)
+register, unregister = bpy.utils.register_classes_factory(_classes)

@@ -1,0 +1,118 @@
+"""Preferences of the extension, and what the engine needs to know of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, StringProperty
+
+DEVICES = ("auto", "cpu", "cuda", "cuda:0", "cuda:1", "mps")
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """What an engine client is made of; another value means another client."""
+
+    python: str
+    library: Path
+    online: bool
+
+
+def _set_preview(self, _context) -> None:
+    from .engine_link import link
+
+    link.set_preview(self.show_preview)
+
+
+def _suggest_devices(_self, _context, edit_text: str) -> list[str]:
+    return [name for name in DEVICES if edit_text.lower() in name]
+
+
+class SyncscapePreferences(bpy.types.AddonPreferences):
+    """Edit → Preferences → Add-ons → Syncscape."""
+
+    bl_idname = __package__
+
+    engine_python: StringProperty(
+        name="Engine Python",
+        description="The Python that runs the engine: one with torch and diffusers, for example the "
+        "python of a virtual environment. Blender's own Python stays untouched",
+        subtype="FILE_PATH",
+    )
+    device: StringProperty(
+        name="Device",
+        description="Where pictures are computed: auto, cpu, cuda, cuda:N for one of several GPUs, or mps",
+        default="auto",
+        search=_suggest_devices,
+        search_options={"SUGGESTION"},
+    )
+    library: StringProperty(
+        name="Library",
+        description="Folder for the results. Empty: Syncscape's own folder in Blender's user files",
+        subtype="DIR_PATH",
+    )
+    show_preview: BoolProperty(
+        name="Live Preview",
+        description="Show the picture while it forms",
+        default=True,
+        update=_set_preview,
+    )
+
+    def draw(self, context) -> None:
+        from .panels.engine_status import draw_engine
+
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(self, "engine_python")
+        layout.prop(self, "device")
+        layout.prop(self, "library")
+        if not self.library:
+            layout.label(text=str(library_folder()), icon="FILE_FOLDER")
+        layout.prop(self, "show_preview")
+        draw_engine(layout, context)
+
+
+def get() -> SyncscapePreferences | None:
+    """Return the extension's preferences, or None while it is not enabled as an add-on."""
+    addon = bpy.context.preferences.addons.get(__package__)
+    return addon.preferences if addon else None
+
+
+def engine_settings() -> EngineSettings:
+    """Return what the engine is to be started with now."""
+    preferences = get()
+    python = preferences.engine_python.strip() if preferences else ""
+    return EngineSettings(
+        bpy.path.abspath(python) if python else "", library_folder(), bool(bpy.app.online_access)
+    )
+
+
+def device() -> str:
+    """Return the device that jobs run on."""
+    preferences = get()
+    return preferences.device.strip() if preferences else "auto"
+
+
+def library_folder() -> Path:
+    """Return the folder of the results; it may not exist yet."""
+    preferences = get()
+    if preferences and preferences.library.strip():
+        return Path(bpy.path.abspath(preferences.library.strip())).expanduser()
+    try:
+        folder = bpy.utils.extension_path_user(__package__, path="library")
+    except ValueError:  # this code runs from somewhere else than Blender's extensions
+        folder = bpy.utils.user_resource("DATAFILES", path="syncscape/library")
+    return Path(folder)
+
+
+def register() -> None:
+    """Register the preferences."""
+    bpy.utils.register_class(SyncscapePreferences)
+
+
+def unregister() -> None:
+    """Remove the preferences; Blender keeps their values."""
+    bpy.utils.unregister_class(SyncscapePreferences)

@@ -1,0 +1,208 @@
+"""What the panel asks for: the settings kept in each scene, and the spec made of them."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+
+from ..sync_engine.interface.spec import LIMITS, WORLD_WIDTH, EnvironmentSpec
+
+CUSTOM = "CUSTOM"
+SIZE_STEP = 64
+KIND_ITEMS = (
+    ("world", "World", "A seamless 360° picture, twice as wide as high, that lights the scene", "WORLD", 0),
+    ("plate", "Plate", "A wide flat picture for the background of a camera", "IMAGE_BACKGROUND", 1),
+)
+WORLD_SIZE_ITEMS = (
+    ("512", "512 × 256", "Fastest, for trying prompts"),
+    ("1024", "1024 × 512", "Quick, for lighting tests"),
+    ("2048", "2048 × 1024", "For light and soft backgrounds"),
+    ("4096", "4096 × 2048", "For visible backgrounds"),
+    ("8192", "8192 × 4096", "For close backgrounds; slow, and needs much memory"),
+    (CUSTOM, "Custom", "Any width that is a multiple of 128"),
+)
+PLATE_SIZE_ITEMS = (
+    ("1024x512", "1024 × 512", "Fastest, for trying prompts"),
+    ("2048x512", "2048 × 512", "A wide panorama"),
+    ("2048x1024", "2048 × 1024", "For Full HD frames"),
+    ("4096x1024", "4096 × 1024", "A wide panorama with room to pan"),
+    ("4096x2048", "4096 × 2048", "For 4K frames; slow"),
+    (CUSTOM, "Custom", "Any width and height that are multiples of 64"),
+)
+METHOD_ITEMS = (
+    ("sync", "Sync", "Windows agree with each other while they form: one coherent place. Fast"),
+    ("multidiffusion", "Blend", "Windows are only blended where they overlap. Fastest, less coherent"),
+    ("sync-paper", "Sync (as published)", "The published SyncDiffusion, through the whole network. Slow"),
+)
+
+
+def _snap(name: str, step: int):
+    """Return an update callback that moves a size to the nearest multiple of ``step``."""
+
+    def update(self, _context) -> None:
+        nearest = max(step, round(getattr(self, name) / step) * step)
+        if nearest != getattr(self, name):
+            setattr(self, name, nearest)
+
+    return update
+
+
+def _whole(name: str, **overrides) -> dict:
+    """Return ``min`` and ``max`` of an integer property from the spec's limits."""
+    return {"min": int(LIMITS[name].minimum), "max": int(LIMITS[name].maximum)} | overrides
+
+
+def _model_names(_self, _context, edit_text: str) -> list[str]:
+    """Suggest the models that the engine told of; any folder or hub id can be typed too."""
+    from ..engine_link import link
+
+    return [name for name in link.report().get("models", {"draft": ""}) if edit_text.lower() in name.lower()]
+
+
+class SyncscapeSettings(bpy.types.PropertyGroup):
+    """The settings of one scene; ``to_spec`` turns them into a job."""
+
+    prompt: StringProperty(
+        name="Prompt",
+        description="Describe the place in a few words, for example: desert at sunset, low sun, red rocks",
+    )
+    negative: StringProperty(
+        name="Negative",
+        description="What the picture should not show, for example: people, text, buildings",
+    )
+    kind: EnumProperty(name="Kind", description="What to make", items=KIND_ITEMS, default="world")
+    world_size: EnumProperty(
+        name="Size", description="Pixels of the World", items=WORLD_SIZE_ITEMS, default="1024"
+    )
+    world_width: IntProperty(
+        name="Width",
+        description="Width of the World in pixels, a multiple of 128; the height is half of it",
+        default=1024,
+        min=int(WORLD_WIDTH.minimum),
+        max=int(WORLD_WIDTH.maximum),
+        subtype="PIXEL",
+        update=_snap("world_width", WORLD_WIDTH.step),
+    )
+    plate_size: EnumProperty(
+        name="Size", description="Pixels of the plate", items=PLATE_SIZE_ITEMS, default="2048x512"
+    )
+    plate_width: IntProperty(
+        name="Width",
+        description="Width of the plate in pixels, a multiple of 64",
+        default=2048,
+        subtype="PIXEL",
+        update=_snap("plate_width", SIZE_STEP),
+        **_whole("width"),
+    )
+    plate_height: IntProperty(
+        name="Height",
+        description="Height of the plate in pixels, a multiple of 64",
+        default=512,
+        subtype="PIXEL",
+        update=_snap("plate_height", SIZE_STEP),
+        **_whole("height"),
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="The same settings and seed give the same picture. Unlocked, each picture gets a new one",
+        **_whole("seed"),
+    )
+    lock_seed: BoolProperty(
+        name="Lock Seed", description="Use this seed again instead of drawing a new one", default=False
+    )
+    method: EnumProperty(
+        name="Method",
+        description="How the windows that make up the picture are joined",
+        items=METHOD_ITEMS,
+        default="sync",
+    )
+    model: StringProperty(
+        name="Model",
+        description="The model to paint with: draft (bundled), another model's name, or a folder",
+        default="draft",
+        search=_model_names,
+        search_options={"SUGGESTION"},
+    )
+    steps: IntProperty(
+        name="Steps",
+        description="Denoising steps: more are slower and finer. 0 uses the model's own number",
+        default=0,
+        **_whole("steps", min=0),
+    )
+    guidance: FloatProperty(
+        name="Guidance",
+        description="How closely the picture follows the prompt. 0 uses the model's own value",
+        default=0.0,
+        min=LIMITS["guidance"].minimum,
+        max=LIMITS["guidance"].maximum,
+        soft_max=15.0,
+    )
+    custom_sync: BoolProperty(
+        name="Own Sync Settings",
+        description="Set how strongly the windows are pulled together instead of the method's own values",
+    )
+    sync_strength: FloatProperty(
+        name="Strength",
+        description="How strongly the windows are pulled together: 1 is normal for Sync, 20 as published",
+        default=1.0,
+        min=LIMITS["sync_strength"].minimum,
+        max=LIMITS["sync_strength"].maximum,
+        soft_max=20.0,
+    )
+    sync_steps: IntProperty(
+        name="Sync Steps",
+        description="How many of the first steps pull the windows together. 0 uses the method's own number",
+        default=0,
+        **_whole("sync_steps"),
+    )
+    apply_when_done: BoolProperty(
+        name="Apply When Done",
+        description="Install the picture in this scene as soon as it is ready, as one undo step",
+        default=True,
+    )
+    render_plate: BoolProperty(
+        name="Plate in Render",
+        description="Also put the plate behind the render: compositor nodes and a transparent film",
+        default=False,
+    )
+
+    def size(self) -> tuple[int, int | None]:
+        """Return width and height in pixels; no height for a World, where it follows."""
+        if self.kind == "world":
+            return (self.world_width if self.world_size == CUSTOM else int(self.world_size)), None
+        if self.plate_size == CUSTOM:
+            return self.plate_width, self.plate_height
+        width, height = self.plate_size.split("x")
+        return int(width), int(height)
+
+    def to_spec(self, device: str = "auto") -> EnvironmentSpec:
+        """Return the job that these settings describe, not yet validated."""
+        width, height = self.size()
+        own = self.custom_sync and self.method != "multidiffusion"
+        return EnvironmentSpec(
+            prompt=self.prompt.strip(),
+            negative=self.negative.strip(),
+            kind=self.kind,
+            width=width,
+            height=height,
+            method=self.method,
+            model=self.model.strip(),
+            steps=self.steps or None,
+            guidance=self.guidance or None,
+            seed=self.seed if self.lock_seed else None,
+            sync_strength=self.sync_strength if own else None,
+            sync_steps=(self.sync_steps or None) if own else None,
+            device=device,
+        )
+
+
+def register() -> None:
+    """Register the group as ``Scene.syncscape``."""
+    bpy.utils.register_class(SyncscapeSettings)
+    bpy.types.Scene.syncscape = PointerProperty(type=SyncscapeSettings)
+
+
+def unregister() -> None:
+    """Remove ``Scene.syncscape``; what files hold of it stays in them."""
+    del bpy.types.Scene.syncscape
+    bpy.utils.unregister_class(SyncscapeSettings)

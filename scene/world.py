@@ -1,0 +1,90 @@
+"""Install a generated picture as a World: new nodes, new data-block, the old World kept."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import bpy
+
+from . import compat
+
+MAPPING, BACKGROUND = "Syncscape Mapping", "Syncscape Background"
+RESULT_KEY = "syncscape_result"
+"""Custom property on Worlds and images: the identifier of the result they show."""
+FACING_Y = math.radians(-90.0)
+"""Blender puts the centre of the picture at +X; this turn brings it to +Y, before a new camera."""
+
+
+class Controls(NamedTuple):
+    """The two sockets of an installed World that a user turns."""
+
+    strength: bpy.types.NodeSocket
+    rotation: bpy.types.NodeSocket
+
+
+def load_image(path: Path, result_id: str, *colorspaces: str) -> bpy.types.Image:
+    """Load a result's picture with its colour space; raise RuntimeError if Blender cannot read it."""
+    image = bpy.data.images.load(str(path), check_existing=True)
+    compat.set_colorspace(image, *colorspaces)
+    image[RESULT_KEY] = result_id
+    return image
+
+
+def apply_world(
+    scene: bpy.types.Scene,
+    path: Path,
+    name: str,
+    result_id: str,
+    strength: float = 1.0,
+    rotation: float = FACING_Y,
+) -> bpy.types.World:
+    """Give the scene a new World lit by an equirectangular picture.
+
+    Args:
+        scene: the scene; its old World stays in the file (with a fake user).
+        path: the picture, linear Rec.709.
+        name: name of the World.
+        result_id: where it came from, kept as a custom property.
+        strength: strength of the light.
+        rotation: turn around Z in radians.
+
+    Returns:
+        The new World.
+    """
+    image = load_image(path, result_id, "Linear Rec.709", "Linear", "scene_linear")
+    world = bpy.data.worlds.new(name)
+    world[RESULT_KEY] = result_id
+    tree = compat.empty_world_tree(world)
+    coordinates = tree.nodes.new("ShaderNodeTexCoord")
+    mapping = tree.nodes.new("ShaderNodeMapping")
+    texture = tree.nodes.new("ShaderNodeTexEnvironment")
+    background = tree.nodes.new("ShaderNodeBackground")
+    output = tree.nodes.new("ShaderNodeOutputWorld")
+    for column, node in enumerate((coordinates, mapping, texture, background, output)):
+        node.location = (250 * column - 750, 300)
+    mapping.name = mapping.label = MAPPING
+    background.name = background.label = BACKGROUND
+    texture.image = image
+    mapping.inputs["Rotation"].default_value[2] = rotation
+    background.inputs["Strength"].default_value = strength
+    tree.links.new(coordinates.outputs["Generated"], mapping.inputs["Vector"])
+    tree.links.new(mapping.outputs["Vector"], texture.inputs["Vector"])
+    tree.links.new(texture.outputs["Color"], background.inputs["Color"])
+    tree.links.new(background.outputs["Background"], output.inputs["Surface"])
+    if scene.world is not None:
+        scene.world.use_fake_user = True
+    scene.world = world
+    return world
+
+
+def controls(world: bpy.types.World | None) -> Controls | None:
+    """Return strength and rotation of a World that Syncscape made, or None for another."""
+    if world is None or world.node_tree is None:
+        return None
+    mapping = world.node_tree.nodes.get(MAPPING)
+    background = world.node_tree.nodes.get(BACKGROUND)
+    if mapping is None or background is None:
+        return None
+    return Controls(background.inputs["Strength"], mapping.inputs["Rotation"])
