@@ -63,7 +63,8 @@ def lpips_embedding(model: Any, decode: Callable[[torch.Tensor], torch.Tensor]) 
     """Return the embedding whose distance equals LPIPS of the decoded windows."""
 
     def embed(latents: torch.Tensor) -> list[torch.Tensor]:
-        layers = model.net(model.scaling_layer(decode(latents).float()))
+        picture = decode(latents).to(model.lin0.model[-1].weight.dtype)
+        layers = model.net(model.scaling_layer(picture))
         weights = [lin.model[-1].weight.clamp(min=0).sqrt() for lin in model.lins]
         # lpips.normalize_tensor divides by (norm + 1e-10)
         return [f / (f.norm(dim=1, keepdim=True) + 1e-10) * w for f, w in zip(layers, weights, strict=True)]

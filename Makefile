@@ -1,0 +1,47 @@
+# make demo   a World from the bundled model in real Blender, rendered
+# make test   every test that this machine can run
+# Each target sets up what it needs. Assumed: python3.11 and make.
+
+PYTHON ?= python3.11
+BPY_VERSION ?= 5.0.1
+VENV := .venv
+BPY := .build/bpy-$(BPY_VERSION)
+ZIP = $(firstword $(wildcard dist/syncscape-*.zip))
+REQUIREMENTS := sync_engine/requirements/torch.txt sync_engine/requirements/engine.txt requirements-dev.txt
+SOURCES := $(shell git ls-files -- '*.py' '*.toml' 'sync_engine/*' 2>/dev/null)
+
+.PHONY: setup bpy extension demo test lint clean
+
+setup: $(VENV)/.done
+bpy: $(BPY)/.done
+
+$(VENV)/.done: $(REQUIREMENTS)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install -q -r sync_engine/requirements/torch.txt
+	$(VENV)/bin/python -m pip install -q -c sync_engine/requirements/torch.txt \
+	    -r sync_engine/requirements/engine.txt -r requirements-dev.txt
+	touch $@
+
+.build/bpy-%/.done:
+	$(PYTHON) -m venv .build/bpy-$*
+	.build/bpy-$*/bin/python -m pip install -q bpy==$*
+	touch $@
+
+extension: bpy
+	tools/build_extension.sh $(BPY)/bin/python dist
+
+demo: setup extension
+	mkdir -p out
+	$(BPY)/bin/python demo/run_demo.py --zip "$$(ls dist/syncscape-*.zip)" \
+	    --engine-python $(CURDIR)/$(VENV)/bin/python --out out
+
+test: setup extension
+	$(VENV)/bin/python -m pytest
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/pyright
+
+clean:
+	rm -rf .build dist out .pytest_cache .ruff_cache

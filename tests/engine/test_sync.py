@@ -1,0 +1,158 @@
+"""The methods: fast sync lowers the distance it is given; sync-paper is the published algorithm."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from sync_engine.backbones.loading import load
+from sync_engine.canvas.plane import PlaneCanvas
+from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.models import find
+from sync_engine.sampling import Conditioning, sample
+from sync_engine.sync.distance import distance, latent_embedding, lpips_embedding
+from sync_engine.sync.fast import FastSync
+from sync_engine.sync.methods import settings
+from sync_engine.sync.paper import PaperSync
+
+
+class RandomFeatures(torch.nn.Module):
+    """Stands for a model's own perceptual net: two random convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.first = torch.nn.Conv2d(4, 8, 3, stride=2, padding=1)
+        self.second = torch.nn.Conv2d(8, 8, 3, stride=2, padding=1)
+
+    def features(self, latents: torch.Tensor) -> list[torch.Tensor]:
+        first = self.first(latents).tanh()
+        return [first, self.second(first).tanh()]
+
+
+@pytest.fixture(scope="module")
+def random_lpips():
+    """LPIPS-alex with random weights: the published structure, no download."""
+    import sync_engine.torchvision_schemas  # noqa: F401
+
+    import lpips  # isort: skip
+
+    torch.manual_seed(3)
+    model = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval().requires_grad_(False)
+    for lin in model.lins:
+        lin.model[-1].weight.data.abs_()
+    return model
+
+
+def test_embedding_distance_is_lpips(random_lpips) -> None:
+    a, b = torch.randn(2, 3, 3, 64, 64).clamp(-1, 1)
+    embed = lpips_embedding(random_lpips, lambda picture: picture)
+    torch.testing.assert_close(
+        distance(embed(a), embed(b)), random_lpips(a, b).flatten(), rtol=1e-4, atol=1e-6
+    )
+
+
+def spread(embed, x0: torch.Tensor, row: list[int]) -> float:
+    layers = embed(x0[row])
+    return distance(layers, [layer.mean(dim=0, keepdim=True) for layer in layers]).mean().item()
+
+
+def test_fast_sync_brings_the_windows_of_a_row_together() -> None:
+    embed = latent_embedding(RandomFeatures())
+    x0 = torch.randn(6, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    rows = [[1, 0, 2], [4, 3, 5]]
+    moved, pulled = FastSync(embed, 1.0, 5, 1.0, 2)(0, x0, x0, rows, lambda w, i: w)
+    assert moved is None
+    for row in rows:
+        assert spread(embed, pulled, row) < 0.95 * spread(embed, x0, row)
+
+
+def test_rows_are_pulled_apart_from_each_other() -> None:
+    """What one row shows must not leak into another: a zenith is not pulled to the horizon."""
+    pull = FastSync(latent_embedding(RandomFeatures()), 1.0, 5, 1.0, 4)
+    x0 = torch.randn(6, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    other = x0.clone()
+    other[3:] += 1.0
+    rows = [[1, 0, 2], [4, 3, 5]]
+    first = pull(0, x0, x0, rows, lambda w, i: w)[1]
+    second = pull(0, other, other, rows, lambda w, i: w)[1]
+    torch.testing.assert_close(first[:3], second[:3])
+
+
+@pytest.mark.parametrize(("strength", "steps", "step"), [(0.0, 5, 0), (1.0, 2, 2), (1.0, 0, 0)])
+def test_fast_sync_at_rest_changes_nothing(strength: float, steps: int, step: int) -> None:
+    x0 = torch.randn(3, 4, 16, 16)
+    pull = FastSync(latent_embedding(RandomFeatures()), strength, steps, 1.0, 4)
+    assert torch.equal(pull(step, x0, x0, [[1, 0, 2]], lambda w, i: w)[1], x0)
+
+
+def test_settings_follow_the_method_and_the_spec_wins() -> None:
+    published = settings(EnvironmentSpec("a", method="sync-paper"), 50)
+    assert (published.strength, published.steps, published.decay) == (20.0, 10, 0.95)
+    assert published.uniform
+    assert published.scheduler == "ddim"
+    own = settings(EnvironmentSpec("a", method="sync-paper", sync_strength=3.0, sync_steps=99), 8)
+    assert (own.strength, own.steps) == (3.0, 8)
+
+
+@pytest.mark.parametrize("weight", [20.0, 500.0])
+def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips, weight: float) -> None:
+    """Algorithm 1 of SyncDiffusion, window by window, each stepped and then averaged.
+
+    In double precision, because the gradient of a random LPIPS magnifies rounding; the large weight
+    makes up for its weak gradient.
+    """
+    backbone = load(find(str(backbone.folder)), torch.device("cpu"), torch.float64)
+    random_lpips = copy.deepcopy(random_lpips).double()
+    steps, sync_steps, decay, stride = 4, 2, 0.95, 4
+    canvas = PlaneCanvas(16, 40, 16, stride, uniform=True)
+    state = canvas.noise(4, torch.Generator().manual_seed(5)).double()
+    prompt, negative = backbone.encode(["a calm sea"]), backbone.encode([""])
+    conditioning = Conditioning(prompt, negative, [0] * len(canvas.corners), 7.5)
+    pull = PaperSync(lpips_embedding(random_lpips, backbone.decode), weight, sync_steps, decay)
+    ours = sample(backbone, canvas, backbone.scheduler("ddim", steps), state, conditioning, pull)
+
+    scheduler = backbone.scheduler("ddim", steps)
+    unet, vae = backbone.unet, backbone.vae
+
+    def noise_of(latent: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        without = unet(latent, t, encoder_hidden_states=negative).sample
+        prediction = without + 7.5 * (unet(latent, t, encoder_hidden_states=prompt).sample - without)
+        alpha = scheduler.alphas_cumprod[t]
+        if scheduler.config.prediction_type == "v_prediction":
+            return alpha.sqrt() * prediction + (1 - alpha).sqrt() * latent
+        return prediction
+
+    def picture_of(latent: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        alpha = scheduler.alphas_cumprod[t]
+        clean = (latent - (1 - alpha).sqrt() * noise_of(latent, t)) / alpha.sqrt()
+        return vae.decode(clean / vae.config.scaling_factor).sample
+
+    views = [(left, left + 16) for left in range(0, 40 - 16 + 1, stride)]
+    anchor = views[len(views) // 2]
+    theirs = state
+    for i, t in enumerate(scheduler.timesteps):
+        value, count = torch.zeros_like(theirs), torch.zeros_like(theirs)
+        target = picture_of(theirs[..., anchor[0] : anchor[1]], t).detach()
+        for view in views:
+            latent = theirs[..., view[0] : view[1]].detach().clone()
+            if i < sync_steps and view != anchor:
+                latent.requires_grad_()
+                loss = random_lpips(picture_of(latent, t), target).sum()
+                gradient = torch.autograd.grad(loss, latent)[0]
+                latent = (latent - weight * decay**i * gradient).detach()
+            with torch.no_grad():
+                noise = noise_of(latent, t)
+                alpha = scheduler.alphas_cumprod[t]
+                before = t - scheduler.config.num_train_timesteps // steps
+                final = scheduler.final_alpha_cumprod
+                earlier = scheduler.alphas_cumprod[before] if before >= 0 else final
+                clean = (latent - (1 - alpha).sqrt() * noise) / alpha.sqrt()
+                value[..., view[0] : view[1]] += earlier.sqrt() * clean + (1 - earlier).sqrt() * noise
+            count[..., view[0] : view[1]] += 1
+        theirs = value / count
+    plain = sample(backbone, canvas, backbone.scheduler("ddim", steps), state, conditioning)
+    assert (ours - plain).abs().max() > 5e-4, "without a visible pull this tests nothing"
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
