@@ -8,6 +8,7 @@ import os
 import queue
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from .messages import MAX_LINE_BYTES, Event, ProtocolError, Request, decode_even
 
 GARBAGE_LIMIT = 100
 """After so many lines (or megabytes) that are no events, the child is not our engine."""
-DRAIN_PIPES_S = 0.25
+DRAIN_PIPES_S = 0.5
 """How long a dead child's pipes are read on; a grandchild may hold them open for ever."""
 EOF_GRACE_S = 2.0
 """A child that closed its stdout may take so long to end by itself."""
@@ -187,8 +188,9 @@ class EngineProcess:
     def _wait(self) -> None:
         status = self.popen.wait()
         self._requests.put(None)
-        self._out.join(DRAIN_PIPES_S)
-        self._err.join(DRAIN_PIPES_S)
+        end = time.monotonic() + DRAIN_PIPES_S
+        for reader in (self._out, self._err):
+            reader.join(max(0.0, end - time.monotonic()))
         self.events.put(Ended(status))
 
 

@@ -1,0 +1,104 @@
+"""The walls of the house: who may import what."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENGINE = ROOT / "sync_engine"
+INTERFACE = ENGINE / "interface"
+PROBE = """
+import importlib, sys
+before = set(sys.modules)
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+sys.stdout.write("\\n".join(sorted(set(sys.modules) - before)))
+"""
+
+
+def imported_by(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (level, module) of every import in a file, wherever it stands in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            yield from ((node.level, f"{module}.{alias.name}".strip(".")) for alias in node.names)
+
+
+def files(folder: Path) -> list[Path]:
+    found = sorted(folder.rglob("*.py"))
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("path", files(INTERFACE), ids=lambda path: path.name)
+def test_interface_imports_itself_and_the_standard_library(path) -> None:
+    own = {file.stem for file in files(INTERFACE)}
+    for level, module in imported_by(path):
+        first = module.split(".")[0]
+        if level == 0:  # absolute: as part of the extension it has another name, so not itself
+            assert first in sys.stdlib_module_names, f"{path.name} imports {module}"
+        else:
+            assert level == 1, f"{path.name} reaches out of the interface for {module}"
+            assert first in own, f"{path.name} imports {module}"
+
+
+def test_importing_the_interface_loads_only_the_standard_library() -> None:
+    names = [f"sync_engine.interface.{path.stem}" for path in files(INTERFACE) if path.stem != "__init__"]
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE, *names],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(run.stdout.split())
+    assert set(names) <= loaded
+    foreign = {
+        name
+        for name in loaded
+        if name.split(".")[0] not in sys.stdlib_module_names
+        and name not in ("sync_engine", "sync_engine.interface", *names)
+    }
+    assert not foreign
+
+
+def test_interface_works_as_part_of_another_package(tmp_path) -> None:
+    package = tmp_path / "bl_ext" / "syncscape"
+    package.mkdir(parents=True)
+    (package / "sync_engine").symlink_to(ENGINE, target_is_directory=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", PROBE, "bl_ext.syncscape.sync_engine.interface.client"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "bl_ext.syncscape.sync_engine.interface.spec" in run.stdout.split()
+    assert not [name for name in run.stdout.split() if name.startswith("sync_engine")]
+
+
+@pytest.mark.parametrize("path", files(ENGINE), ids=lambda path: str(path.relative_to(ENGINE)))
+def test_engine_knows_nothing_of_blender(path) -> None:
+    blender = {"bpy", "bl_ext", "mathutils", "bmesh", "gpu", "blf", "bpy_extras", "imbuf"}
+    for level, module in imported_by(path):
+        assert level > 0 or module.split(".")[0] not in blender, f"{path.name} imports {module}"
+        depth = len(path.relative_to(ENGINE).parts)
+        assert level <= depth, f"{path.name} reaches out of the engine for {module}"
+
+
+def test_the_rules_would_notice(tmp_path) -> None:
+    path = tmp_path / "bad.py"
+    path.write_text("def f():\n    import bpy.ops\n    from .. import job\n    from ..models import find\n")
+    assert list(imported_by(path)) == [(0, "bpy.ops"), (2, "job"), (2, "models.find")]
