@@ -33,15 +33,14 @@ class _Apply:
 
     def chosen(self) -> Result | None:
         """Return the result to apply; None, with the reason reported, if it cannot be used."""
-        if self.result:
-            try:
-                found = read_result(preferences.library_folder() / self.result)
-            except ResultError as error:
-                self.report({"ERROR"}, f"{error} Choose another result, or generate it again.")
-                return None
-        else:
-            found = link.latest(self.kind)
-        if found is None or found.kind != self.kind:
+        newest = None if self.result else link.latest(self.kind)
+        folder = newest.folder if newest else preferences.library_folder() / self.result
+        try:
+            found = read_result(folder)  # again, even the newest: it may be gone from the disk
+        except ResultError as error:
+            self.report({"ERROR"}, f"{error} Choose another result, or generate it again.")
+            return None
+        if found.kind != self.kind:
             self.report({"ERROR"}, f"result = {self.result!r} is not a {self.kind}. Choose one that is.")
             return None
         return found

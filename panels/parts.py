@@ -26,7 +26,8 @@ CHARACTER_PX = 7.0
 def draw_text(layout: bpy.types.UILayout, context, text: str, icon: str = "NONE") -> None:
     """Draw a text over as many lines as the region's width asks for."""
     width = context.region.width if context.region else 300
-    characters = int(width / (CHARACTER_PX * context.preferences.system.ui_scale)) - 6
+    scale = context.preferences.system.ui_scale or 1.0  # 0 without a window
+    characters = int(width / (CHARACTER_PX * scale)) - 6
     column = layout.column(align=True)
     column.scale_y = 0.8
     for index, line in enumerate(textwrap.wrap(text, max(20, characters))):

@@ -1,0 +1,141 @@
+"""Real Blender for the tests: finds ``bpy`` interpreters and runs scripts in them, isolated.
+
+``SYNCSCAPE_BPY_PYTHONS`` names the interpreters (separated as in PATH); without it every
+``.build/bpy-*/bin/python`` is used. ``SYNCSCAPE_ENGINE_PYTHON`` names the engine's Python, by default
+the one that runs the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+MARK = "RESULT "
+TIMEOUT_S = 300
+
+
+def _pythons() -> list[Path]:
+    named = os.environ.get("SYNCSCAPE_BPY_PYTHONS")
+    if named is not None:
+        return [Path(item) for item in named.split(os.pathsep) if item]
+    return sorted(ROOT.glob(".build/bpy-*/bin/python"), reverse=True)
+
+
+def _works(python: Path) -> bool:
+    """Tell whether ``bpy`` is installed (a virtual environment may be half made)."""
+    return any((python.parent.parent / "lib").glob("python3*/site-packages/bpy/__init__.*"))
+
+
+PYTHONS = [python for python in _pythons() if _works(python)]
+WHY_NONE = "no Python with bpy: make bpy, or name one in SYNCSCAPE_BPY_PYTHONS; these tests drive Blender"
+
+
+def extension_tool(python: Path) -> Path:
+    """Return Blender's own command line for extensions."""
+    found = (python.parent.parent / "lib").glob("python3*/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli")
+    return next(found) / "blender_ext.py"
+
+
+@dataclass(frozen=True)
+class Blender:
+    """One Blender with a user folder of its own.
+
+    Attributes:
+        python: the interpreter that has bpy.
+        zip: the extension.
+        home: a folder of this test; ``home/user`` is Blender's user folder.
+    """
+
+    python: Path
+    zip: Path
+    home: Path
+
+    def run(self, script: str, engine: Path | str = "", status: int = 0, **values: Any) -> dict[str, Any]:
+        """Run ``scripts/NAME.py`` and return what it told; fail if it ends with another status."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        environment |= {
+            "BLENDER_USER_RESOURCES": str(self.home / "user"),
+            "SYNCSCAPE_TEST": json.dumps(
+                {"zip": str(self.zip), "engine": str(engine), "home": str(self.home), **values}
+            ),
+        }
+        done = subprocess.run(
+            [str(self.python), str(HERE / "scripts" / f"{script}.py")],
+            env=environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+        )
+        assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        told = [line.removeprefix(MARK) for line in done.stdout.splitlines() if line.startswith(MARK)]
+        return json.loads(told[-1]) if told else {}
+
+
+@pytest.fixture(scope="session")
+def extension_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The extension, built from the working tree with Blender's own tool."""
+    if not PYTHONS:
+        pytest.skip(WHY_NONE)
+    out = tmp_path_factory.mktemp("zip")
+    command = [str(PYTHONS[0]), str(extension_tool(PYTHONS[0]))]
+    command += ["build", "--source-dir", str(ROOT), "--output-dir", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(out.glob("syncscape-*.zip"))
+
+
+@pytest.fixture(params=PYTHONS or [None], ids=lambda path: path.parents[1].name if path else "no-bpy")
+def blender(request: pytest.FixtureRequest, tmp_path: Path, extension_zip: Path) -> Blender:
+    """Each Blender in turn."""
+    if request.param is None:
+        pytest.skip(WHY_NONE)
+    (tmp_path / "user").mkdir()
+    return Blender(request.param, extension_zip, tmp_path)
+
+
+def _wrapper(path: Path, *command: str) -> Path:
+    """Write a program that can stand in for the engine's Python."""
+    words = " ".join(f"'{word}'" for word in command)
+    path.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.fixture
+def fake_engine(tmp_path: Path) -> Path:
+    """An engine's Python that runs ``fake_engine.py`` instead: quick, and without a model."""
+    if os.name != "posix":
+        pytest.skip("the fake engine is a shell script; the draft engine is tested all the same")
+    return _wrapper(tmp_path / "fake_python", sys.executable, str(HERE / "fake_engine.py"))
+
+
+@pytest.fixture
+def bare_python(tmp_path: Path) -> Path:
+    """A Python without torch."""
+    if os.name != "posix":
+        pytest.skip("needs a shell script that takes the packages away")
+    return _wrapper(tmp_path / "bare_python", sys.executable, "-S")
+
+
+@pytest.fixture
+def draft_engine() -> Path:
+    """The real engine with the bundled draft model."""
+    if not (ROOT / "sync_engine" / "draft" / "model_index.json").is_file():
+        pytest.skip("the draft model's weights are not here yet")
+    python = os.environ.get("SYNCSCAPE_ENGINE_PYTHON") or sys.executable
+    found = subprocess.run([python, "-c", "import torch, diffusers"], capture_output=True)
+    if found.returncode != 0:
+        pytest.skip(f"{python} has no torch and diffusers; name one in SYNCSCAPE_ENGINE_PYTHON")
+    return Path(shutil.which(python) or python)

@@ -1,0 +1,108 @@
+"""Every panel draws in every state: a stand-in layout notes what is shown."""
+
+from types import SimpleNamespace
+
+import bpy
+import harness
+
+
+class Layout:
+    """Takes every call a layout takes, keeps the texts, checks properties and operators."""
+
+    def __init__(self, seen: list[str] | None = None) -> None:
+        self.__dict__["seen"] = [] if seen is None else seen
+
+    def __setattr__(self, _name: str, _value: object) -> None:
+        pass
+
+    def _same(self, *_args, **_kwargs) -> "Layout":
+        return Layout(self.seen)
+
+    row = column = box = split = _same
+
+    def label(self, text: str = "", **_kwargs) -> None:
+        self.seen.append(text)
+
+    def prop(self, data, name: str, **_kwargs) -> None:
+        assert hasattr(data, name), name
+        self.seen.append(name)
+
+    def prop_enum(self, data, name: str, value: str, **_kwargs) -> None:
+        assert hasattr(data, name), name
+
+    def progress(self, factor: float, text: str) -> None:
+        assert 0 <= factor <= 1
+        self.seen.append(text)
+
+    def template_icon(self, icon_value: int, scale: float) -> None:
+        self.seen.append("picture")
+
+    def operator(self, name: str, **_kwargs):
+        family, verb = name.split(".")
+        getattr(getattr(bpy.ops, family), verb).get_rna_type()
+        self.seen.append(name)
+        return SimpleNamespace()
+
+
+def draw(name: str) -> list[str]:
+    """Draw one panel and return what it shows."""
+    cls = getattr(bpy.types, name)
+    region = SimpleNamespace(width=300)
+    context = SimpleNamespace(scene=bpy.context.scene, region=region, preferences=bpy.context.preferences)
+    panel = SimpleNamespace(layout=Layout())
+    if getattr(cls, "poll", None) is None or cls.poll(context):
+        cls.draw(panel, context)
+    return panel.layout.seen
+
+
+PANELS = (
+    "VIEW3D_PT_syncscape",
+    "VIEW3D_PT_syncscape_advanced",
+    "VIEW3D_PT_syncscape_result",
+    "WORLD_PT_syncscape",
+)
+
+harness.install(engine="")
+link = harness.module("engine_link").link
+api = harness.module("api")
+for name in PANELS:
+    draw(name)
+assert "preferences.addon_show" in draw("VIEW3D_PT_syncscape"), "it says that no engine is named"
+harness.preferences().engine_python = harness.GIVEN["engine"]
+assert "preferences.addon_show" not in draw("VIEW3D_PT_syncscape")
+for kind in ("world", "plate"):
+    for size in (f"{kind}_size",):
+        harness.settings(kind=kind, custom_sync=True, **{size: "CUSTOM"})
+        for name in PANELS:
+            draw(name)
+assert harness.settings(world_width=1000).world_width == 1024, "sizes snap to what is possible"
+harness.settings(kind="world", world_size="512", prompt="valley")
+
+job = api.generate(prompt="slow valley", width=512)
+assert "Starting the engine" in draw("VIEW3D_PT_syncscape")
+harness.tick_until(lambda: job.progress > 0.15)
+shown = draw("VIEW3D_PT_syncscape")
+assert "syncscape.cancel" in shown
+assert "syncscape.generate" not in shown
+assert any(text.startswith("Painting ") and text.endswith(" left") for text in shown), shown
+job.cancel()
+harness.tick_until(lambda: link.state.name == "READY")
+engine = Layout()
+harness.module("panels.engine_status").draw_engine(
+    engine, SimpleNamespace(region=None, preferences=bpy.context.preferences)
+)
+assert any("ready" in text for text in engine.seen), engine.seen
+
+job = api.generate(prompt="die", width=512)
+harness.tick_until(lambda: job.state.finished)
+shown = " ".join(draw("VIEW3D_PT_syncscape"))
+assert "The engine ended" in shown, shown
+assert "Generate again" in shown, shown
+
+job = api.generate(prompt="valley", width=512)
+harness.tick_until(lambda: job.state.finished)
+api.apply_world(job)
+assert "syncscape.apply_world" in draw("VIEW3D_PT_syncscape_result")
+assert draw("WORLD_PT_syncscape").count("default_value") == 2, "strength and rotation"
+harness.tell(shown=draw("VIEW3D_PT_syncscape_result"))
+harness.leave()

@@ -1,0 +1,109 @@
+"""The extension in real Blender, installed from its zip; each test runs one script of ``scripts/``."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import Blender
+
+ENABLE_LIMIT_MS = 150
+"""The promise is 50 ms on a quiet machine; the tests also run on busy ones."""
+
+
+def test_install_and_enable(blender: Blender, record_property) -> None:
+    """Enabling is quick, and brings no torch into Blender's process."""
+    told = blender.run("install")
+    record_property("enable_ms", told["enable_ms"])
+    assert told["enable_ms"][0] < ENABLE_LIMIT_MS, told
+
+
+def test_operator_makes_a_world(blender: Blender, fake_engine: Path) -> None:
+    """``syncscape.generate`` blocks, applies nothing unless asked, and shows the seed."""
+    blender.run("generate", fake_engine)
+
+
+def test_operator_with_the_draft_model(blender: Blender, draft_engine: Path) -> None:
+    """The same with the real engine and the bundled model."""
+    blender.run("generate", draft_engine)
+
+
+def test_job_from_a_script(blender: Blender, fake_engine: Path, record_property) -> None:
+    """The API returns at once; progress, preview, cancel, batch; ticks are short."""
+    told = blender.run("job", fake_engine)
+    for name, value in told.items():
+        record_property(name, value)
+    assert told["tick_median_ms"] < 3.0, told
+    assert told["tick_worst_ms"] < 30.0, told  # 10 ms on a quiet machine
+
+
+def test_apply_world(blender: Blender, fake_engine: Path) -> None:
+    """Nodes, colour space, direction, undo."""
+    blender.run("apply_world", fake_engine)
+
+
+def test_apply_plate(blender: Blender, fake_engine: Path) -> None:
+    """Behind the camera and, if wanted, in the render."""
+    blender.run("apply_plate", fake_engine)
+
+
+def test_errors_are_words(blender: Blender, fake_engine: Path, bare_python: Path) -> None:
+    """Each problem names the field or thing, and what to do."""
+    told = blender.run("errors", fake_engine, bare=str(bare_python))
+    expected = {
+        "empty prompt": ("prompt", "Describe"),
+        "long prompt": ("prompt", "10000 characters", "Shorten"),
+        "control characters": ("prompt", "control characters", "Remove"),
+        "no model": ("model", "empty"),
+        "device": ("device", "toaster", "Use auto"),
+        "no python": ("No Python", "Preferences"),
+        "missing python": ("/nowhere/python", "does not exist", "Preferences"),
+        "not a program": ("cannot be run", "Preferences"),
+        "no torch": ("has no", "Preferences"),
+        "check": ("has no", "Preferences"),
+        "library": ("library", "cannot be written", "Preferences"),
+        "odd size": ("width", "1000", "1024"),
+        "steps": ("steps", "0", "1 to 200"),
+        "strength": ("sync_strength", "nan"),
+        "method": ("method", "magic", "sync"),
+        "field": ("widht", "Did you mean width"),
+        "engine failed": ("not enough memory", "smaller size"),
+        "engine died": ("killed by signal 9", "Generate again"),
+        "world from plate": ("nothing", "spec.json"),
+        "broken result": ("world.exr", "empty"),
+    }
+    for name, parts in expected.items():
+        for part in parts:
+            assert part in told[name], f"{name}: {told[name]}"
+
+
+def test_killed_engine(blender: Blender, fake_engine: Path, record_property) -> None:
+    """SIGKILL in the middle of a job is told within a second, and the next job works."""
+    told = blender.run("killed", fake_engine)
+    record_property("noticed_ms", told["noticed_ms"])
+
+
+def test_panels_draw(blender: Blender, fake_engine: Path) -> None:
+    """Idle, without an engine, while a job runs, after an error, with a result."""
+    blender.run("panels", fake_engine)
+
+
+def test_disable_leaves_nothing(blender: Blender, fake_engine: Path) -> None:
+    """No timer, class, property, preview or process is left; enabling again works."""
+    blender.run("unregister", fake_engine)
+
+
+def test_exit_with_a_running_job(blender: Blender, fake_engine: Path) -> None:
+    """Blender ends cleanly and its engine with it."""
+    pid = blender.run("exit_busy", fake_engine)["pid"]
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"the engine {pid} outlived Blender")
