@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -39,7 +40,8 @@ class EngineLink:
         self._client: EngineClient | None = None
         self._settings: preferences.EngineSettings | None = None
         self._watched: list[tuple[Job, WhenDone | None]] = []
-        self._latest: dict[str, Result | None] = {}
+        self._due: list[tuple[Job, WhenDone]] = []
+        self._latest: dict[tuple[Path, str], Result | None] = {}
         self._seen_state = EngineState.STOPPED
 
     # --- what is shown ----------------------------------------------------------------------
@@ -67,9 +69,10 @@ class EngineLink:
         if kind is None:
             found = [result for result in map(self.latest, ("world", "plate")) if result]
             return max(found, key=lambda result: result.id, default=None)
-        if kind not in self._latest:
-            self._latest[kind] = next(iter(list_results(preferences.library_folder(), kind)), None)
-        return self._latest[kind]
+        library = preferences.library_folder()
+        if (library, kind) not in self._latest:
+            self._latest[library, kind] = next(iter(list_results(library, kind)), None)
+        return self._latest[library, kind]
 
     # --- what is done -----------------------------------------------------------------------
 
@@ -88,7 +91,6 @@ class EngineLink:
             environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         self._client = EngineClient(wanted.python, wanted.library, environment=environment)
         self._settings = wanted
-        self._latest.clear()
         options = preferences.get()
         if options is not None:
             self._client.set_preview(options.show_preview)
@@ -107,7 +109,7 @@ class EngineLink:
         return client
 
     def generate(self, spec: EnvironmentSpec, when_done: WhenDone | None = None) -> Job:
-        """Start a job and return at once; ``when_done`` is called on the main thread at its end.
+        """Start a job and return at once; ``when_done`` is called at its end.
 
         Raises:
             SpecError: a field of the spec cannot be used.
@@ -143,7 +145,7 @@ class EngineLink:
         self._seen_state = self._client.state
         if changed:
             redraw()
-        return bool(self._watched) or self.state in (EngineState.STARTING, EngineState.BUSY)
+        return bool(self._watched or self._due) or self.state in (EngineState.STARTING, EngineState.BUSY)
 
     def settle(self) -> bool:
         """Draw the consequences of jobs that are finished; tell whether there were any."""
@@ -153,9 +155,12 @@ class EngineLink:
             if job.state is JobState.FAILED:
                 self.error = job.error
             elif job.result is not None:
-                self._latest[job.result.kind] = job.result
+                self._latest[job.result.folder.parent, job.result.kind] = job.result
             if when_done is not None:
-                when_done(job)
+                self._due.append((job, when_done))
+        while self._due and not hands_busy():
+            job, when_done = self._due.pop(0)
+            when_done(job)
         return bool(finished)
 
     def stop(self, timeout: float = 3.0) -> None:
@@ -164,6 +169,7 @@ class EngineLink:
             self._client.shutdown(timeout)
             self._client = self._settings = None
         self._watched.clear()
+        self._due.clear()
         self._latest.clear()
 
     def _listen(self) -> None:
@@ -193,7 +199,20 @@ def redraw() -> None:
                     region.tag_redraw()
 
 
-def _check_library(folder) -> None:
+def hands_busy() -> bool:
+    """Tell whether a drag, a stroke or a render is going on: no moment to change the scene.
+
+    Those are Blender's own modal operators; an add-on's may run all day and are not waited for.
+    """
+    written_in_python = bpy.types.Operator.bl_rna_get_subclass_py
+    return any(
+        written_in_python(operator.bl_idname) is None
+        for window in bpy.context.window_manager.windows
+        for operator in window.modal_operators
+    )
+
+
+def _check_library(folder: Path) -> None:
     """Raise EngineFailed unless results can be written into the folder."""
     probe = folder / ".writable"
     try:

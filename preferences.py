@@ -100,7 +100,7 @@ def library_folder() -> Path:
     """Return the folder of the results; it may not exist yet."""
     preferences = get()
     if preferences and preferences.library.strip():
-        return Path(bpy.path.abspath(preferences.library.strip())).expanduser()
+        return Path(bpy.path.abspath(preferences.library.strip())).expanduser().absolute()
     try:
         folder = bpy.utils.extension_path_user(__package__, path="library")
     except ValueError:  # this code runs from somewhere else than Blender's extensions
