@@ -185,7 +185,7 @@ class _Job:
         generator = torch.Generator().manual_seed(int(self.spec.seed or 0))
         state = canvas.noise(backbone.channels, generator).to(backbone.device)
         size = window_batch(backbone.device, backbone.window)
-        batch = WindowBatch(size, self.reporter.note)
+        batch = WindowBatch(size, self.reporter.note, self._check_cancel)
         pull = pull_for(self.spec.method, chosen, backbone, size)
         self._denoise_start = time.perf_counter()
 

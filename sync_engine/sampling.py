@@ -71,17 +71,29 @@ def no_pull(
 
 
 class WindowBatch:
-    """How many windows the denoiser sees at once; halves when they do not fit into memory."""
+    """How many windows the denoiser sees at once; halves when they do not fit into memory.
 
-    def __init__(self, size: int, on_note: Callable[[str], None] | None = None) -> None:
+    Args:
+        size: windows at once.
+        on_note: told when the size is halved.
+        check: called before each batch; may raise to stop.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        on_note: Callable[[str], None] = lambda note: None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self.size = max(1, size)
-        self._on_note = on_note or (lambda note: None)
+        self._on_note, self._check = on_note, check
 
     def map(self, function: Predict, windows: torch.Tensor, index: list[int]) -> torch.Tensor:
         """Apply ``function`` to the windows in batches and join what it returns."""
         done: list[torch.Tensor] = []
         start = 0
         while start < len(index):
+            self._check()
             part = slice(start, start + self.size)
             try:
                 done.append(function(windows[part], index[part]))

@@ -37,7 +37,7 @@ from sync_engine.interface.messages import (
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
 
 log = logging.getLogger(__name__)
-END_GRACE_S = 5.0
+END_GRACE_S = 10.0
 """A parent that died does not wait: the process ends this long after its stdin closed."""
 
 
