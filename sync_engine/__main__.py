@@ -25,7 +25,14 @@ from sync_engine.interface.messages import (
     Progress,
     encode,
 )
-from sync_engine.interface.spec import KINDS, METHODS, PRECISIONS, EnvironmentSpec, SpecError
+from sync_engine.interface.spec import (
+    KINDS,
+    METHODS,
+    PRECISIONS,
+    PROJECTIONS,
+    EnvironmentSpec,
+    SpecError,
+)
 
 SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "prompt": {"help": "what the environment shows"},
@@ -33,6 +40,9 @@ SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "kind": {"choices": KINDS, "help": "a 360° world or a flat plate"},
     "width": {"type": int, "help": "pixels"},
     "height": {"type": int, "help": "pixels (a world: half the width)"},
+    "projection": {"choices": PROJECTIONS, "help": "how a world is painted"},
+    "prompt_zenith": {"help": "what the view straight up shows"},
+    "prompt_nadir": {"help": "what the view straight down shows"},
     "method": {"choices": METHODS},
     "model": {"metavar": "draft|ID|DIR", "help": "a name of the table, a hub id or a folder"},
     "steps": {"type": int, "help": "denoising steps"},

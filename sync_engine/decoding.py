@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 
-from sync_engine.canvas.plane import window_starts
-
 TILE, OVERLAP = 64, 16
 """Side of a tile and overlap of neighbouring tiles, in latent cells."""
+
+
+def window_starts(length: int, window: int, stride: int, wrap: bool) -> list[int]:
+    """Return where windows of ``window`` cells start on an axis of ``length`` cells.
+
+    An open axis ends with a window that touches its end, whatever the stride. A wrapped axis
+    is divided evenly, no two neighbours further apart than ``stride``.
+    """
+    if wrap:
+        count = math.ceil(length / stride)
+        return [round(i * length / count) for i in range(count)]
+    if window >= length:
+        return [0]
+    starts = list(range(0, length - window, stride))
+    return [*starts, length - window]
 
 
 @torch.no_grad()
@@ -18,7 +32,7 @@ def decode_plane(
     latents: torch.Tensor,
     scale: int,
     wrap: bool,
-    on_tile: Callable[[int, int], None] | None = None,
+    on_tile: Callable[[int, int], None] = lambda done, tiles: None,
 ) -> torch.Tensor:
     """Decode a canvas ``(1, C, H, W)`` to sRGB ``(3, H·scale, W·scale)`` in [0, 1], float32.
 
@@ -48,8 +62,7 @@ def decode_plane(
         band = slice(top * scale, (top + tile_h) * scale)
         picture[:, band].index_add_(2, pixels, tile * weight)
         total[band].index_add_(1, pixels, weight)
-        if on_tile is not None:
-            on_tile(done + 1, len(tiles))
+        on_tile(done + 1, len(tiles))
     return (picture.div_(total).add_(1).div_(2)).clamp_(0, 1)
 
 

@@ -15,9 +15,11 @@ import numpy as np
 import torch
 
 from sync_engine import VERSION, models, output
+from sync_engine.canvas import Canvas
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.decoding import decode_plane
+from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.device import choose_device, choose_dtype, device_name, peak_memory_gb, window_batch
+from sync_engine.directions import phrases_of, window_prompts
 from sync_engine.errors import EngineError, JobCancelled, OutOfMemory, OutputError
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import SPEC_VERSION, EnvironmentSpec
@@ -29,7 +31,6 @@ from sync_engine.sync.methods import Settings, pull_for, settings
 PREVIEW_SHARE = 0.05
 """Live previews may take this share of the denoising time."""
 PREVIEW_EVERY_S = 0.5
-PREVIEW_CELLS = 64
 
 
 def with_seed(spec: EnvironmentSpec) -> EnvironmentSpec:
@@ -129,7 +130,7 @@ class _Job:
         canvas = self._canvas(backbone, chosen)
         conditioning = self._stage("encode", lambda: self._encode(backbone, canvas, guidance))
         latents = self._stage("denoise", lambda: self._denoise(backbone, canvas, conditioning, chosen, steps))
-        picture = self._stage("decode", lambda: self._decode(backbone, latents))
+        picture = self._stage("decode", lambda: self._decode(backbone, canvas, latents))
         full = dataclasses.replace(
             self.spec,
             height=self.spec.pixel_height,
@@ -157,7 +158,9 @@ class _Job:
         if self.cancelled():
             raise JobCancelled
 
-    def _canvas(self, backbone: Any, chosen: Settings) -> PlaneCanvas:
+    def _canvas(self, backbone: Any, chosen: Settings) -> Canvas:
+        if self.spec.kind == "world" and self.spec.projection == "sphere":
+            return SphereCanvas(backbone.window)
         return PlaneCanvas(
             self.spec.pixel_height // backbone.scale,
             self.spec.width // backbone.scale,
@@ -171,16 +174,19 @@ class _Job:
         """Half a window; a quarter for the paper's method, which is its 16 of 64 cells."""
         return self.spec.stride or backbone.window // (4 if self.spec.method == "sync-paper" else 2)
 
-    def _encode(self, backbone: Any, canvas: PlaneCanvas, guidance: float) -> Conditioning:
+    def _encode(self, backbone: Any, canvas: Canvas, guidance: float) -> Conditioning:
         unknown = backbone.unknown_words(self.spec.prompt)
         if unknown:
             self.reporter.note(f"The model {self.spec.model} does not know: {', '.join(unknown)}.")
-        prompts = backbone.encode([self.spec.prompt])
+        wanted = window_prompts(self.spec, canvas.elevations, phrases_of(backbone.folder))
+        distinct = list(dict.fromkeys(wanted))
         negative = backbone.encode([self.spec.negative])
-        return Conditioning(prompts, negative, [0] * len(canvas.corners), guidance)
+        return Conditioning(
+            backbone.encode(distinct), negative, [distinct.index(w) for w in wanted], guidance
+        )
 
     def _denoise(
-        self, backbone: Any, canvas: PlaneCanvas, conditioning: Conditioning, chosen: Settings, steps: int
+        self, backbone: Any, canvas: Canvas, conditioning: Conditioning, chosen: Settings, steps: int
     ) -> torch.Tensor:
         generator = torch.Generator().manual_seed(int(self.spec.seed or 0))
         state = canvas.noise(backbone.channels, generator).to(backbone.device)
@@ -191,33 +197,31 @@ class _Job:
 
         def on_step(step: Step) -> None:
             self._check_cancel()
-            self.reporter.step(step.step, step.steps, self._preview(backbone, step))
+            self.reporter.step(step.step, step.steps, self._preview(backbone, canvas, step))
 
         scheduler = backbone.scheduler(chosen.scheduler, steps)
         return sample(backbone, canvas, scheduler, state, conditioning, pull, batch, on_step)
 
-    def _preview(self, backbone: Any, step: Step) -> Path | None:
+    def _preview(self, backbone: Any, canvas: Canvas, step: Step) -> Path | None:
         """Write the picture as it is now, when previews are wanted and cost little enough."""
         now = time.perf_counter()
         elapsed = now - self._denoise_start
         late = now - self._last_preview > PREVIEW_EVERY_S
         if not self.reporter.wants_preview or not late or self._preview_cost > PREVIEW_SHARE * elapsed:
             return None
-        factor = min(1.0, PREVIEW_CELLS / step.x0.shape[-1])
-        small = torch.nn.functional.interpolate(step.x0, scale_factor=factor, mode="area")
-        picture = backbone.decode(small)[0].float().add(1).div(2).clamp(0, 1)
+        picture = backbone.decode(canvas.thumbnail(step.x0))[0].float().add(1).div(2).clamp(0, 1)
         path = self.folder.partial / "live.png"
         output.write_png(path, picture.permute(1, 2, 0).cpu().numpy())
         self._last_preview = time.perf_counter()
         self._preview_cost += self._last_preview - now
         return path
 
-    def _decode(self, backbone: Any, latents: torch.Tensor) -> np.ndarray:
-        def on_tile(done: int, tiles: int) -> None:
+    def _decode(self, backbone: Any, canvas: Canvas, latents: torch.Tensor) -> np.ndarray:
+        def on_part(done: int, parts: int) -> None:
             self._check_cancel()
-            self.reporter.step(done, tiles, None)
+            self.reporter.step(done, parts)
 
-        picture = decode_plane(backbone.decode, latents, backbone.scale, self.spec.kind == "world", on_tile)
+        picture = canvas.decode(backbone.decode, latents, self.spec.pixel_height, on_part)
         return picture.permute(1, 2, 0).numpy()
 
     def _write_pictures(self, picture: np.ndarray, full: EnvironmentSpec) -> None:

@@ -1,26 +1,31 @@
 """Canvases: where the latents of the whole picture live, how windows are taken and put together.
 
-A canvas has four verbs, and the sampling loop knows no more than these:
-
-* ``noise(channels, generator)`` draws the initial noisy state;
-* ``gather(state)`` gives the windows ``(V, C, h, w)`` that the denoiser sees;
-* ``fuse(windows)`` puts clean windows together into a state;
-* ``rows`` groups the windows that lie at one elevation, each group with its anchor first.
-
 The state is what the scheduler steps. Noisy latents are gathered by index and never interpolated.
+``plane`` keeps one flat sheet of latents under its windows, ``sphere`` one set of latents for each
+view around the sphere; the sampling loop knows neither, only the verbs of ``Canvas``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
 
 
 class Canvas(Protocol):
-    """What the sampling loop needs of a canvas."""
+    """What a job needs of a canvas.
+
+    Attributes:
+        rows: the numbers of the windows at one elevation, for each elevation, the anchor first.
+    """
 
     rows: list[list[int]]
+
+    @property
+    def elevations(self) -> list[float | None]:
+        """Where each window looks, degrees above the horizon; None where windows do not look up or down."""
+        ...
 
     def noise(self, channels: int, generator: torch.Generator) -> torch.Tensor:
         """Draw a standard normal state on the CPU, float32."""
@@ -32,4 +37,21 @@ class Canvas(Protocol):
 
     def fuse(self, windows: torch.Tensor) -> torch.Tensor:
         """Average the windows ``(V, C, h, w)`` into a state with weights that sum to one."""
+        ...
+
+    def thumbnail(self, x0: torch.Tensor) -> torch.Tensor:
+        """Return small latents ``(1, C, h, w)`` of the whole picture, for previews."""
+        ...
+
+    def decode(
+        self,
+        decode: Callable[[torch.Tensor], torch.Tensor],
+        x0: torch.Tensor,
+        height: int,
+        on_part: Callable[[int, int], None],
+    ) -> torch.Tensor:
+        """Decode a clean state into the picture ``(3, height, W)``, sRGB in [0, 1], on the CPU.
+
+        ``on_part`` is called with (parts done, parts) and may raise to stop.
+        """
         ...

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import torch
 
+from sync_engine.decoding import decode_plane, window_starts
 
-def window_starts(length: int, window: int, stride: int, wrap: bool) -> list[int]:
-    """Return where windows of ``window`` cells start on an axis of ``length`` cells.
-
-    An open axis ends with a window that touches its end, whatever the stride. A wrapped axis
-    is divided evenly, no two neighbours further apart than ``stride``.
-    """
-    if wrap:
-        count = math.ceil(length / stride)
-        return [round(i * length / count) for i in range(count)]
-    if window >= length:
-        return [0]
-    starts = list(range(0, length - window, stride))
-    return [*starts, length - window]
+THUMBNAIL_WIDTH = 64
 
 
 def feather(size: int) -> torch.Tensor:
@@ -74,6 +63,26 @@ class PlaneCanvas:
         """Average the windows ``(V, C, h, w)`` into a canvas ``(1, C, H, W)``."""
         weight = self.weight.to(windows)
         return self._sum_up(windows * weight) / self._total.to(windows)
+
+    @property
+    def elevations(self) -> list[float | None]:
+        """No window of a flat canvas looks up or down."""
+        return [None] * len(self.corners)
+
+    def thumbnail(self, x0: torch.Tensor) -> torch.Tensor:
+        """Return the canvas with at most 64 cells of width."""
+        factor = min(1.0, THUMBNAIL_WIDTH / x0.shape[-1])
+        return torch.nn.functional.interpolate(x0, scale_factor=factor, mode="area")
+
+    def decode(
+        self,
+        decode: Callable[[torch.Tensor], torch.Tensor],
+        x0: torch.Tensor,
+        height: int,
+        on_part: Callable[[int, int], None],
+    ) -> torch.Tensor:
+        """Decode the canvas in tiles into a picture ``(3, height, W)`` in [0, 1]."""
+        return decode_plane(decode, x0, height // self.height, self.wrap, on_part)
 
     def _sum_up(self, windows: torch.Tensor) -> torch.Tensor:
         h, w = self.window_height, self.window_width

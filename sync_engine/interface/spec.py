@@ -16,6 +16,7 @@ from typing import Any
 SPEC_VERSION = 1
 KINDS = ("world", "plate")
 METHODS = ("sync", "multidiffusion", "sync-paper")
+PROJECTIONS = ("sphere", "equirectangular")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 MAX_PROMPT_CHARACTERS = 2000
 DEFAULT_PLATE_HEIGHT = 512
@@ -76,6 +77,11 @@ class EnvironmentSpec:
         negative: what it should not show.
         kind: ``world`` (2:1 equirectangular) or ``plate`` (a wide flat picture).
         width, height: pixels; ``height`` follows from ``width`` for a world.
+        projection: how a world is painted: ``sphere`` joins perspective views around the sphere;
+            ``equirectangular`` joins windows of the picture itself, for models that were tuned on
+            360° pictures. A plate does not use it.
+        prompt_zenith, prompt_nadir: what the views straight up and down show; empty derives them
+            from ``prompt``. Only a world on the sphere uses them.
         method: how the windows are joined (``sync``, ``multidiffusion``, ``sync-paper``).
         model: ``draft``, a name of the table of models, a hub id, or a folder.
         steps: denoising steps.
@@ -95,6 +101,9 @@ class EnvironmentSpec:
     kind: str = "world"
     width: int = 1024
     height: int | None = None
+    projection: str = "sphere"
+    prompt_zenith: str = ""
+    prompt_nadir: str = ""
     method: str = "sync"
     model: str = "draft"
     steps: int | None = None
@@ -118,7 +127,10 @@ class EnvironmentSpec:
         """Return this spec if every field can be used; raise SpecError for the first that cannot."""
         _check_prompt("prompt", self.prompt, required=True)
         _check_prompt("negative", self.negative, required=False)
+        _check_prompt("prompt_zenith", self.prompt_zenith, required=False)
+        _check_prompt("prompt_nadir", self.prompt_nadir, required=False)
         _check_choice("kind", self.kind, KINDS)
+        _check_choice("projection", self.projection, PROJECTIONS)
         _check_choice("method", self.method, METHODS)
         _check_choice("precision", self.precision, PRECISIONS)
         _check_text("model", self.model)

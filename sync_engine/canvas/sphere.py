@@ -1,0 +1,191 @@
+"""A canvas of perspective views around the sphere whose clean predictions are fused.
+
+Each view keeps its own noisy latents and its own scheduler state; only the clean x0 is carried
+from view to view (SyncTweedies, Kim et al. 2024, its case 2 for instance variable denoising).
+The views' initial noise is taken from one field of points on the sphere, each cell the nearest
+point that its view has not used yet (SphereDiff, Park et al. 2025, uses this to gather latents): so
+overlapping views begin with mostly the same noise, every view's own noise stays independent, and
+nothing noisy is ever interpolated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from sync_engine.canvas.views import View, equirectangular_rays, feathered, fibonacci_points, layout
+
+OVERLAP = 0.4
+THUMBNAIL_HEIGHT = 32
+NEAREST = 12
+
+
+class SphereCanvas:
+    """Views ``(V, C, w, w)``; the state is the views' own latents.
+
+    Args:
+        window: side of a view in latent cells.
+        fov: field of view of each view in degrees.
+    """
+
+    def __init__(self, window: int, fov: float = 90.0) -> None:
+        self.window = window
+        by_row = layout(fov, OVERLAP)
+        self.views: list[View] = [view for row in by_row for view in row]
+        ends = torch.tensor([len(row) for row in by_row]).cumsum(0).tolist()
+        self.rows = [list(range(end - len(row), end)) for row, end in zip(by_row, ends, strict=True)]
+        self._exchange = _exchange_matrix(self.views, window)
+        self._thumbnail: torch.Tensor | None = None
+
+    @property
+    def elevations(self) -> list[float | None]:
+        """The elevation of each view's centre in degrees."""
+        return [view.elevation for view in self.views]
+
+    def noise(self, channels: int, generator: torch.Generator) -> torch.Tensor:
+        """Draw standard normal noise for all views, shared where they overlap."""
+        share = 4 * math.asin(math.sin(math.radians(self.views[0].fov) / 2) ** 2) / (4 * math.pi)
+        points = fibonacci_points(round(self.window**2 / share))
+        values = torch.randn(len(points), channels, generator=generator)
+        spare = torch.randn(len(self.views), self.window**2, channels, generator=generator)
+        views = []
+        for view, own in zip(self.views, spare, strict=True):
+            chosen = _nearest_unused(view, points, self.window)
+            free = chosen < 0
+            noise = values[chosen.clamp(min=0)]
+            noise[free] = own[free]
+            views.append(noise.T.reshape(channels, self.window, self.window))
+        return torch.stack(views)
+
+    def gather(self, state: torch.Tensor) -> torch.Tensor:
+        """Return the views: they are the state."""
+        return state
+
+    def fuse(self, windows: torch.Tensor) -> torch.Tensor:
+        """Give every cell the weighted mean of what all views see in its direction."""
+        return _apply(self._exchange, windows, self.window, self.window)
+
+    def thumbnail(self, x0: torch.Tensor) -> torch.Tensor:
+        """Return a small equirectangular canvas of latents ``(1, C, 32, 64)``, for previews."""
+        height, width = THUMBNAIL_HEIGHT, 2 * THUMBNAIL_HEIGHT
+        if self._thumbnail is None:
+            self._thumbnail = _sampling_matrix(self.views, self.window, equirectangular_rays(height, width))
+        return _apply(self._thumbnail, x0, height, width)[:1]
+
+    @torch.no_grad()
+    def decode(
+        self,
+        decode: Callable[[torch.Tensor], torch.Tensor],
+        x0: torch.Tensor,
+        height: int,
+        on_part: Callable[[int, int], None],
+    ) -> torch.Tensor:
+        """Decode each view and blend all into the picture ``(3, H, 2·H)`` in [0, 1]; on the CPU.
+
+        Every pixel of the picture looks into the views that see it, bilinearly, so that no column
+        and no pole is special. Memory grows with the picture, not with the number of views.
+        """
+        total = torch.zeros(4, height * 2 * height)
+        for number, view in enumerate(self.views):
+            picture = decode(x0[number : number + 1]).float().cpu()
+            _splat(view, picture, total, height)
+            on_part(number + 1, len(self.views))
+        picture = (total[:3] / total[3]).reshape(3, height, 2 * height)
+        return picture.add_(1).div_(2).clamp_(0, 1)
+
+
+def _splat(view: View, picture: torch.Tensor, total: torch.Tensor, height: int) -> None:
+    """Add a view's picture ``(1, 3, h, w)``, weighted, to ``total`` ``(4, H·W)``, in bands of rows."""
+    width, band = 2 * height, 256
+    for top in range(0, height, band):
+        rows = slice(top * width, min(height, top + band) * width)
+        rays = _band_rays(height, top, min(height, top + band))
+        place, inside = view.project(rays)
+        if not inside.any():
+            continue
+        place = place[inside]
+        weight = feathered(place)
+        grid = place[None, None]
+        values = torch.nn.functional.grid_sample(
+            picture, grid, mode="bilinear", padding_mode="border", align_corners=False
+        )[0, :, 0]
+        where = inside.nonzero()[:, 0] + rows.start
+        total[:3, where] += values * weight
+        total[3, where] += weight
+
+
+def _band_rays(height: int, top: int, bottom: int) -> torch.Tensor:
+    width = 2 * height
+    azimuth = (0.5 - (torch.arange(width) + 0.5) / width) * 2 * math.pi
+    elevation = (0.5 - (torch.arange(top, bottom) + 0.5) / height) * math.pi
+    e, a = torch.meshgrid(elevation, azimuth, indexing="ij")
+    return torch.stack([e.cos() * a.cos(), e.cos() * a.sin(), e.sin()], dim=-1).reshape(-1, 3)
+
+
+def _exchange_matrix(views: list[View], window: int) -> torch.Tensor:
+    """Return the sparse ``(V·w², V·w²)`` matrix that averages over all views that see a cell.
+
+    A cell takes its own value as it is and its neighbours' bilinearly.
+    """
+    return _sampling_matrix(views, window, torch.cat([view.rays(window) for view in views]))
+
+
+def _sampling_matrix(views: list[View], window: int, rays: torch.Tensor) -> torch.Tensor:
+    """Return the sparse matrix ``(N, V·w²)`` that samples the views along N rays; its rows sum to one."""
+    rows, columns, values = [], [], []
+    for number, view in enumerate(views):
+        place, inside = view.project(rays)
+        row, place = inside.nonzero()[:, 0], place[inside]
+        weight = feathered(place)
+        cell = ((place + 1) / 2 * window - 0.5).clamp(0, window - 1)
+        low = cell.floor().clamp(max=max(0, window - 2))
+        part = cell - low
+        # a ray through a cell's centre must not leak into its neighbours by rounding
+        part = torch.where((part - part.round()).abs() < 1e-6, part.round(), part)
+        for dy in (0, 1):
+            for dx in (0, 1):
+                share = (part[:, 0] if dx else 1 - part[:, 0]) * (part[:, 1] if dy else 1 - part[:, 1])
+                index = (low[:, 1] + dy) * window + low[:, 0] + dx
+                keep = share > 0
+                rows.append(row[keep])
+                columns.append(number * window**2 + index[keep].long())
+                values.append((weight * share)[keep])
+    row, value = torch.cat(rows), torch.cat(values)
+    total = torch.zeros(len(rays), dtype=value.dtype).index_add_(0, row, value)
+    indices = torch.stack([row, torch.cat(columns)])
+    size = (len(rays), len(views) * window**2)
+    weights = (value / total[row]).float()
+    return torch.sparse_coo_tensor(indices, weights, size, check_invariants=False).coalesce()
+
+
+def _apply(matrix: torch.Tensor, windows: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Multiply the cells of windows ``(V, C, w, w)`` by a matrix; return ``(N, C, height, width)``."""
+    channels = windows.shape[1]
+    cells = windows.permute(0, 2, 3, 1).reshape(-1, channels).float()
+    mixed = torch.sparse.mm(matrix.to(windows.device), cells)
+    return mixed.reshape(-1, height, width, channels).permute(0, 3, 1, 2).to(windows.dtype).contiguous()
+
+
+def _nearest_unused(view: View, points: torch.Tensor, window: int) -> torch.Tensor:
+    """Return for each cell of a view the nearest point that no cell before it took; -1 where none is near.
+
+    Cells choose in the order of their distance from the view's centre.
+    """
+    rays = view.rays(window)
+    place, _ = view.project(points)
+    margin = 1 + 3 / window
+    depth = points @ view.axes()[0]
+    near = ((depth > 0) & (place.abs().amax(dim=1) <= margin)).nonzero()[:, 0]
+    best = (rays.float() @ points[near].float().T).topk(min(NEAREST, len(near)), dim=1).indices.tolist()
+    order = (rays @ view.axes()[0]).argsort(descending=True, stable=True).tolist()
+    used: set[int] = set()
+    chosen = [-1] * len(rays)
+    for cell in order:
+        for candidate in best[cell]:
+            if candidate not in used:
+                used.add(candidate)
+                chosen[cell] = int(near[candidate])
+                break
+    return torch.tensor(chosen)

@@ -1,0 +1,138 @@
+"""The sphere: exact geometry, honest noise, and neither a seam nor a pole in what it makes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from sync_engine.canvas.sphere import SphereCanvas
+from sync_engine.canvas.views import View, equirectangular_rays, fibonacci_points, layout
+from sync_engine.directions import PHRASES, window_prompts
+from sync_engine.interface.spec import EnvironmentSpec
+
+
+@pytest.fixture(scope="module")
+def canvas() -> SphereCanvas:
+    return SphereCanvas(16)
+
+
+def scene(rays: torch.Tensor) -> torch.Tensor:
+    """Three smooth functions of the direction, different at every place of the sphere."""
+    x, y, z = rays.unbind(dim=1)
+    return torch.stack([x + 0.3 * y * z, y - 0.4 * x * x, z + 0.2 * x * y]).float()
+
+
+def views_of_scene(canvas: SphereCanvas, size: int) -> torch.Tensor:
+    return torch.stack([scene(view.rays(size)).reshape(3, size, size) for view in canvas.views])
+
+
+@pytest.mark.parametrize("view", [View(0, 0, 90), View(137, -45, 80), View(-60, 90, 60), View(10, -90, 100)])
+def test_rays_and_places_are_inverse(view: View) -> None:
+    place, inside = view.project(view.rays(8))
+    steps = (torch.arange(8, dtype=torch.float64) + 0.5) / 4 - 1
+    assert inside.all()
+    torch.testing.assert_close(place.reshape(8, 8, 2)[..., 0], steps.expand(8, 8))
+    torch.testing.assert_close(place.reshape(8, 8, 2)[..., 1], steps[:, None].expand(8, 8))
+
+
+def test_the_picture_looks_along_x_at_its_centre_with_y_to_the_left() -> None:
+    rays = equirectangular_rays(180, 360).reshape(180, 360, 3)
+    assert rays[89:91, 179:181].mean(dim=(0, 1))[0] > 0.999
+    assert rays[90, 90][1] > 0.99, "u = 0.25 looks along +Y"
+    assert rays[0].mean(dim=0)[2] > 0.99
+    right = View(0, 0, 90).axes()[1]
+    assert right[1] == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("fov", [90, 80, 60, 45])
+def test_every_direction_is_seen_well(fov: float) -> None:
+    """Each direction is seen, and by at least one view not at its very border; by two or more mostly."""
+    rays = fibonacci_points(4000)
+    count, best = torch.zeros(4000), torch.zeros(4000)
+    for view in (view for row in layout(fov, 0.4) for view in row):
+        place, inside = view.project(rays)
+        count += inside
+        best = torch.maximum(best, torch.where(inside, 1 - place.abs().amax(dim=1), 0).float())
+    assert count.min() >= 1
+    assert count.mean() > 2
+    assert best.min() > 0.15
+
+
+def test_fusion_weights_sum_to_one(canvas: SphereCanvas) -> None:
+    ones = torch.ones(len(canvas.views), 2, 16, 16)
+    torch.testing.assert_close(canvas.fuse(ones), ones)
+
+
+def test_fusing_views_of_one_scene_changes_next_to_nothing(canvas: SphereCanvas) -> None:
+    views = views_of_scene(canvas, 16)
+    assert (canvas.fuse(views) - views).abs().max() < 0.02
+
+
+def test_fusion_brings_disagreeing_views_together(canvas: SphereCanvas) -> None:
+    """Each view painted with its own shade: after fusion neighbours differ less than before."""
+    shades = torch.arange(len(canvas.views), dtype=torch.float32).reshape(-1, 1, 1, 1).expand(-1, 1, 16, 16)
+    assert canvas.fuse(shades).mean(dim=(1, 2, 3)).std() < 0.8 * shades.mean(dim=(1, 2, 3)).std()
+
+
+def test_decoding_gives_the_scene_at_the_seam_and_the_poles_too(canvas: SphereCanvas) -> None:
+    def enlarge(latents: torch.Tensor) -> torch.Tensor:
+        return latents
+
+    views = views_of_scene(canvas, 128)
+    picture = canvas.decode(enlarge, views, 64, lambda done, parts: None)
+    truth = scene(equirectangular_rays(64, 128)).reshape(3, 64, 128).add(1).div(2).clamp(0, 1)
+    error = (picture - truth).abs()
+    assert error.max() < 0.01
+    assert error[..., [0, -1]].mean() < 1.5 * error.mean() + 1e-4
+    assert error[:, [0, -1]].mean() < 1.5 * error.mean() + 1e-4
+
+
+def test_noise_is_standard_normal_and_independent_within_a_view(canvas: SphereCanvas) -> None:
+    noise = canvas.noise(64, torch.Generator().manual_seed(0))
+    assert noise.mean().abs() < 0.01
+    assert noise.std() == pytest.approx(1, abs=0.01)
+    cells = noise[3].reshape(64, -1)
+    correlation = (cells.T @ cells / 64 - torch.eye(256)).fill_diagonal_(0)
+    assert correlation.abs().max() < 0.75, "two cells of one view share a sample"
+
+
+def test_overlapping_views_begin_with_common_noise(canvas: SphereCanvas) -> None:
+    noise = canvas.noise(1, torch.Generator().manual_seed(0))
+    row = next(row for row in canvas.rows if len(row) > 1)
+    first, second = (set(noise[number].flatten().tolist()) for number in row[:2])
+    _, inside = canvas.views[row[0]].project(canvas.views[row[1]].rays(16))
+    assert len(first & second) > 0.6 * int(inside.sum())
+
+
+def test_rows_hold_the_views_of_one_elevation(canvas: SphereCanvas) -> None:
+    for row in canvas.rows:
+        assert len({canvas.elevations[number] for number in row}) == 1
+    assert sorted(n for row in canvas.rows for n in row) == list(range(len(canvas.views)))
+
+
+def test_thumbnail_is_a_small_world(canvas: SphereCanvas) -> None:
+    small = canvas.thumbnail(views_of_scene(canvas, 16))
+    assert small.shape == (1, 3, 32, 64)
+    truth = scene(equirectangular_rays(32, 64)).reshape(1, 3, 32, 64)
+    assert (small - truth).abs().max() < 0.05
+
+
+def test_sky_and_ground_have_their_own_words() -> None:
+    spec = EnvironmentSpec("mountains at dawn", prompt_zenith="thin clouds")
+    up, level, down, plane = window_prompts(spec, [90.0, 0.0, -90.0, None], PHRASES)
+    assert up == "thin clouds"
+    assert level == plane == "mountains at dawn"
+    assert down.startswith("mountains at dawn, ")
+    assert "ground" in down
+
+
+def test_a_turned_camera_sees_the_turned_world() -> None:
+    """Nothing in the layout depends on where the seam of the picture is."""
+    angle = math.radians(40)
+    turn = torch.tensor(
+        [[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0], [0, 0, 1]],
+        dtype=torch.float64,
+    )
+    torch.testing.assert_close(View(15 + 40, -30, 80).rays(8), View(15, -30, 80).rays(8) @ turn.T)
