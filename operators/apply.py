@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
@@ -9,6 +11,8 @@ from .. import preferences
 from ..engine_link import link
 from ..scene import plate, world
 from ..sync_engine.interface.history import Result, ResultError, read_result
+from ..sync_engine.interface.jobs import Failure
+from ..sync_engine.interface.messages import FailureCode
 
 NAME_LENGTH = 40
 
@@ -38,10 +42,12 @@ class _Apply:
         try:
             found = read_result(folder)  # again, even the newest: it may be gone from the disk
         except ResultError as error:
-            self.report({"ERROR"}, f"{error} Choose another result, or generate it again.")
+            _tell(self, str(error), "Choose another result, or generate it again.")
             return None
         if found.kind != self.kind:
-            self.report({"ERROR"}, f"result = {self.result!r} is not a {self.kind}. Choose one that is.")
+            _tell(
+                self, f"result = {found.id!r} is a {found.kind}, not a {self.kind}.", "Choose another result."
+            )
             return None
         return found
 
@@ -104,13 +110,23 @@ def install_world(scene: bpy.types.Scene, result: Result) -> bpy.types.World:
     return world.apply_world(scene, result.image, name, result.id)
 
 
-def _attempt(operator: bpy.types.Operator, work) -> set[str]:
+def _attempt(operator: bpy.types.Operator, work: Callable[[], object]) -> set[str]:
     try:
         work()
-    except RuntimeError as error:  # no camera, or a file that Blender cannot load
-        operator.report({"ERROR"}, str(error).strip())
-        return {"CANCELLED"}
-    return {"FINISHED"}
+    except plate.NoCamera as error:
+        _tell(operator, str(error))
+    except RuntimeError as error:  # a file that Blender cannot load
+        _tell(operator, str(error).strip(), "Generate the picture again.")
+    else:
+        link.error = None
+        return {"FINISHED"}
+    return {"CANCELLED"}
+
+
+def _tell(operator: bpy.types.Operator, message: str, hint: str = "") -> None:
+    """Report what went wrong, and leave it in the panel until the next attempt."""
+    link.error = Failure(FailureCode.OUTPUT.value, message, hint)
+    operator.report({"ERROR"}, str(link.error))
 
 
 _classes = (SYNCSCAPE_OT_apply_world, SYNCSCAPE_OT_apply_plate)

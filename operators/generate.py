@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import bpy
 from bpy.props import BoolProperty
 
 from .. import preferences
 from ..engine_link import NO_PYTHON, PROBLEMS, explain, link
+from ..scene.plate import NoCamera
 from ..sync_engine.interface.jobs import Job, JobState
 from ..sync_engine.interface.spec import SpecError
 
@@ -128,12 +131,12 @@ def _take_over(job: Job, scene_id: int, apply: bool) -> None:
     _keep_seed(scene.syncscape, job)
     if not apply:
         return
+    if job.result.kind == "plate" and scene.camera is None:
+        link.error = explain(NoCamera())
+        return
     window = next((item for item in bpy.context.window_manager.windows if item.scene == scene), None)
-    with bpy.context.temp_override(window=window, scene=scene):
-        try:
-            _apply(job)
-        except RuntimeError as error:  # how bpy.ops passes on what an operator reports
-            link.error = explain(error)
+    with bpy.context.temp_override(window=window, scene=scene), contextlib.suppress(RuntimeError):
+        _apply(job)  # what the operator reports arrives here as RuntimeError; the panel shows it
 
 
 def _apply(job: Job) -> set[str]:

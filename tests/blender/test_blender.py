@@ -40,6 +40,11 @@ def test_job_from_a_script(blender: Blender, fake_engine: Path, record_property)
     assert told["tick_worst_ms"] < 30.0, told  # 10 ms on a quiet machine
 
 
+def test_generate_button(blender: Blender, fake_engine: Path) -> None:
+    """Start, cancel, apply when done as one undo step, into the right scene only."""
+    blender.run("invoke", fake_engine)
+
+
 def test_apply_world(blender: Blender, fake_engine: Path) -> None:
     """Nodes, colour space, direction, undo."""
     blender.run("apply_world", fake_engine)
