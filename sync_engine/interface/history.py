@@ -139,10 +139,10 @@ def sweep_partials(library: Path, older_than_s: float = STALE_PARTIAL_S) -> list
     limit = time.time() - older_than_s
     removed = []
     for folder in _folders(library):
-        if not (folder.name.startswith(".") and folder.name.endswith(".partial")) or folder.is_symlink():
+        if not (folder.name.startswith(".") and folder.name.endswith(".partial")):
             continue
         if _last_change(folder) < limit:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)  # follows no link
             if not folder.exists():
                 removed.append(folder)
     return removed

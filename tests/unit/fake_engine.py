@@ -3,7 +3,7 @@
 ``FAKE_ENGINE`` (words) changes how it starts and ends, words of a prompt change what a job does:
 
 start: ``no_torch missing_packages old_python dies other_version babbles silent deaf stubborn``
-job:   ``slow crash exit garbage flood strange fail broken mute grandchild late_done``
+job:   ``slow crash exit garbage refuse flood strange fail broken mute grandchild late_done``
 
 ``FAKE_ENGINE_GATE`` names a file that must exist before a request is read, ``FAKE_ENGINE_BYE`` one
 that is written when stdin ends. What it receives goes to stderr as ``got TYPE``.
@@ -170,6 +170,8 @@ def run(request: dict) -> None:
         write(b'{"type": "done", "job": "' + b"x" * (3 << 20) + b'"}\n')
         write(b'{"type": "progress", "step": ' + b"9" * 5000 + b"}\n")
         write(b"[" * 100_000 + b"\n")
+    if "refuse" in words:
+        emit("failed", job=None, code="protocol", message="No such request.", hint="")
     if "flood" in words:
         line = json.dumps({"type": "progress", "job": job, "stage": "denoise", "step": 2, "steps": 4})
         write((line + "\n").encode() * 5000)

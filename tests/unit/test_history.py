@@ -222,6 +222,7 @@ def test_only_stale_partials_are_swept(tmp_path) -> None:
     age(tmp_path / ".empty.partial", 2 * DAY_S)
     (tmp_path / ".file.partial").touch()
     real = add(tmp_path / "elsewhere", "real")
+    age(real, 2 * DAY_S)
     (tmp_path / ".link.partial").symlink_to(real, target_is_directory=True)
     assert sorted(path.name for path in sweep_partials(tmp_path)) == [".empty.partial", ".old.partial"]
     left = {path.name for path in tmp_path.iterdir()}
