@@ -35,7 +35,7 @@ def test_manifest_is_valid() -> None:
 
 
 def test_zip_holds_what_is_needed_only(extension_zip: Path) -> None:
-    """No tests, no training, no caches, nothing larger than the bundled model."""
+    """No tests, no training, no caches."""
     with zipfile.ZipFile(extension_zip) as archive:
         names = archive.namelist()
     assert {name.split("/")[0] for name in names} <= ALLOWED

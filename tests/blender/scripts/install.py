@@ -9,7 +9,7 @@ import harness
 harness.install()
 loaded = [name for name in sys.modules if name.split(".")[0] in ("torch", "diffusers", "transformers")]
 assert not loaded, loaded
-assert "syncscape.generate" in dir(bpy.ops.syncscape) or bpy.ops.syncscape.generate.idname()
+assert bpy.types.Operator.bl_rna_get_subclass_py("SYNCSCAPE_OT_generate") is not None
 assert not bpy.app.timers.is_registered(harness.module("engine_link")._timer), "a timer without a job"
 
 # Enabling in a Blender that has not seen the extension before: no module of it is loaded.
