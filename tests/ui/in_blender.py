@@ -19,7 +19,9 @@ MAX_POLLS = 500_000
 polls: list[float] = []
 """When this script's timer ran: its gaps are what a user feels as a stuttering window."""
 ticks: dict[str, list[tuple[float, float]]] = {}
-"""For each timer function that anyone else registered: start and length of each of its calls."""
+"""For each timer function that anyone else registered: wall and processor seconds of each call."""
+draws: list[tuple[float, float]] = []
+"""The same for each drawing of the panels given to time_draws."""
 _wrapped: dict = {}
 _register, _unregister, _is_registered = (
     bpy.app.timers.register,
@@ -28,26 +30,48 @@ _register, _unregister, _is_registered = (
 )
 
 
-def _timed(function):
-    name = f"{function.__module__}.{function.__qualname__}"
-    calls = ticks.setdefault(name, [])
-
-    def timed():
-        started = time.perf_counter()
+def _timed(function, calls):
+    def timed(*arguments):
+        started, busy = time.perf_counter(), time.thread_time()
         try:
-            again = function()
+            return function(*arguments)
         finally:
-            calls.append((started, time.perf_counter() - started))
-        if again is None:
-            _wrapped.pop(function, None)
-        return again
+            calls.append((time.perf_counter() - started, time.thread_time() - busy))
 
     return timed
 
 
+def _timed_timer(function):
+    name = f"{function.__module__}.{function.__qualname__}"
+    timed = _timed(function, ticks.setdefault(name, []))
+
+    def run():
+        again = timed()
+        if again is None:
+            _wrapped.pop(function, None)
+        return again
+
+    return run
+
+
+def _timed_draw(function):
+    timed = _timed(function, draws)
+
+    def draw(self, context):  # Blender looks at the number of arguments: no more, no less
+        timed(self, context)
+
+    return draw
+
+
+def time_draws(*panels):
+    """Put a clock around the drawing of panels."""
+    for panel in panels:
+        panel.draw = _timed_draw(panel.draw)
+
+
 def register(function, **options):
     """Stand in for bpy.app.timers.register: the same, with a clock around the function."""
-    _wrapped[function] = _timed(function)
+    _wrapped[function] = _timed_timer(function)
     _register(_wrapped[function], **options)
 
 
@@ -64,6 +88,7 @@ def is_registered(function):
 def clear_times():
     """Forget what was measured."""
     polls.clear()
+    draws.clear()
     for calls in ticks.values():
         calls.clear()
 

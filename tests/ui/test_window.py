@@ -5,88 +5,43 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.ui.window import REPO, BlenderWindow, missing
+from tests.ui.extension import NAMES, not_here, opened, over_the_view, start
+from tests.ui.window import REPO, BlenderWindow
 
 SUITE = os.environ.get("SYNCSCAPE_UI_SUITE", "trixie")
 MODEL = os.environ.get("SYNCSCAPE_UI_MODEL", "draft")
 OUT = REPO / "out" / "ui"
 WHAT = "that the panel's Generate and Cancel work by mouse, that Blender's window stays responsive, "
 WHAT += "and that the World is installed and undone"
-NAMES = """
-from bl_ext.user_default.syncscape.engine_link import link
-settings = bpy.context.scene.syncscape
-preferences = bpy.context.preferences.addons["bl_ext.user_default.syncscape"].preferences
-"""
 PROMPT = "desert at sunset, low sun, red rocks"
 
 
 @pytest.fixture(scope="module")
 def blender() -> Iterator[BlenderWindow]:
-    """A window with the extension installed from its zip, and its tab opened."""
-    reason = missing(SUITE)
-    archives = sorted((REPO / "dist").glob("syncscape-*.zip"))
-    if reason is None and not archives:
-        reason = "the extension is not built: run make extension"
+    """A window with the extension installed and its tab opened."""
+    reason = not_here(SUITE)
     if reason:
         pytest.skip(f"{reason}. Not checked: {WHAT}.")
-    user = OUT / "user"
-    shutil.rmtree(user, ignore_errors=True)
-    with BlenderWindow(SUITE, user, (1440, 900)) as window:
-        window.run(
-            f"bpy.ops.extensions.package_install_files(filepath={str(archives[-1])!r}, "
-            "repo='user_default', enable_on_install=True)"
-        )
-        window.run(NAMES)
-        window.run(f"preferences.engine_python = {str(engine_python(user))!r}")
-        window.run(f"preferences.library = {str(user / 'library')!r}")
+    with opened(SUITE, OUT / "user") as window:
         window.run(f"settings.model = {MODEL!r}")
         if MODEL != "draft":
             window.run("settings.method = 'multidiffusion'")
-        open_tab(window)
+        window.run("time_draws(bpy.types.VIEW3D_PT_syncscape, bpy.types.VIEW3D_PT_syncscape_result)")
         yield window
         print(window.log())  # noqa: T201 - shown by pytest when a test fails
-
-
-def engine_python(folder: Path) -> Path:
-    """Write a program for Blender's root that runs this Python among the host's own files."""
-    program = folder / "engine-python"
-    program.write_text(f'#!/bin/sh\nexec chroot /host {sys.executable} "$@"\n')
-    program.chmod(0o755)
-    return program
-
-
-def open_tab(window: BlenderWindow) -> None:
-    """Show the sidebar with the tab Syncscape, wide enough to read."""
-    window.run("view()['area'].spaces.active.show_region_ui = True")
-    time.sleep(1.0)
-    window.run("view(region='UI')['region'].active_panel_category = 'Syncscape'")
-    time.sleep(1.0)
-    left, top, _, height = window.region_box("VIEW_3D", "UI")
-    window.drag((left + 1, top + height - 40), (left - 60, top + height - 40))
-    time.sleep(0.5)
 
 
 def picture(window: BlenderWindow, name: str) -> Path:
     """Keep a screenshot."""
     time.sleep(0.5)
     return window.screenshot(OUT / f"{name}.png")
-
-
-def start(window: BlenderWindow, **values: object) -> None:
-    """Set properties of the scene's settings and press Generate."""
-    for name, value in values.items():
-        window.run(f"settings.{name} = {value!r}")
-    window.click(*window.find_button("syncscape.generate"))
-    window.wait_until("link.job is not None", timeout=10)
 
 
 def steps_seen(window: BlenderWindow, count: int, timeout: float) -> list[float]:
@@ -181,9 +136,16 @@ def test_generate_installs_a_world_that_one_undo_removes(blender: BlenderWindow)
 
 
 def test_the_main_thread_stays_free(blender: BlenderWindow) -> None:
+    """Measured while the World of the test before was made.
+
+    Wall times are those of a machine that the engine keeps busy, so that the worst ones include
+    waiting for a core: the worst is asked of the processor time.
+    """
     measured = json.loads((OUT / "measured.json").read_text())["main thread"]
     assert measured["tick_median_ms"] < 3
-    assert measured["tick_worst_ms"] < 10
+    assert measured["tick_worst_cpu_ms"] < 10
+    assert measured["draw_median_ms"] < 3
+    assert measured["draw_worst_cpu_ms"] < 30  # it may load a preview picture
 
 
 def test_a_dead_engine_is_told_in_the_panel_and_the_next_generate_works(blender: BlenderWindow) -> None:
@@ -200,27 +162,18 @@ def test_a_dead_engine_is_told_in_the_panel_and_the_next_generate_works(blender:
     assert blender.run("link.error") is None
 
 
-def over_the_view(window: BlenderWindow) -> None:
-    """Put the mouse over the 3D view, where Ctrl-Z means undo."""
-    left, top, width, height = window.region_box("VIEW_3D", "WINDOW")
-    window.move(left + width // 3, top + height * 2 // 3)
-    time.sleep(0.2)
-
-
 def times(window: BlenderWindow) -> dict[str, float]:
     """Return how long the extension's timer held the main thread, and how evenly Blender ran."""
     calls = next(value for name, value in window.run("ticks").items() if name.endswith("engine_link._timer"))
-    polls = window.run("polls")
-    *running, last = [1000 * length for _, length in calls]
-    gaps = [1000 * (later - earlier) for earlier, later in itertools.pairwise(polls)]
-    return {
-        "ticks": len(running),
-        "tick_median_ms": statistics.median(running),
-        "tick_worst_ms": max(running),
-        "install_ms": last,
-        "gap_median_ms": statistics.median(gaps),
-        "gap_worst_ms": max(gaps),
-    }
+    *running, (installing, _) = calls
+    polls, draws = window.run("(polls, draws)")
+    gaps = [later - earlier for earlier, later in itertools.pairwise(polls)]
+    seconds = {"install": installing, "gap_median": statistics.median(gaps), "gap_worst": max(gaps)}
+    for name, pairs in (("tick", running), ("draw", draws)):
+        wall, processor = zip(*pairs, strict=True)
+        seconds |= {f"{name}_median": statistics.median(wall), f"{name}_worst": max(wall)}
+        seconds |= {f"{name}_worst_cpu": max(processor)}
+    return {f"{name}_ms": 1000 * value for name, value in seconds.items()}
 
 
 def note(what: str, **values: float) -> None:

@@ -99,15 +99,6 @@ class BlenderWindow:
         time.sleep(0.2)
         self.inside("xdotool", "mousedown", 1, "sleep", "0.05", "mouseup", 1)
 
-    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
-        """Press the left button at one pixel and let it go at another."""
-        self.move(*start)
-        middle = ((start[0] + end[0]) // 2, (start[1] + end[1]) // 2)
-        steps = ["mousedown", 1]
-        for x, y in (middle, end, end):
-            steps += ["sleep", "0.2", "mousemove", x, y]
-        self.inside("xdotool", *steps, "sleep", "0.2", "mouseup", 1)
-
     def key(self, *keys: str) -> None:
         """Press keys one after the other, in xdotool's names."""
         self.inside("xdotool", "key", "--delay", 60, *keys)
@@ -145,7 +136,7 @@ class BlenderWindow:
     def _find(self, what: str, text: str, kind: str, region: str) -> tuple[int, int]:
         left, top, width, height = self.region_box(kind, region)
         seen = []
-        for x in (left + width // 2, left + width // 3, left + width - 40):
+        for x in (left + width // 2, left + width - 40, left + width // 3):
             for y in range(top + 30, top + height - 4, 8):
                 self.move(x, y)
                 time.sleep(0.03)

@@ -1,0 +1,77 @@
+"""The extension in a real Blender window: installed from its zip, with its engine, its tab open."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.ui.window import REPO, BlenderWindow, missing
+
+NAMES = """
+from bl_ext.user_default.syncscape.engine_link import link
+settings = bpy.context.scene.syncscape
+preferences = bpy.context.preferences.addons["bl_ext.user_default.syncscape"].preferences
+"""
+
+
+def not_here(suite: str) -> str | None:
+    """Return why the extension cannot be opened in a window here, or None."""
+    return missing(suite) or (None if _archives() else "the extension is not built: run make extension")
+
+
+@contextmanager
+def opened(suite: str, user: Path, size: tuple[int, int] = (1440, 900)) -> Iterator[BlenderWindow]:
+    """Open Blender with a new user folder in which the extension is installed and set up."""
+    shutil.rmtree(user, ignore_errors=True)
+    with BlenderWindow(suite, user, size) as window:
+        window.run(
+            f"bpy.ops.extensions.package_install_files(filepath={str(_archives()[-1])!r}, "
+            "repo='user_default', enable_on_install=True)"
+        )
+        window.run(NAMES)
+        window.run(f"preferences.engine_python = {str(_engine_python(user))!r}")
+        window.run(f"preferences.library = {str(user / 'library')!r}")
+        _open_tab(window)
+        yield window
+
+
+def start(window: BlenderWindow, **values: object) -> None:
+    """Set properties of the scene's settings and press Generate."""
+    for name, value in values.items():
+        window.run(f"settings.{name} = {value!r}")
+    window.click(*window.find_button("syncscape.generate"))
+    window.wait_until("link.job is not None", timeout=10)
+
+
+def over_the_view(window: BlenderWindow) -> None:
+    """Put the mouse over the 3D view, where Ctrl-Z means undo."""
+    left, top, width, height = window.region_box("VIEW_3D", "WINDOW")
+    window.move(left + width // 3, top + height * 2 // 3)
+    time.sleep(0.2)
+
+
+def _archives() -> list[Path]:
+    return sorted((REPO / "dist").glob("syncscape-*.zip"))
+
+
+def _engine_python(folder: Path) -> Path:
+    """Write a program for Blender's root that runs this Python among the host's own files."""
+    program = folder / "engine-python"
+    program.write_text(f'#!/bin/sh\nexec chroot /host {sys.executable} "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+def _open_tab(window: BlenderWindow) -> None:
+    window.run("view()['area'].spaces.active.show_region_ui = True")
+    for _ in range(20):  # the tabs are known once the sidebar has been drawn
+        time.sleep(0.5)
+        window.run("view(region='UI')['region'].active_panel_category = 'Syncscape'")
+        window.run("view()['area'].tag_redraw()")
+        if window.run("view(region='UI')['region'].active_panel_category") == "Syncscape":
+            break
+    time.sleep(0.5)
