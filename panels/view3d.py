@@ -53,6 +53,12 @@ class VIEW3D_PT_syncscape_advanced(_Tab, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.prop(settings, "negative")
+        if settings.kind == "world":
+            layout.prop(settings, "projection")
+            column = layout.column()
+            column.active = settings.projection == "sphere"
+            column.prop(settings, "prompt_zenith")
+            column.prop(settings, "prompt_nadir")
         layout.prop(settings, "method")
         layout.prop(settings, "model")
         layout.prop(settings, "steps")

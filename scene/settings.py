@@ -29,6 +29,14 @@ PLATE_SIZE_ITEMS = (
     ("4096x2048", "4096 × 2048", "For 4K frames; slow"),
     (CUSTOM, "Custom", "Any width and height that are multiples of 64"),
 )
+PROJECTION_ITEMS = (
+    ("sphere", "Sphere", "Perspective views all around: clean poles, for every model"),
+    (
+        "equirectangular",
+        "Equirectangular",
+        "Windows of the 360° picture itself: for models that were tuned on such pictures",
+    ),
+)
 METHOD_ITEMS = (
     ("sync", "Sync", "Windows agree with each other while they form: one coherent place. Fast"),
     ("multidiffusion", "Blend", "Windows are only blended where they overlap. Fastest, less coherent"),
@@ -69,6 +77,20 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
     negative: StringProperty(
         name="Negative",
         description="What the picture should not show, for example: people, text, buildings",
+    )
+    prompt_zenith: StringProperty(
+        name="Zenith",
+        description="What the view straight up shows. Empty: the sky that fits the prompt",
+    )
+    prompt_nadir: StringProperty(
+        name="Nadir",
+        description="What the view straight down shows. Empty: the ground that fits the prompt",
+    )
+    projection: EnumProperty(
+        name="Projection",
+        description="How a World is painted",
+        items=PROJECTION_ITEMS,
+        default="sphere",
     )
     kind: EnumProperty(name="Kind", description="What to make", items=KIND_ITEMS, default="world")
     world_size: EnumProperty(
@@ -185,6 +207,9 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
             kind=self.kind,
             width=width,
             height=height,
+            projection=self.projection,
+            prompt_zenith=self.prompt_zenith.strip(),
+            prompt_nadir=self.prompt_nadir.strip(),
             method=self.method,
             model=self.model.strip(),
             steps=self.steps or None,

@@ -20,6 +20,10 @@ def folder_of(model: Model) -> Path:
     """Return the local folder of a model, fetching a hub id when the environment allows it."""
     if Path(model.source).is_dir():
         return Path(model.source)
+    if Path(model.source).is_absolute():
+        raise ModelNotAvailable(
+            f"The bundled model's folder {model.source} is missing.", "Install the extension again."
+        )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 

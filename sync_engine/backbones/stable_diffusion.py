@@ -104,9 +104,8 @@ class StableDiffusion:
 
     def encode_picture(self, picture: torch.Tensor) -> torch.Tensor:
         """Encode sRGB ``(N, 3, H, W)`` in [-1, 1] to latents as the denoiser sees them; differentiable."""
-        encoded = self.vae.encode(picture.to(self.dtype), return_dict=False)[0]
-        if hasattr(encoded, "mode"):
-            encoded = encoded.mode()
+        output = self.vae.encode(picture.to(self.dtype))
+        encoded = output.latents if hasattr(output, "latents") else output.latent_dist.mode()
         shift = self.vae.config.get("shift_factor") or 0.0
         return ((encoded - shift) * self.vae.config.scaling_factor).to(picture.dtype)
 

@@ -9,6 +9,8 @@ import torch
 from sync_engine.decoding import decode_plane, window_starts
 
 THUMBNAIL_WIDTH = 64
+PLATE_DEGREES = 60.0
+"""How far apart in elevation two windows of a plate look that lie on top of each other."""
 
 
 def feather(size: int) -> torch.Tensor:
@@ -66,8 +68,15 @@ class PlaneCanvas:
 
     @property
     def elevations(self) -> list[float | None]:
-        """No window of a flat canvas looks up or down."""
-        return [None] * len(self.corners)
+        """Where each window looks: its latitude on a wrapped canvas, about 60° a window on an open one.
+
+        A canvas no higher than one window has no up and down.
+        """
+        if self.height == self.window_height:
+            return [None] * len(self.corners)
+        degrees = 180 / self.height if self.wrap else PLATE_DEGREES / self.window_height
+        middle = (self.height - self.window_height) / 2
+        return [max(-90.0, min(90.0, (middle - top) * degrees)) for top, _ in self.corners]
 
     def thumbnail(self, x0: torch.Tensor) -> torch.Tensor:
         """Return the canvas with at most 64 cells of width."""

@@ -103,6 +103,11 @@ class EngineClient:
         """The running job, else the first that waits, else None."""
         return self._jobs.current()
 
+    @property
+    def pid(self) -> int | None:
+        """The process id of the engine, or None."""
+        return self._process.popen.pid if self._process else None
+
     def log_tail(self, count: int = 20) -> list[str]:
         """Return the last lines of the engine's log."""
         return self._log.tail(count) if self._log else []

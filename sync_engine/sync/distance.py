@@ -114,7 +114,13 @@ def _through_draft(backbone: Any) -> Embed:
     from sync_engine.models import TABLE
 
     draft = load(TABLE["draft"], backbone.device, torch.float32)
-    own = latent_embedding(draft.latent_features())
+    net = draft.latent_features()
+    if net is None:
+        raise ModelNotAvailable(
+            f"The bundled model's folder {draft.folder} lacks its perceptual net.",
+            "Install the extension again, or use the method multidiffusion.",
+        )
+    own = latent_embedding(net)
 
     def embed(latents: torch.Tensor) -> list[torch.Tensor]:
         return own(draft.encode_picture(backbone.decode(latents).float()))

@@ -59,6 +59,15 @@ def test_wrapped_gather_and_fuse_commute_with_a_turn_by_one_stride() -> None:
     torch.testing.assert_close(canvas.fuse(turned.square()), canvas.fuse(windows.square()).roll(8, dims=-1))
 
 
+def test_windows_of_a_high_canvas_know_up_from_down() -> None:
+    assert set(PlaneCanvas(16, 40, 16, 8).elevations) == {None}
+    plate = PlaneCanvas(32, 16, 16, 8).elevations
+    assert plate == [30.0, 0.0, -30.0]
+    world = PlaneCanvas(64, 128, 32, 16, wrap=True).elevations
+    assert world[0] == 45.0
+    assert world[-1] == -45.0
+
+
 def test_each_row_names_its_middle_window_first() -> None:
     canvas = PlaneCanvas(32, 48, 16, 8)
     for row in canvas.rows:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
 import torch
 
 from sync_engine.backbones.loading import load
 from sync_engine.canvas.plane import PlaneCanvas
+from sync_engine.errors import ModelNotAvailable
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.models import find
 from sync_engine.sampling import Conditioning, sample
@@ -156,3 +158,34 @@ def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> 
     assert pulled > 5e-4, "without a visible pull this tests nothing"
     assert (ours - theirs).abs().max() < 0.01 * pulled
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
+
+
+def test_a_model_without_a_net_is_seen_through_the_draft_model(backbone, monkeypatch, tmp_path) -> None:
+    """The fast method needs no download: pictures of any model go through the draft model's encoder."""
+    from sync_engine import models
+    from sync_engine.sync.distance import WEIGHTS_VARIABLE, choose
+    from tests.engine import tiny
+
+    monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
+    draft = tiny.build(tmp_path / "draft")
+    monkeypatch.setitem(models.TABLE, "draft", models.find(str(draft)))
+    with pytest.raises(ModelNotAvailable, match="perceptual net"):
+        choose(backbone, "sync")
+    save_net(draft / "perceptual")
+    embed = choose(backbone, "sync")
+    windows = torch.randn(2, 4, 16, 16, requires_grad=True)
+    distance(embed(windows), embed(windows.detach().flip(0))).sum().backward()
+    assert windows.grad is not None
+    assert windows.grad.abs().max() > 0
+
+
+def save_net(folder) -> None:
+    """Save a random perceptual net in the draft model's format."""
+    from safetensors.torch import save_file
+
+    from sync_engine.perceptual_net import LatentFeatures
+
+    net = LatentFeatures(4, {"scene": ["a", "b"]}, widths=(8, 16), blocks=1)
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(net.config))
+    save_file(net.state_dict(), folder / "model.safetensors")

@@ -1,0 +1,1 @@
+"""Side-by-side measurements; nothing here is a test and nothing here is in the extension."""

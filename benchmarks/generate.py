@@ -1,0 +1,62 @@
+"""Time and memory of ``generate`` by width, each run in a process of its own, cold.
+
+    python -m benchmarks.generate --out out/benchmarks
+
+Writes ``generate.json`` and prints a table for ``docs/benchmarks.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CASES = [
+    ("plate", 1024, 256),
+    ("plate", 2048, 256),
+    ("plate", 4096, 256),
+    ("world", 1024, 512),
+    ("world", 2048, 1024),
+    ("world", 4096, 2048),
+]
+
+
+def run(kind: str, width: int, height: int, method: str, out: Path) -> dict[str, float]:
+    """Run one job and return its wall time, its timings per stage and its peak memory."""
+    command = [sys.executable, "-m", "sync_engine", "generate", "--prompt", "sunset over a desert, clear sky"]
+    options = {"kind": kind, "width": width, "height": height, "method": method, "seed": 7, "out": out}
+    command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wall = time.perf_counter() - started
+    record = json.loads((out / "spec.json").read_text())
+    return {"wall": wall, "peak_memory_gb": record["engine"]["peak_memory_gb"], **record["timings"]}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("out/benchmarks"))
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--method", nargs="+", default=["sync", "multidiffusion"])
+    options = parser.parse_args()
+    rows = []
+    for kind, width, height in CASES:
+        for method in options.method:
+            runs = [run(kind, width, height, method, options.out / "job") for _ in range(options.repeat)]
+            median = {name: statistics.median(r[name] for r in runs) for name in runs[0]}
+            rows.append({"kind": kind, "width": width, "height": height, "method": method, **median})
+            sys.stdout.write(
+                f"| {kind} {width}×{height} | {method} | {median['wall']:.1f} | {median['denoise']:.1f} "
+                f"| {median['decode']:.1f} | {median['peak_memory_gb']:.2f} |\n"
+            )
+            sys.stdout.flush()
+    (options.out / "generate.json").write_text(json.dumps(rows, indent=2))
+
+
+if __name__ == "__main__":
+    main()
