@@ -1,0 +1,210 @@
+"""The training code: the view sampler's geometry, captions, tokenizer, latent features and schedules."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+
+from sync_engine.perceptual_net import LatentFeatures  # noqa: E402
+from training import captions, checkpoints, parts  # noqa: E402
+from training.panoramas import DATA_FOLDER, is_held_out, read_index, to_panorama  # noqa: E402
+from training.views import PITCH_BANDS, View, Window, cut_views, direction, draw_view, sees, view_grid  # noqa: E402
+from training.vocabulary import MAX_WORDS, build_tokenizer, collect_words, unknown_words  # noqa: E402
+
+DRAFT = Path(__file__).resolve().parent.parent / "sync_engine" / "draft"
+RECORD = {
+    "id": "0001", "scene": "desert", "time": "sunset", "weather": "clear", "colours": ["orange", "blue"],
+    "has_moon": False, "sun": {"azimuth_deg": 30.0, "elevation_deg": 5.0, "visible": True},
+    "details": {"sand": "red", "dunes": True},
+    "captions": ["a spherical photo of a red desert at sundown"] * 5,
+}
+
+
+def direction_panorama(width: int = 512) -> "torch.Tensor":
+    """A panorama whose three channels are the unit vector of each pixel's direction."""
+    u = (torch.arange(width) + 0.5) / width
+    v = (torch.arange(width // 2) + 0.5) / (width // 2)
+    azimuth, elevation = (0.5 - u) * math.tau, (0.5 - v[:, None]) * math.pi
+    return torch.stack([elevation.cos() * azimuth.cos(), elevation.cos() * azimuth.sin(),
+                        elevation.sin() * torch.ones_like(azimuth)])
+
+
+@pytest.mark.parametrize("view", [
+    View(0, 0, 90), View(180, 10, 75), View(-179, -30, 100), View(70, 60, 80), View(12, 90, 80),
+    View(5, -90, 60)])
+def test_view_pixels_look_where_a_pinhole_camera_looks(view):
+    size = 32
+    seen = cut_views(direction_panorama(), [view], size)[0]
+    tangent = math.tan(math.radians(view.fov) / 2)
+    a, e = math.radians(view.azimuth), math.radians(view.pitch)
+    right = np.array([math.sin(a), -math.cos(a), 0])
+    up = np.array([-math.sin(e) * math.cos(a), -math.sin(e) * math.sin(a), math.cos(e)])
+    for row, column in ((0, 0), (3, 30), (16, 16), (31, 5)):
+        x, y = (2 * (column + 0.5) / size - 1) * tangent, (1 - 2 * (row + 0.5) / size) * tangent
+        ray = direction(view.azimuth, view.pitch) + x * right + y * up
+        expected = ray / np.linalg.norm(ray)
+        assert np.abs(seen[:, row, column].numpy() - expected).max() < 0.01
+
+
+def test_views_join_across_the_wrap_without_a_seam():
+    seen = cut_views(direction_panorama(), [View(180, 0, 90)], 64)[0]
+    steps = (seen[:, :, 1:] - seen[:, :, :-1]).abs().amax((0, 1))
+    assert steps.max() < 2.5 * steps.median()
+
+
+def test_flip_mirrors_the_view_and_a_window_is_part_of_it():
+    panorama = direction_panorama()
+    view = View(25, 20, 80)
+    whole, mirrored = cut_views(panorama, [view, view._replace(flip=True)], 64)
+    assert torch.allclose(mirrored, whole.flip(-1), atol=1e-5)
+    for flip in (False, True):
+        part = cut_views(panorama, [view._replace(flip=flip)], 64, [Window(10, 20, 32)])[0]
+        assert torch.allclose(part, (mirrored if flip else whole)[:, 20:52, 10:42], atol=1e-5)
+
+
+def test_grid_is_in_range_and_the_centre_column_looks_along_x():
+    grid = view_grid(View(0, 0, 90), 2)
+    assert ((grid >= 0) & (grid < 1)).all()
+    assert grid[..., 0].mean().item() == pytest.approx(0.5, abs=1e-6)
+    assert view_grid(View(90, 0, 60), 4)[..., 0].mean().item() == pytest.approx(0.25, abs=1e-6)
+
+
+def test_drawn_views_cover_every_band_of_pitch_both_ways():
+    rng = np.random.default_rng(0)
+    views = [draw_view(rng) for _ in range(4000)]
+    for low, high, share in PITCH_BANDS:
+        inside = [view for view in views if low <= abs(view.pitch) < high]
+        assert len(inside) / len(views) == pytest.approx(share, abs=0.03)
+        assert 0.4 < sum(view.pitch > 0 for view in inside) / len(inside) < 0.6
+    assert all(60 <= view.fov <= 100 for view in views)
+
+
+def test_pictures_become_panoramas_in_the_decoders_range():
+    picture = np.zeros((4, 8, 3), np.uint8)
+    picture[0, 0] = 255
+    panorama = to_panorama(picture)
+    assert panorama.shape == (3, 4, 8)
+    assert panorama[:, 0, 0].tolist() == [1, 1, 1]
+    assert panorama[:, 1, 1].tolist() == [-1, -1, -1]
+
+
+def test_sun_is_named_only_when_it_is_in_the_frame():
+    assert sees(View(30, 5, 80), 30, 5)
+    assert not sees(View(-150, 5, 80), 30, 5)
+    assert captions.SUN_PHRASE in captions.direction_phrase(RECORD, View(20, 0, 80))
+    assert captions.SUN_PHRASE not in captions.direction_phrase(RECORD, View(200, 0, 80))
+    night = {**RECORD, "has_moon": True}
+    assert captions.MOON_PHRASE in captions.direction_phrase(night, View(20, 0, 80))
+
+
+def test_view_phrases_cover_all_pitches_without_gaps():
+    lows, highs = [row[0] for row in captions.VIEW_PHRASES], [row[1] for row in captions.VIEW_PHRASES]
+    assert (lows[0], highs[-1]) == (-90, 90)
+    assert lows[1:] == highs[:-1]
+    assert captions.view_phrase(90) == captions.VIEW_PHRASES[-1][2]
+    assert captions.view_phrase(-90) == captions.VIEW_PHRASES[0][2]
+    assert captions.view_phrase(0) == "looking at the horizon"
+
+
+def test_captions_drop_photo_words_words_and_directions_by_chance():
+    assert captions.strip_photo_words("HDRI of a quiet room") == "a quiet room"
+    assert captions.strip_photo_words("360 hdri, lake") == "lake"
+    rng = np.random.default_rng(0)
+    drawn = [captions.view_caption(RECORD, View(0, 0, 80), rng) for _ in range(2000)]
+    assert sum(not text for text in drawn) / 2000 == pytest.approx(0.1, abs=0.03)
+    assert sum("looking at" in text for text in drawn) / 2000 == pytest.approx(0.63, abs=0.04)
+    assert not any("spherical" in text for text in drawn)
+
+
+def test_tokenizer_knows_its_words_and_reports_the_others(tmp_path):
+    words = collect_words([RECORD, {**RECORD, "id": "0003", "captions": ["a held-out zebra"]}])
+    assert is_held_out({"id": "0003"})
+    assert "zebra" not in words
+    tokenizer = build_tokenizer(words)
+    tokenizer.save_pretrained(tmp_path)
+    again = type(tokenizer).from_pretrained(tmp_path)
+    assert again.tokenize("A RED desert, at sundown!") == ["a", "red", "desert", "at", "sundown"]
+    unknown = unknown_words(again, "Dragon over a red desert, dragon-like wyvern")
+    assert unknown == ["Dragon", "dragon", "like", "wyvern"]
+    assert again.tokenize("deserts") == ["desert"]
+    tokens = parts.tokenize(again, ["red desert", ""])
+    assert tokens.shape == (2, MAX_WORDS)
+    assert tokens[1, :2].tolist() == [again.bos_token_id, again.eos_token_id]
+
+
+def test_schedule_ends_in_pure_noise_and_suits_the_multistep_solver():
+    from diffusers import DPMSolverMultistepScheduler
+
+    scheduler = parts.build_scheduler()
+    assert scheduler.alphas_cumprod[-1] < 1e-6
+    solver = DPMSolverMultistepScheduler.from_config(scheduler.config)
+    solver.set_timesteps(10)
+    sample = torch.randn(1, 6, 8, 8)
+    for timestep in solver.timesteps:
+        sample = solver.step(torch.zeros_like(sample), timestep, sample).prev_sample
+    assert sample.isfinite().all()
+
+
+def test_latent_features_take_any_window_and_tell_blur_from_another_picture(tmp_path):
+    from safetensors.torch import save_file
+
+    net = LatentFeatures(6, {"scene": ["a", "b"]}, widths=(16, 24, 32), blocks=1)
+    save_file({key: value.half() for key, value in net.state_dict().items()}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(net.config), encoding="utf-8")
+    loaded = LatentFeatures.from_folder(tmp_path)
+    latents = torch.randn(2, 6, 24, 40)
+    shapes = [tuple(x.shape) for x in loaded.features(latents)]
+    assert shapes == [(2, 16, 24, 40), (2, 24, 12, 20), (2, 32, 6, 10)]
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    latents.requires_grad_(True)
+    loaded.features(latents)[-1].square().mean().backward()
+    assert latents.grad is not None
+    assert latents.grad.abs().sum() > 0
+
+
+def test_learning_rate_warms_up_and_decays():
+    rates = [checkpoints.learning_rate(step, 100, 1.0, 10) for step in range(101)]
+    assert rates[0] < rates[5] < rates[10] == pytest.approx(1.0)
+    assert rates[100] == pytest.approx(0.05)
+
+
+def test_average_follows_its_module():
+    module = torch.nn.Linear(2, 2)
+    average = checkpoints.Average(module, 0.9)
+    with torch.no_grad():
+        module.weight.add_(1)
+    before = average.module.weight.clone()
+    average.update(module, step=100)
+    assert torch.allclose(average.module.weight, before + 0.1, atol=1e-6)
+
+
+@pytest.mark.skipif(not (DATA_FOLDER / "index.jsonl").is_file(),
+                    reason="the panorama set is not beside the checkout")
+def test_held_out_split_is_a_tenth_with_every_family_in_it():
+    records = read_index(DATA_FOLDER)
+    held_out = [record for record in records if is_held_out(record)]
+    assert len(held_out) / len(records) == pytest.approx(0.1, abs=0.005)
+    assert {record["scene"] for record in held_out} == {record["scene"] for record in records}
+
+
+@pytest.mark.skipif(not (DRAFT / "unet" / "config.json").is_file(),
+                    reason="no exported draft model in this checkout")
+def test_exported_model_paints_a_picture_and_knows_the_direction_phrases():
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline.from_pretrained(DRAFT, safety_checker=None)
+    pipeline.set_progress_bar_config(disable=True)
+    picture = pipeline("sunset over a desert", num_inference_steps=2, output_type="pt").images
+    assert picture.shape == (1, 3, 256, 256)
+    assert picture.isfinite().all()
+    exported = json.loads((DRAFT / "view_phrases.json").read_text(encoding="utf-8"))
+    assert [(row["pitch_min"], row["pitch_max"], row["phrase"]) for row in exported["phrases"]] == list(
+        captions.VIEW_PHRASES)
+    for row in exported["phrases"]:
+        assert unknown_words(pipeline.tokenizer, row["phrase"]) == []
+    assert sum(path.stat().st_size for path in DRAFT.rglob("*") if path.is_file()) <= 48 * 2**20

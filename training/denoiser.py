@@ -1,0 +1,184 @@
+"""Train the draft model's denoiser and text encoder together, on cached latents of views.
+
+v-prediction on a zero-terminal-SNR schedule, uniform timesteps, classifier-free guidance by dropped
+captions, averaged weights. A run lasts ``--minutes``; the learning rate is warmed up, held, and brought
+down over the last part of the run. Run it again to go on.
+
+    python -m training.denoiser --minutes 60
+"""
+
+import argparse
+import logging
+import time
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from torch.nn import functional
+from transformers import CLIPTextModel, PreTrainedTokenizerFast
+
+from training import checkpoints, parts
+from training.captions import view_caption
+from training.contact_sheet import contact_sheet
+from training.encode_views import LatentCache, cached_view, load_autoencoder, open_cache
+from training.panoramas import Record, is_held_out, read_index
+from training.vocabulary import build_tokenizer, collect_words
+
+log = logging.getLogger(__name__)
+
+
+class Batch(NamedTuple):
+    """Scaled latents [N, C, 32, 32] and token ids [N, 48]."""
+
+    latents: torch.Tensor
+    tokens: torch.Tensor
+
+
+class LatentSource:
+    """Random batches of cached views of the given records, with fresh captions every time."""
+
+    def __init__(self, cache: LatentCache, records: list[Record], tokenizer: PreTrainedTokenizerFast,
+                 seed: int, held_out: bool = False) -> None:
+        self.cache, self.records, self.tokenizer = cache, records, tokenizer
+        self.rows = [i for i, record in enumerate(records) if is_held_out(record) == held_out]
+        self.rng = np.random.default_rng(seed)
+
+    def batch(self, size: int) -> Batch:
+        """``size`` random views."""
+        rows = self.rng.choice(self.rows, size)
+        numbers = self.rng.integers(0, self.cache.ready, size)
+        latents = np.stack([self.cache.latents[n, row] for n, row in zip(numbers, rows, strict=True)])
+        texts = [view_caption(self.records[row], cached_view(self.records[row], int(n)), self.rng)
+                 for n, row in zip(numbers, rows, strict=True)]
+        scaled = torch.from_numpy(latents.astype(np.float32)) * self.cache.scaling_factor
+        scaled = scaled.contiguous(memory_format=torch.channels_last)
+        return Batch(scaled, parts.tokenize(self.tokenizer, texts))
+
+
+class Model(torch.nn.Module):
+    """Denoiser and text encoder as one module, so that they are optimised and averaged together."""
+
+    def __init__(self, unet: UNet2DConditionModel, text_encoder: CLIPTextModel) -> None:
+        super().__init__()
+        self.unet, self.text_encoder = unet, text_encoder
+
+    def forward(self, noisy: torch.Tensor, timesteps: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """Predicted velocity, the shape of ``noisy``."""
+        words = self.text_encoder(tokens)[0]
+        return self.unet(noisy, timesteps, words).sample
+
+
+def velocity_loss(model: Model, scheduler: parts.DDIMScheduler, batch: Batch,
+                  timesteps: torch.Tensor) -> torch.Tensor:
+    """Mean squared error of the velocity per sample [N] (Salimans & Ho 2022, appendix D)."""
+    noise = torch.randn_like(batch.latents)
+    noisy = scheduler.add_noise(batch.latents, noise, timesteps)
+    target = scheduler.get_velocity(batch.latents, noise, timesteps)
+    predicted = model(noisy, timesteps, batch.tokens)
+    return functional.mse_loss(predicted.float(), target, reduction="none").mean((1, 2, 3))
+
+
+@torch.no_grad()
+def held_out_loss(model: Model, scheduler: parts.DDIMScheduler, source: LatentSource, device: torch.device,
+                  batches: int = 8) -> float:
+    """The loss on held-out scenes, over the same views, noise and timesteps every time."""
+    source.rng = np.random.default_rng(99)
+    losses = []
+    with torch.random.fork_rng():
+        torch.manual_seed(99)
+        for i in range(batches):
+            batch = Batch(*(part.to(device) for part in source.batch(32)))
+            timesteps = torch.linspace(15 + i, 984 + i, 32, device=device).long()
+            with torch.autocast(device.type, torch.bfloat16):
+                losses.append(velocity_loss(model, scheduler, batch, timesteps).mean().item())
+    return float(np.mean(losses))
+
+
+def rate_at(step: int, minutes: float, args: argparse.Namespace) -> float:
+    """Warm-up by steps, then constant, then linear to a twentieth over the last part of the run."""
+    remaining = 1 - minutes / args.minutes
+    return args.rate * min(1.0, (step + 1) / 200) * max(0.05, min(1.0, remaining / args.decay))
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train for ``--minutes``; a checkpoint and a contact sheet every ``--every`` minutes."""
+    device = checkpoints.start(args)
+    records, cache = read_index(args.data), open_cache(args.runs)
+    tokenizer = parts.tokenizer_from(args.export / "tokenizer") or build_tokenizer(collect_words(records))
+    vae = load_autoencoder(args.runs, args.export, device)
+    vae.register_to_config(scaling_factor=cache.scaling_factor)
+    model = Model(parts.build_unet(cache.latents.shape[2]), parts.build_text_encoder(tokenizer))
+    path, step, seen = args.runs / "denoiser.pt", 0, 0
+    state = checkpoints.load(path, device)
+    if state is None and (args.export / "unet" / "config.json").is_file():
+        model.unet = UNet2DConditionModel.from_pretrained(args.export / "unet").float()
+        model.text_encoder = CLIPTextModel.from_pretrained(args.export / "text_encoder").float()
+        step = 1000  # an average that starts from trained weights keeps its long memory
+    model.to(device, memory_format=torch.channels_last).train()
+    if device.type == "cpu":  # plain products train a tenth faster there than the fused kernels
+        model.unet.set_attn_processor(AttnProcessor())
+        model.text_encoder.set_attn_implementation("eager")
+    average = checkpoints.Average(model, args.average)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01)
+    if state is not None:
+        model.load_state_dict(state["model"])
+        average.module.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, seen = state["step"], state["seen"]
+    scheduler = parts.build_scheduler()
+    source = LatentSource(cache, records, tokenizer, args.seed + step)
+    held_out = LatentSource(cache, records, tokenizer, 0, held_out=True)
+    log.info("denoiser: %.2f M parameters, text encoder %.2f M, from step %d",
+             checkpoints.parameter_count([model.unet]) / 1e6,
+             checkpoints.parameter_count([model.text_encoder]) / 1e6, step)
+    began = saved = time.monotonic()
+    running = 1.0
+    while True:
+        minutes = (time.monotonic() - began) / 60
+        checkpoints.set_learning_rate(optimizer, rate_at(step, minutes, args))
+        batch = Batch(*(part.to(device) for part in source.batch(args.batch)))
+        # one timestep from each equal part of the range: less noise in the gradient than free draws
+        timesteps = (torch.arange(args.batch) + torch.rand(args.batch)) * (1000 / args.batch)
+        timesteps = timesteps.long().to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            loss = velocity_loss(model, scheduler, batch, timesteps).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        average.update(model, step)
+        running += 0.02 * (loss.item() - running)
+        step, seen = step + 1, seen + args.batch
+        if step % 50 == 0:
+            log.info("step %d, %.1f min, loss %.4f, rate %.2e", step, minutes, running,
+                     optimizer.param_groups[0]["lr"])
+        if time.monotonic() - saved > 60 * args.every or minutes > args.minutes:
+            figure = held_out_loss(average.module, scheduler, held_out, device)
+            log.info("held out after %d steps, %d views seen: loss %.4f", step, seen, figure)
+            checkpoints.save(path, {"model": model.state_dict(), "average": average.module.state_dict(),
+                                    "optimizer": optimizer.state_dict(), "step": step, "seen": seen,
+                                    "held_out_loss": figure})
+            pipeline = parts.build_pipeline(vae, average.module.text_encoder, tokenizer, average.module.unet)
+            contact_sheet(pipeline, args.runs / f"sheet_{step:06d}.png")
+            source.cache = held_out.cache = open_cache(args.runs)
+            saved = time.monotonic()
+            if minutes > args.minutes:
+                return
+
+
+def main() -> None:
+    """Command line."""
+    parser = checkpoints.base_parser(__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=60.0, help="how long this run lasts")
+    parser.add_argument("--every", type=float, default=10.0, help="minutes between checkpoints")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=5e-4)
+    parser.add_argument("--decay", type=float, default=0.3, help="last share of the run with a falling rate")
+    parser.add_argument("--average", type=float, default=0.999)
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The panorama set on disk: records, the held-out split and the decoded pictures.
+
+``index.jsonl`` and ``ldr/ID.webp`` are described in the data set's readme. Pictures are decoded once
+into one uint8 memory map, because decoding WebP costs more than cutting a view.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+DATA_FOLDER = Path("../shared/panoramas")
+RUNS_FOLDER = Path("training/runs")
+WIDTH, HEIGHT = 1024, 512
+HELD_OUT_EVERY, HELD_OUT_REMAINDER = 10, 3
+
+log = logging.getLogger(__name__)
+Record = dict[str, Any]
+
+
+def is_held_out(record: Record) -> bool:
+    """Whether a scene belongs to the 10 % that nothing is ever trained on (by its number alone)."""
+    return int(record["id"]) % HELD_OUT_EVERY == HELD_OUT_REMAINDER
+
+
+def read_index(data: Path) -> list[Record]:
+    """All records of the set, in order; raises FileNotFoundError with a hint when it is not there."""
+    path = data / "index.jsonl"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: pass --data, or render the set with training/generator")
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def open_pictures(data: Path, records: list[Record], runs: Path = RUNS_FOLDER) -> np.ndarray:
+    """uint8 [N, 512, 1024, 3] sRGB pictures of ``records``, memory-mapped; decoded on first use."""
+    path = runs / "panoramas.npy"
+    shape = (len(records), HEIGHT, WIDTH, 3)
+    if path.is_file():
+        pictures = np.load(path, mmap_mode="r")
+        if pictures.shape == shape:
+            return pictures
+    log.info("decoding %d panoramas into %s", len(records), path)
+    runs.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial.npy")
+    pictures = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
+    for row, record in enumerate(records):
+        with Image.open(data / "ldr" / f"{record['id']}.webp") as picture:
+            pictures[row] = np.asarray(picture.convert("RGB"))
+    pictures.flush()
+    partial.replace(path)
+    return np.load(path, mmap_mode="r")
+
+
+def to_panorama(picture: np.ndarray) -> torch.Tensor:
+    """uint8 [H, W, 3] picture to a float [3, H, W] tensor in [-1, 1]."""
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float().div_(127.5).sub_(1)
