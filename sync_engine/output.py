@@ -98,7 +98,10 @@ def write_exr(path: Path, radiance: np.ndarray, attributes: dict[str, str]) -> N
     header.update(attributes)
     channels = {"RGB": np.ascontiguousarray(radiance, dtype=np.float32)}
     with OpenEXR.File(header, channels) as file:
-        file.write(str(path))
+        try:
+            file.write(str(path))
+        except RuntimeError as error:  # what OpenEXR raises when the disk is full
+            raise OSError(str(error)) from error
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
