@@ -14,6 +14,7 @@ from typing import Any
 REPO = Path(__file__).resolve().parents[2]
 ROOTFS = Path(__file__).with_name("rootfs.sh")
 ROOT_HOME = Path(os.environ.get("SYNCSCAPE_WINDOW_ROOT", REPO / ".build" / "window-root"))
+DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
 SOFTWARE_GL = {"LIBGL_ALWAYS_SOFTWARE": "1", "GALLIUM_DRIVER": "llvmpipe"}
 
 
@@ -160,7 +161,9 @@ class BlenderWindow:
         screen = "{}x{}x24".format(*self.size)
         command = self._entered("Xvfb", "-displayfd", writing, "-screen", 0, screen, "-nolisten", "tcp")
         log = (self.exchange / "xvfb.log").open("wb")
-        self._processes.append(subprocess.Popen(command, pass_fds=[writing], stdout=log, stderr=log))
+        self._processes.append(
+            subprocess.Popen(DIES_WITH_US + command, pass_fds=[writing], stdout=log, stderr=log)
+        )
         os.close(writing)
         with os.fdopen(reading) as pipe:
             number = pipe.readline().strip()
@@ -176,6 +179,8 @@ class BlenderWindow:
             *("--python", driver, "--", self.exchange),
         )
         log = (self.user_folder / "blender.log").open("wb")
-        self.blender = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.blender = subprocess.Popen(
+            DIES_WITH_US + command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
         self._processes.append(self.blender)
         self.wait_until("bool(window().screen)", timeout=120)
