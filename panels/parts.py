@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-
+import blf
 import bpy
 
 from ..engine_link import link
@@ -16,27 +15,52 @@ STAGES = {
     "encode": "Reading the prompt",
     "denoise": "Painting",
     "decode": "Developing",
+    "detail": "Adding detail",
     "write": "Saving",
 }
 PREVIEW_SCALE = 8.0
-CHARACTER_PX = 7.0
-"""Mean width of a character of the interface's font at scale 1."""
+FONT_POINTS = 11.0
+MARGIN_PX, ICON_PX = 64, 36
+"""What of a region's width, at scale 1, panels leave free beside a text, and beside one with an icon."""
 
 
 def draw_text(layout: bpy.types.UILayout, context, text: str, icon: str = "NONE") -> None:
     """Draw a text over as many lines as the region's width asks for."""
-    width = context.region.width if context.region else 300
     scale = context.preferences.system.ui_scale or 1.0  # 0 without a window
-    characters = int(width / (CHARACTER_PX * scale)) - 6
+    margin = MARGIN_PX if icon == "NONE" else MARGIN_PX + ICON_PX
+    width = (context.region.width if context.region else 300) - margin * scale
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for index, line in enumerate(textwrap.wrap(text, max(20, characters))):
+    for index, line in enumerate(_wrapped(text, width, scale)):
         shown = icon if index == 0 else "BLANK1" if icon != "NONE" else "NONE"
         column.label(text=line, icon=shown)
 
 
+def _wrapped(text: str, width: float, scale: float) -> list[str]:
+    """Break a text into lines that fit, as Blender's own font measures them."""
+    blf.size(0, FONT_POINTS * scale)
+
+    def fits(line: str) -> bool:
+        return len(line) < 2 or blf.dimensions(0, line)[0] <= width
+
+    lines, line = [], ""
+    for word in text.split():
+        longer = f"{line} {word}" if line else word
+        if line and not fits(longer):
+            lines.append(line)
+            longer = word
+        while not fits(longer):  # one long word, a path perhaps
+            end = next(end for end in range(len(longer) - 1, 0, -1) if fits(longer[:end]))
+            lines.append(longer[:end])
+            longer = longer[end:]
+        line = longer
+    return [*lines, line]
+
+
 def draw_problem(layout: bpy.types.UILayout, context, failure: Failure) -> None:
     """Draw what went wrong and what to do."""
+    # Blender 4 would give a progress bar's highlight to the box that comes where the bar was.
+    layout.separator(factor=0.01)
     box = layout.box()
     draw_text(box, context, failure.message, "ERROR")
     if failure.hint:

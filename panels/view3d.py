@@ -86,7 +86,8 @@ class VIEW3D_PT_syncscape_result(_Tab, bpy.types.Panel):
         icon = previews.icon(result.preview)
         if icon:
             layout.template_icon(icon_value=icon, scale=PREVIEW_SCALE)
-        draw_text(layout, context, _caption(result))
+        draw_text(layout, context, result.spec.prompt)
+        draw_text(layout, context, _details(result))
         if result.kind == "world":
             layout.operator("syncscape.apply_world", icon="WORLD").result = result.id
         else:
@@ -105,10 +106,10 @@ def _draw_size(layout: bpy.types.UILayout, settings) -> None:
         layout.prop(settings, "plate_height")
 
 
-def _caption(result: Result) -> str:
-    text = f"{result.spec.prompt} ({result.spec.width} × {result.spec.pixel_height}, seed {result.spec.seed}"
+def _details(result: Result) -> str:
+    text = f"{result.spec.width} × {result.spec.pixel_height}, seed {result.spec.seed}"
     total = result.timings.get("total")
-    return f"{text}, {duration(total)})" if isinstance(total, (int, float)) else f"{text})"
+    return f"{text}, {duration(total)}" if isinstance(total, (int, float)) else text
 
 
 _classes = (VIEW3D_PT_syncscape, VIEW3D_PT_syncscape_advanced, VIEW3D_PT_syncscape_result)
