@@ -8,13 +8,14 @@ import platform
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from sync_engine import VERSION, models, output
+from sync_engine import VERSION, detail, models, output
 from sync_engine.canvas import Canvas
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas
@@ -127,10 +128,17 @@ class _Job:
         guidance = model.guidance if self.spec.guidance is None else self.spec.guidance
         chosen = settings(self.spec, steps)
         backbone = self._stage("load", lambda: self.engine.backbone(self.spec))
+        unknown = backbone.unknown_words(self.spec.prompt)
+        if unknown:
+            self.reporter.note(f"The model {self.spec.model} does not know: {', '.join(unknown)}.")
         canvas = self._canvas(backbone, chosen)
         conditioning = self._stage("encode", lambda: self._encode(backbone, canvas, guidance))
         latents = self._stage("denoise", lambda: self._denoise(backbone, canvas, conditioning, chosen, steps))
-        picture = self._stage("decode", lambda: self._decode(backbone, canvas, latents))
+        first, *larger = self._heights(backbone, canvas)
+        picture = self._stage("decode", lambda: self._decode(backbone, canvas, latents, first))
+        for height in larger:
+            refine = partial(self._refine, backbone, picture, height, chosen, steps, guidance)
+            picture = self._stage("detail", refine)
         full = dataclasses.replace(
             self.spec,
             height=self.spec.pixel_height,
@@ -141,7 +149,8 @@ class _Job:
             sync_decay=chosen.decay,
             stride=self._stride(backbone),
         )
-        self._stage("write", lambda: self._write_pictures(picture, full))
+        pixels = picture.permute(1, 2, 0).numpy()
+        self._stage("write", lambda: self._write_pictures(pixels, full))
         self.timings["total"] = round(time.perf_counter() - started, 3)
         self._write_record(full, backbone, job_id)
         return self.timings
@@ -151,7 +160,7 @@ class _Job:
         self.reporter.stage(name)
         start = time.perf_counter()
         result = work()
-        self.timings[name] = round(time.perf_counter() - start, 3)
+        self.timings[name] = round(self.timings.get(name, 0.0) + time.perf_counter() - start, 3)
         return result
 
     def _check_cancel(self) -> None:
@@ -175,9 +184,6 @@ class _Job:
         return self.spec.stride or backbone.window // (4 if self.spec.method == "sync-paper" else 2)
 
     def _encode(self, backbone: Any, canvas: Canvas, guidance: float) -> Conditioning:
-        unknown = backbone.unknown_words(self.spec.prompt)
-        if unknown:
-            self.reporter.note(f"The model {self.spec.model} does not know: {', '.join(unknown)}.")
         wanted = window_prompts(self.spec, canvas.elevations, phrases_of(backbone.folder))
         distinct = list(dict.fromkeys(wanted))
         negative = backbone.encode([self.spec.negative])
@@ -190,17 +196,23 @@ class _Job:
     ) -> torch.Tensor:
         generator = torch.Generator().manual_seed(int(self.spec.seed or 0))
         state = canvas.noise(backbone.channels, generator).to(backbone.device)
-        size = window_batch(backbone.device, backbone.window)
-        batch = WindowBatch(size, self.reporter.note, self._check_cancel)
-        pull = pull_for(self.spec.method, chosen, backbone, size)
+        batch = self._batch(backbone)
+        pull = pull_for(self.spec.method, chosen, backbone, batch.size)
+        scheduler = backbone.scheduler(chosen.scheduler, steps)
         self._denoise_start = time.perf_counter()
 
         def on_step(step: Step) -> None:
-            self._check_cancel()
-            self.reporter.step(step.step, step.steps, self._preview(backbone, canvas, step))
+            self._on_step(backbone, canvas, step)
 
-        scheduler = backbone.scheduler(chosen.scheduler, steps)
         return sample(backbone, canvas, scheduler, state, conditioning, pull, batch, on_step)
+
+    def _batch(self, backbone: Any) -> WindowBatch:
+        size = window_batch(backbone.device, backbone.window)
+        return WindowBatch(size, self.reporter.note, self._check_cancel)
+
+    def _on_step(self, backbone: Any, canvas: Canvas, step: Step) -> None:
+        self._check_cancel()
+        self.reporter.step(step.step, step.steps, self._preview(backbone, canvas, step))
 
     def _preview(self, backbone: Any, canvas: Canvas, step: Step) -> Path | None:
         """Write the picture as it is now, when previews are wanted and cost little enough."""
@@ -216,13 +228,35 @@ class _Job:
         self._preview_cost += self._last_preview - now
         return path
 
-    def _decode(self, backbone: Any, canvas: Canvas, latents: torch.Tensor) -> np.ndarray:
-        def on_part(done: int, parts: int) -> None:
-            self._check_cancel()
-            self.reporter.step(done, parts)
+    def _heights(self, backbone: Any, canvas: Canvas) -> list[int]:
+        """The picture's height after each pass: one pass, but for worlds above the model's own size."""
+        wanted = self.spec.pixel_height
+        if isinstance(canvas, PlaneCanvas):
+            return [wanted]
+        return detail.heights(detail.native_height(backbone.window, backbone.scale), wanted)
 
-        picture = canvas.decode(backbone.decode, latents, self.spec.pixel_height, on_part)
-        return picture.permute(1, 2, 0).numpy()
+    def _decode(self, backbone: Any, canvas: Canvas, latents: torch.Tensor, height: int) -> torch.Tensor:
+        return canvas.decode(backbone.decode, latents, height, self._on_part)
+
+    def _on_part(self, done: int, parts: int) -> None:
+        self._check_cancel()
+        self.reporter.step(done, parts)
+
+    def _refine(
+        self, backbone: Any, picture: torch.Tensor, height: int, chosen: Settings, steps: int, guidance: float
+    ) -> torch.Tensor:
+        self._denoise_start, self._preview_cost = time.perf_counter(), 0.0
+        return detail.refine(
+            backbone,
+            picture,
+            height,
+            condition=lambda canvas: self._encode(backbone, canvas, guidance),
+            scheduler=backbone.scheduler(chosen.scheduler, steps),
+            generator=torch.Generator().manual_seed(int(self.spec.seed or 0) + height),
+            batch=self._batch(backbone),
+            on_step=lambda canvas, step: self._on_step(backbone, canvas, step),
+            on_part=self._on_part,
+        )
 
     def _write_pictures(self, picture: np.ndarray, full: EnvironmentSpec) -> None:
         if not np.isfinite(picture).all():

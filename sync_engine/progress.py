@@ -24,7 +24,7 @@ class Reporter:
         self._last = (0, 0)
 
     def stage(self, name: str) -> None:
-        """Begin a stage: ``load``, ``encode``, ``denoise``, ``decode`` or ``write``."""
+        """Begin a stage: ``load``, ``encode``, ``denoise``, ``decode``, ``detail`` or ``write``."""
         self._stage, self._stage_start, self._last = name, time.perf_counter(), (0, 0)
         self._emit(Progress(self.job, name, 0, 0))
 

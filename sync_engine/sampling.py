@@ -132,6 +132,7 @@ def sample(
     pull: Pull = no_pull,
     batch: WindowBatch | None = None,
     on_step: Callable[[Step], None] | None = None,
+    start: int = 0,
 ) -> torch.Tensor:
     """Denoise a state jointly in all windows of a canvas and return its clean latents.
 
@@ -148,10 +149,13 @@ def sample(
         pull: the method.
         batch: how many windows at once.
         on_step: called after each step; may raise to stop.
+        start: number of the first timestep; the state must be noisy to just that level.
     """
     batch = batch or WindowBatch(16)
     noise_levels = levels(scheduler)
-    for step, timestep in enumerate(scheduler.timesteps):
+    if start and hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(start)
+    for step, timestep in enumerate(scheduler.timesteps[start:], start):
         level = noise_levels[step]
         predict = _x0_predictor(denoiser, timestep, level, conditioning)
         windows = canvas.gather(state)

@@ -15,7 +15,14 @@ from collections.abc import Callable
 
 import torch
 
-from sync_engine.canvas.views import View, equirectangular_rays, feathered, fibonacci_points, layout
+from sync_engine.canvas.views import (
+    View,
+    cut_view,
+    equirectangular_rays,
+    feathered,
+    fibonacci_points,
+    layout,
+)
 
 OVERLAP = 0.4
 THUMBNAIL_HEIGHT = 32
@@ -71,8 +78,13 @@ class SphereCanvas:
         """Return a small equirectangular canvas of latents ``(1, C, 32, 64)``, for previews."""
         height, width = THUMBNAIL_HEIGHT, 2 * THUMBNAIL_HEIGHT
         if self._thumbnail is None:
-            self._thumbnail = _sampling_matrix(self.views, self.window, equirectangular_rays(height, width))
+            rays = equirectangular_rays(height, torch.arange(height), torch.arange(width))
+            self._thumbnail = _sampling_matrix(self.views, self.window, rays)
         return _apply(self._thumbnail, x0, height, width)[:1]
+
+    def cut(self, picture: torch.Tensor, number: int, scale: int) -> torch.Tensor:
+        """Return what view ``number`` sees of an equirectangular picture: ``(1, C, w·scale, w·scale)``."""
+        return cut_view(picture, self.views[number], self.window * scale)
 
     @torch.no_grad()
     def decode(
@@ -97,31 +109,17 @@ class SphereCanvas:
 
 
 def _splat(view: View, picture: torch.Tensor, total: torch.Tensor, height: int) -> None:
-    """Add a view's picture ``(1, 3, h, w)``, weighted, to ``total`` ``(4, H·W)``, in bands of rows."""
-    width, band = 2 * height, 256
-    for top in range(0, height, band):
-        rows = slice(top * width, min(height, top + band) * width)
-        rays = _band_rays(height, top, min(height, top + band))
-        place, inside = view.project(rays)
-        if not inside.any():
-            continue
-        place = place[inside]
-        weight = feathered(place)
-        grid = place[None, None]
-        values = torch.nn.functional.grid_sample(
-            picture, grid, mode="bilinear", padding_mode="border", align_corners=False
-        )[0, :, 0]
-        where = inside.nonzero()[:, 0] + rows.start
-        total[:3, where] += values * weight
-        total[3, where] += weight
-
-
-def _band_rays(height: int, top: int, bottom: int) -> torch.Tensor:
-    width = 2 * height
-    azimuth = (0.5 - (torch.arange(width) + 0.5) / width) * 2 * math.pi
-    elevation = (0.5 - (torch.arange(top, bottom) + 0.5) / height) * math.pi
-    e, a = torch.meshgrid(elevation, azimuth, indexing="ij")
-    return torch.stack([e.cos() * a.cos(), e.cos() * a.sin(), e.sin()], dim=-1).reshape(-1, 3)
+    """Add a view's picture ``(1, 3, h, w)``, weighted, to ``total`` ``(4, H·W)``."""
+    rows, columns = view.region(height)
+    place, inside = view.project(equirectangular_rays(height, rows, columns).float())
+    place = place[inside]
+    weight = feathered(place)
+    values = torch.nn.functional.grid_sample(
+        picture, place[None, None], mode="bilinear", padding_mode="border", align_corners=False
+    )[0, :, 0]
+    where = (rows[:, None] * 2 * height + columns).reshape(-1)[inside]
+    total[:3, where] += values * weight
+    total[3, where] += weight
 
 
 def _exchange_matrix(views: list[View], window: int) -> torch.Tensor:
@@ -136,8 +134,9 @@ def _sampling_matrix(views: list[View], window: int, rays: torch.Tensor) -> torc
     """Return the sparse matrix ``(N, V·w²)`` that samples the views along N rays; its rows sum to one."""
     rows, columns, values = [], [], []
     for number, view in enumerate(views):
-        place, inside = view.project(rays)
-        row, place = inside.nonzero()[:, 0], place[inside]
+        near = (rays @ view.axes()[0] > math.cos(math.radians(view.reach + 0.1))).nonzero()[:, 0]
+        place, inside = view.project(rays[near])
+        row, place = near[inside], place[inside]
         weight = feathered(place)
         cell = ((place + 1) / 2 * window - 0.5).clamp(0, window - 1)
         low = cell.floor().clamp(max=max(0, window - 2))
@@ -169,23 +168,22 @@ def _apply(matrix: torch.Tensor, windows: torch.Tensor, height: int, width: int)
 
 
 def _nearest_unused(view: View, points: torch.Tensor, window: int) -> torch.Tensor:
-    """Return for each cell of a view the nearest point that no cell before it took; -1 where none is near.
+    """Return for each cell of a view the nearest point that no other cell took; -1 where none is near.
 
-    Cells choose in the order of their distance from the view's centre.
+    In round r every cell without a point asks for its r-th nearest one. Of several that ask for the same,
+    the one nearest to the view's centre gets it.
     """
-    rays = view.rays(window)
-    place, _ = view.project(points)
-    margin = 1 + 3 / window
-    depth = points @ view.axes()[0]
-    near = ((depth > 0) & (place.abs().amax(dim=1) <= margin)).nonzero()[:, 0]
-    best = (rays.float() @ points[near].float().T).topk(min(NEAREST, len(near)), dim=1).indices.tolist()
-    order = (rays @ view.axes()[0]).argsort(descending=True, stable=True).tolist()
-    used: set[int] = set()
-    chosen = [-1] * len(rays)
-    for cell in order:
-        for candidate in best[cell]:
-            if candidate not in used:
-                used.add(candidate)
-                chosen[cell] = int(near[candidate])
-                break
-    return torch.tensor(chosen)
+    rays, forward = view.rays(window), view.axes()[0]
+    near = (points @ forward > math.cos(math.radians(view.reach * (1 + 2 / window)))).nonzero()[:, 0]
+    count = min(NEAREST, len(near))
+    wishes = (rays.float() @ points[near].float().T).topk(count, dim=1).indices
+    rank = (rays @ forward).argsort(descending=True, stable=True).argsort()
+    chosen = torch.full((len(rays),), -1)
+    free = torch.ones(len(near), dtype=torch.bool)
+    for wish in wishes.T:
+        asking = ((chosen < 0) & free[wish]).nonzero()[:, 0]
+        best = torch.full((len(near),), len(rays)).scatter_reduce(0, wish[asking], rank[asking], "amin")
+        winners = asking[best[wish[asking]] == rank[asking]]
+        chosen[winners] = near[wish[winners]]
+        free[wish[winners]] = False
+    return chosen

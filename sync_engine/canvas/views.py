@@ -29,6 +29,24 @@ class View:
         up = (-math.sin(e) * math.cos(a), -math.sin(e) * math.sin(a), math.cos(e))
         return torch.tensor([forward, right, up], dtype=torch.float64)
 
+    @property
+    def reach(self) -> float:
+        """The angle from the view's centre to its corners, in degrees."""
+        return math.degrees(math.atan(math.sqrt(2) * math.tan(math.radians(self.fov) / 2)))
+
+    def region(self, height: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the rows and columns of an equirectangular picture that hold all this view sees."""
+        top = max(0, math.floor((90 - self.elevation - self.reach) / 180 * height))
+        bottom = min(height, math.ceil((90 - self.elevation + self.reach) / 180 * height))
+        width = 2 * height
+        if abs(self.elevation) + self.reach >= 89:
+            return torch.arange(top, bottom), torch.arange(width)
+        ratio = math.sin(math.radians(self.reach)) / math.cos(math.radians(self.elevation))
+        half = math.degrees(math.asin(min(1.0, ratio)))
+        middle = (0.5 - self.azimuth / 360) * width
+        left, right = middle - half / 360 * width, middle + half / 360 * width
+        return torch.arange(top, bottom), torch.arange(math.floor(left), math.ceil(right)) % width
+
     def rays(self, size: int) -> torch.Tensor:
         """Return the unit directions ``(size², 3)`` of the view's cell centres, row by row."""
         reach = math.tan(math.radians(self.fov) / 2)
@@ -76,12 +94,33 @@ def layout(fov: float, overlap: float = 0.5) -> list[list[View]]:
     return rows
 
 
-def equirectangular_rays(height: int, width: int) -> torch.Tensor:
-    """Return the unit directions ``(H·W, 3)`` of a picture's pixel centres, float64."""
-    azimuth = (0.5 - (torch.arange(width, dtype=torch.float64) + 0.5) / width) * 2 * math.pi
-    elevation = (0.5 - (torch.arange(height, dtype=torch.float64) + 0.5) / height) * math.pi
+def equirectangular_rays(height: int, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Return the unit directions ``(R·C, 3)`` of pixel centres of a picture of 2·height × height, float64."""
+    azimuth = (0.5 - (columns.double() + 0.5) / (2 * height)) * 2 * math.pi
+    elevation = (0.5 - (rows.double() + 0.5) / height) * math.pi
     e, a = torch.meshgrid(elevation, azimuth, indexing="ij")
     return torch.stack([e.cos() * a.cos(), e.cos() * a.sin(), e.sin()], dim=-1).reshape(-1, 3)
+
+
+def cut_view(picture: torch.Tensor, view: View, size: int) -> torch.Tensor:
+    """Return a view ``(1, C, size, size)`` of an equirectangular picture ``(C, H, W)``, bicubic."""
+    height, width = picture.shape[1:]
+    x, y, z = view.rays(size).unbind(dim=1)
+    column = (0.5 - torch.atan2(y, x) / (2 * math.pi)) * width - 0.5
+    row = (0.5 - torch.asin(z.clamp(-1, 1)) / math.pi) * height - 0.5
+    # a margin of the picture's own continuation: around in longitude, over the pole turned by half
+    margin = 4
+    padded = torch.cat([picture[..., -margin:], picture, picture[..., :margin]], dim=-1)
+    turned = picture.roll(width // 2, dims=-1)
+    over = torch.cat([turned[..., -margin:], turned, turned[..., :margin]], dim=-1)
+    padded = torch.cat([over[:, :margin].flip(1), padded, over[:, -margin:].flip(1)], dim=1)
+    total_h, total_w = padded.shape[1:]
+    place = torch.stack(
+        [(column + margin + 0.5) / total_w * 2 - 1, (row + margin + 0.5) / total_h * 2 - 1], dim=1
+    )
+    return torch.nn.functional.grid_sample(
+        padded[None], place.reshape(1, size, size, 2).to(padded), mode="bicubic", align_corners=False
+    )
 
 
 def fibonacci_points(count: int) -> torch.Tensor:

@@ -26,7 +26,8 @@ STAGE_SPAN: dict[str, tuple[float, float]] = {
     "load": (0.0, 0.05),
     "encode": (0.05, 0.07),
     "denoise": (0.07, 0.88),
-    "decode": (0.88, 0.97),
+    "decode": (0.88, 0.93),
+    "detail": (0.93, 0.97),
     "write": (0.97, 1.0),
 }
 """The part of the progress bar that each stage fills."""
@@ -67,7 +68,7 @@ class Job:
         spec: what was asked for; with the seed once the engine has accepted it.
         state: see JobState.
         progress: 0 to 1 over all stages; never falls.
-        stage: ``load``, ``encode``, ``denoise``, ``decode``, ``write``, or empty before the first.
+        stage: ``load``, ``encode``, ``denoise``, ``decode``, ``detail``, ``write``, or empty before the first.
         step, steps: how much of the stage is done.
         eta_s: seconds left, None while unknown.
         preview: a PNG of the picture as it is now; it goes away when the job ends.

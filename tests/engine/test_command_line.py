@@ -253,3 +253,11 @@ def test_doctor_says_what_is_here(capfd) -> None:
     assert report["free_memory_gb"] > 0
     main(["doctor"])
     assert "torch" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(("width", "refined"), [(256, False), (1024, True)])
+def test_a_large_world_gets_a_detail_pass(run, quick, tmp_path: Path, width: int, refined: bool) -> None:
+    """Above the model's own pixels per degree (a window of 16 cells: 512 pixels around) there is more to do."""
+    status, events = run(*quick, "--width", str(width), "--out", str(tmp_path / "w"))
+    assert status == 0
+    assert any(event.get("stage") == "detail" for event in events) == refined

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sync_engine.canvas.sphere import SphereCanvas
-from sync_engine.canvas.views import View, equirectangular_rays, fibonacci_points, layout
+from sync_engine.canvas.views import View, cut_view, equirectangular_rays, fibonacci_points, layout
 from sync_engine.directions import PHRASES, window_prompts
 from sync_engine.interface.spec import EnvironmentSpec
 
@@ -22,6 +22,10 @@ def scene(rays: torch.Tensor) -> torch.Tensor:
     """Three smooth functions of the direction, different at every place of the sphere."""
     x, y, z = rays.unbind(dim=1)
     return torch.stack([x + 0.3 * y * z, y - 0.4 * x * x, z + 0.2 * x * y]).float()
+
+
+def picture_rays(height: int) -> torch.Tensor:
+    return equirectangular_rays(height, torch.arange(height), torch.arange(2 * height))
 
 
 def views_of_scene(canvas: SphereCanvas, size: int) -> torch.Tensor:
@@ -38,7 +42,7 @@ def test_rays_and_places_are_inverse(view: View) -> None:
 
 
 def test_the_picture_looks_along_x_at_its_centre_with_y_to_the_left() -> None:
-    rays = equirectangular_rays(180, 360).reshape(180, 360, 3)
+    rays = picture_rays(180).reshape(180, 360, 3)
     assert rays[89:91, 179:181].mean(dim=(0, 1))[0] > 0.999
     assert rays[90, 90][1] > 0.99, "u = 0.25 looks along +Y"
     assert rays[0].mean(dim=0)[2] > 0.99
@@ -82,7 +86,7 @@ def test_decoding_gives_the_scene_at_the_seam_and_the_poles_too(canvas: SphereCa
 
     views = views_of_scene(canvas, 128)
     picture = canvas.decode(enlarge, views, 64, lambda done, parts: None)
-    truth = scene(equirectangular_rays(64, 128)).reshape(3, 64, 128).add(1).div(2).clamp(0, 1)
+    truth = scene(picture_rays(64)).reshape(3, 64, 128).add(1).div(2).clamp(0, 1)
     error = (picture - truth).abs()
     assert error.max() < 0.01
     assert error[..., [0, -1]].mean() < 1.5 * error.mean() + 1e-4
@@ -115,7 +119,7 @@ def test_rows_hold_the_views_of_one_elevation(canvas: SphereCanvas) -> None:
 def test_thumbnail_is_a_small_world(canvas: SphereCanvas) -> None:
     small = canvas.thumbnail(views_of_scene(canvas, 16))
     assert small.shape == (1, 3, 32, 64)
-    truth = scene(equirectangular_rays(32, 64)).reshape(1, 3, 32, 64)
+    truth = scene(picture_rays(32)).reshape(1, 3, 32, 64)
     assert (small - truth).abs().max() < 0.05
 
 
@@ -136,3 +140,38 @@ def test_a_turned_camera_sees_the_turned_world() -> None:
         dtype=torch.float64,
     )
     torch.testing.assert_close(View(15 + 40, -30, 80).rays(8), View(15, -30, 80).rays(8) @ turn.T)
+
+
+VIEWS = [View(0, 0, 90), View(180, 0, 90), View(137, -45, 50), View(-60, 90, 60), View(10, -80, 100)]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_region_of_a_view_holds_all_it_sees(view: View) -> None:
+    inside = view.project(picture_rays(90))[1].reshape(90, 180)
+    rows, columns = view.region(90)
+    assert int(inside[rows][:, columns].sum()) == int(inside.sum()) > 0
+    assert len(set(columns.tolist())) == len(columns)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_cut_from_a_picture_shows_the_scene(view: View) -> None:
+    """Across the seam and over the poles too."""
+    cut = cut_view(scene_picture(256), view, 32)
+    truth = scene(view.rays(32)).reshape(1, 3, 32, 32)
+    assert (cut - truth).abs().max() < 2e-3
+
+
+def scene_picture(height: int) -> torch.Tensor:
+    return scene(picture_rays(height)).reshape(3, height, 2 * height)
+
+
+def test_passes_double_the_picture_up_to_the_wanted_size() -> None:
+    from sync_engine import detail
+
+    assert detail.heights(512, 256) == [256]
+    assert detail.heights(512, 576) == [576]
+    assert detail.heights(512, 1024) == [512, 1024]
+    assert detail.heights(512, 1536) == [512, 1024, 1536]
+    assert detail.heights(512, 4096) == [512, 1024, 2048, 4096]
+    assert detail.field_of_view(32, 8, 512) == pytest.approx(90)
+    assert detail.field_of_view(32, 8, 1024) == pytest.approx(53.13, abs=0.01)

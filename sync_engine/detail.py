@@ -1,0 +1,84 @@
+"""Worlds larger than the model's own pixels per degree: later passes over smaller views add detail.
+
+Each pass doubles the picture. Its views are cut from the picture so far, made partly noisy again
+(SDEdit, Meng et al. 2022) and denoised jointly like the first: the layout stays, detail comes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from sync_engine.canvas.sphere import SphereCanvas
+from sync_engine.prediction import levels
+from sync_engine.sampling import Conditioning, Step, WindowBatch, sample
+
+STRENGTH = 0.4
+"""Share of the steps that a detail pass repeats."""
+TOLERANCE = 1.25
+"""A picture this much larger than the model's own is only enlarged."""
+
+
+def native_height(window: int, scale: int) -> int:
+    """Return the height of a world whose middle has about the pixels per degree of views of 90°."""
+    return 2 * window * scale
+
+
+def heights(native: int, wanted: int) -> list[int]:
+    """Return the picture's height after each pass, the first pass included; the last is ``wanted``."""
+    if wanted <= native * TOLERANCE:
+        return [wanted]
+    passes = [native]
+    while passes[-1] < wanted:
+        passes.append(min(2 * passes[-1], wanted))
+    return passes
+
+
+def field_of_view(window: int, scale: int, height: int) -> float:
+    """Return the field of view in degrees that suits a picture of this height; 90 at the native one."""
+    return math.degrees(2 * math.atan(native_height(window, scale) / height))
+
+
+def refine(
+    backbone: Any,
+    picture: torch.Tensor,
+    height: int,
+    condition: Callable[[SphereCanvas], Conditioning],
+    scheduler: Any,
+    generator: torch.Generator,
+    batch: WindowBatch,
+    on_step: Callable[[SphereCanvas, Step], None],
+    on_part: Callable[[int, int], None],
+) -> torch.Tensor:
+    """Return the picture ``(3, H, 2·H)`` in [0, 1] at a larger height, with new detail.
+
+    Args:
+        backbone: encodes, denoises, decodes.
+        picture: the smaller picture, ``(3, h, 2·h)`` in [0, 1].
+        height: the new height.
+        condition: gives the prompts for the pass's views.
+        scheduler: a diffusers scheduler whose timesteps are set for a whole run.
+        generator: draws the pass's noise.
+        batch: how many windows at once.
+        on_step: called with the pass's canvas after each denoising step; may raise to stop.
+        on_part: called after each decoded view; may raise to stop.
+    """
+    canvas = SphereCanvas(backbone.window, field_of_view(backbone.window, backbone.scale, height))
+    signed = picture * 2 - 1
+    views = [canvas.cut(signed, number, backbone.scale) for number in range(len(canvas.views))]
+    clean = torch.cat([backbone.encode_picture(view.to(backbone.device)) for view in views])
+    start = round(len(scheduler.timesteps) * (1 - STRENGTH))
+    level = levels(scheduler)[start]
+    noise = canvas.noise(backbone.channels, generator).to(backbone.device)
+    state = level.alpha * clean + level.sigma * noise
+
+    def step_of_pass(step: Step) -> None:
+        on_step(canvas, Step(step.step - start, step.steps - start, step.x0))
+
+    x0 = sample(
+        backbone, canvas, scheduler, state, condition(canvas), batch=batch, on_step=step_of_pass, start=start
+    )
+    return canvas.decode(backbone.decode, x0, height, on_part)
