@@ -68,7 +68,7 @@ class Job:
         spec: what was asked for; with the seed once the engine has accepted it.
         state: see JobState.
         progress: 0 to 1 over all stages; never falls.
-        stage: ``load``, ``encode``, ``denoise``, ``decode``, ``detail``, ``write``, or empty before the first.
+        stage: as in Progress: ``load`` to ``write``, or empty before the first.
         step, steps: how much of the stage is done.
         eta_s: seconds left, None while unknown.
         preview: a PNG of the picture as it is now; it goes away when the job ends.
