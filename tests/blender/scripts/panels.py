@@ -18,7 +18,7 @@ class Layout:
     def _same(self, *_args, **_kwargs) -> "Layout":
         return Layout(self.seen)
 
-    row = column = box = split = _same
+    row = column = box = split = separator = _same
 
     def label(self, text: str = "", **_kwargs) -> None:
         self.seen.append(text)
