@@ -72,7 +72,7 @@ class Model(torch.nn.Module):
 
 def velocity_loss(model: Model, scheduler: parts.DDIMScheduler, batch: Batch,
                   timesteps: torch.Tensor) -> torch.Tensor:
-    """Mean squared error of the velocity per sample [N] (Salimans & Ho 2022, appendix D)."""
+    """Mean squared error of the velocity per sample [N] (Salimans & Ho 2022, section 4)."""
     noise = torch.randn_like(batch.latents)
     noisy = scheduler.add_noise(batch.latents, noise, timesteps)
     target = scheduler.get_velocity(batch.latents, noise, timesteps)
@@ -94,6 +94,14 @@ def held_out_loss(model: Model, scheduler: parts.DDIMScheduler, source: LatentSo
             with torch.autocast(device.type, torch.bfloat16):
                 losses.append(velocity_loss(model, scheduler, batch, timesteps).mean().item())
     return float(np.mean(losses))
+
+
+def draw_timesteps(count: int) -> torch.Tensor:
+    """Timesteps [count], one from each equal part of the distribution: less noise in the gradient than free
+    draws. 45 % lie above 850, where the words alone decide what the picture will show."""
+    quantiles = (torch.arange(count) + torch.rand(count)) / count
+    low, high = 850 * quantiles / 0.55, 1000 - 150 * (1 - quantiles) / 0.45
+    return torch.where(quantiles < 0.55, low, high).long().clamp(0, 999)
 
 
 def rate_at(step: int, minutes: float, args: argparse.Namespace) -> float:
@@ -121,7 +129,8 @@ def train(args: argparse.Namespace) -> None:
         model.unet.set_attn_processor(AttnProcessor())
         model.text_encoder.set_attn_implementation("eager")
     average = checkpoints.Average(model, args.average)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01,
+                                  fused=True)
     if state is not None:
         model.load_state_dict(state["model"])
         average.module.load_state_dict(state["average"])
@@ -139,9 +148,7 @@ def train(args: argparse.Namespace) -> None:
         minutes = (time.monotonic() - began) / 60
         checkpoints.set_learning_rate(optimizer, rate_at(step, minutes, args))
         batch = Batch(*(part.to(device) for part in source.batch(args.batch)))
-        # one timestep from each equal part of the range: less noise in the gradient than free draws
-        timesteps = (torch.arange(args.batch) + torch.rand(args.batch)) * (1000 / args.batch)
-        timesteps = timesteps.long().to(device)
+        timesteps = draw_timesteps(args.batch).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             loss = velocity_loss(model, scheduler, batch, timesteps).mean()
         optimizer.zero_grad(set_to_none=True)

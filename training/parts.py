@@ -18,7 +18,8 @@ def build_unet(channels: int) -> UNet2DConditionModel:
         block_out_channels=(64, 128, 256), norm_num_groups=16, use_linear_projection=True,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=TEXT_WIDTH, attention_head_dim=4)  # diffusers reads this as the number of heads
+        cross_attention_dim=TEXT_WIDTH, attention_head_dim=4,  # diffusers reads this as the number of heads
+        addition_embed_type="text", addition_embed_type_num_heads=4)  # the pooled words steer every block
 
 
 def build_text_encoder(tokenizer: PreTrainedTokenizerFast) -> CLIPTextModel:
