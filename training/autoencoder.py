@@ -94,9 +94,18 @@ def measure(model: AutoencoderTiny, perceptual: lpips.LPIPS, views: torch.Tensor
             "latent_mean": latent.mean().item(), "latent_std": latent.std().item()}
 
 
+def opponent_colours(pictures: torch.Tensor) -> torch.Tensor:
+    """Red-blue and green-magenta differences of 8x8 blocks [N, 2, H/8, W/8]."""
+    red, green, blue = functional.avg_pool2d(pictures.float(), 8).unbind(1)
+    return torch.stack([red - blue, 2 * green - red - blue], dim=1)
+
+
 def loss_terms(model: AutoencoderTiny, perceptual: lpips.LPIPS, batch: torch.Tensor,
                lpips_weight: float) -> dict[str, torch.Tensor]:
-    """L1, LPIPS and the latents' distance from zero mean and unit variance, with their total."""
+    """L1, LPIPS, block colours and the latents' distance from zero mean and unit variance, with their total.
+
+    Without the colour term green and magenta, rare in skies, are dropped altogether for hundreds of steps.
+    """
     with torch.set_grad_enabled(model.encoder.training):
         latent = model.encoder(batch)
     noisy = latent + LATENT_NOISE * torch.randn_like(latent)
@@ -104,8 +113,9 @@ def loss_terms(model: AutoencoderTiny, perceptual: lpips.LPIPS, batch: torch.Ten
     flat = latent.float().transpose(0, 1).flatten(1)
     terms = {"l1": functional.l1_loss(output.float(), batch),
              "lpips": perceptual(output, batch).float().mean(),
+             "colour": functional.l1_loss(opponent_colours(output), opponent_colours(batch)),
              "latent": flat.mean(1).square().mean() + (flat.std(1) - 1).square().mean()}
-    terms["total"] = terms["l1"] + lpips_weight * terms["lpips"]
+    terms["total"] = terms["l1"] + lpips_weight * terms["lpips"] + 0.5 * terms["colour"]
     if model.encoder.training:
         terms["total"] = terms["total"] + 0.02 * terms["latent"]
     return terms
@@ -140,7 +150,7 @@ def train(args: argparse.Namespace) -> None:
     began = time.monotonic()
     for step in range(first, args.steps):
         checkpoints.set_learning_rate(optimizer, checkpoints.learning_rate(step, args.steps, args.rate, 50))
-        batch = source.batch().to(device)
+        batch = source.batch(args.panoramas).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             terms = loss_terms(model, perceptual, batch, args.lpips_weight)
         optimizer.zero_grad(set_to_none=True)
@@ -167,6 +177,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=100)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--lpips-weight", type=float, default=0.4)
+    parser.add_argument("--panoramas", type=int, default=8, help="panoramas a batch; four crops of each")
     parser.add_argument("--decoder-only", action="store_true", help="keep the encoder as it is")
     train(parser.parse_args())
 

@@ -19,7 +19,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch.nn import functional
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
-from training import checkpoints, parts
+from training import checkpoints, parts, together
 from training.captions import view_caption
 from training.contact_sheet import contact_sheet
 from training.encode_views import LatentCache, cached_view, load_autoencoder, open_cache
@@ -113,6 +113,7 @@ def rate_at(step: int, minutes: float, args: argparse.Namespace) -> float:
 def train(args: argparse.Namespace) -> None:
     """Train for ``--minutes``; a checkpoint and a contact sheet every ``--every`` minutes."""
     device = checkpoints.start(args)
+    together.join(args.rank, args.world, args.runs / "meeting")
     records, cache = read_index(args.data), open_cache(args.runs)
     tokenizer = parts.tokenizer_from(args.export / "tokenizer") or build_tokenizer(collect_words(records))
     vae = load_autoencoder(args.runs, args.export, device)
@@ -136,8 +137,10 @@ def train(args: argparse.Namespace) -> None:
         average.module.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         step, seen = state["step"], state["seen"]
+    together.same_start(model)
     scheduler = parts.build_scheduler()
-    source = LatentSource(cache, records, tokenizer, args.seed + step)
+    source = LatentSource(cache, records, tokenizer, args.seed + step + 7919 * args.rank)
+    torch.manual_seed(args.seed + step + 7919 * args.rank)
     held_out = LatentSource(cache, records, tokenizer, 0, held_out=True)
     log.info("denoiser: %.2f M parameters, text encoder %.2f M, from step %d",
              checkpoints.parameter_count([model.unet]) / 1e6,
@@ -145,7 +148,7 @@ def train(args: argparse.Namespace) -> None:
     began = saved = time.monotonic()
     running = 1.0
     while True:
-        minutes = (time.monotonic() - began) / 60
+        minutes = together.agreed((time.monotonic() - began) / 60)
         checkpoints.set_learning_rate(optimizer, rate_at(step, minutes, args))
         batch = Batch(*(part.to(device) for part in source.batch(args.batch)))
         timesteps = draw_timesteps(args.batch).to(device)
@@ -153,15 +156,18 @@ def train(args: argparse.Namespace) -> None:
             loss = velocity_loss(model, scheduler, batch, timesteps).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        together.average_gradients(model)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         average.update(model, step)
         running += 0.02 * (loss.item() - running)
-        step, seen = step + 1, seen + args.batch
+        step, seen = step + 1, seen + args.batch * args.world
         if step % 50 == 0:
             log.info("step %d, %.1f min, loss %.4f, rate %.2e", step, minutes, running,
                      optimizer.param_groups[0]["lr"])
-        if time.monotonic() - saved > 60 * args.every or minutes > args.minutes:
+        if args.rank > 0 and minutes > args.minutes:
+            return
+        if args.rank == 0 and (time.monotonic() - saved > 60 * args.every or minutes > args.minutes):
             figure = held_out_loss(average.module, scheduler, held_out, device)
             log.info("held out after %d steps, %d views seen: loss %.4f", step, seen, figure)
             checkpoints.save(path, {"model": model.state_dict(), "average": average.module.state_dict(),
@@ -180,7 +186,9 @@ def main() -> None:
     parser = checkpoints.base_parser(__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60.0, help="how long this run lasts")
     parser.add_argument("--every", type=float, default=10.0, help="minutes between checkpoints")
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=32, help="views a step in each process")
+    parser.add_argument("--rank", type=int, default=0, help="number of this process, see --world")
+    parser.add_argument("--world", type=int, default=1, help="processes that train together, one a core")
     parser.add_argument("--rate", type=float, default=5e-4)
     parser.add_argument("--decay", type=float, default=0.3, help="last share of the run with a falling rate")
     parser.add_argument("--average", type=float, default=0.999)

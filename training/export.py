@@ -6,6 +6,7 @@
 import argparse
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,21 @@ def export_pipeline(args: argparse.Namespace, device: torch.device) -> None:
     log.info("denoiser after %d steps, %d views seen", state["step"], state["seen"])
 
 
+def _edit(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    config = json.loads(path.read_text(encoding="utf-8"))
+    change(config)
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
 def _tidy_configs(folder: Path) -> None:
     """Class names that older releases of transformers know too, and no settings that diffusers ignores."""
     for name in ("model_index.json", "tokenizer/tokenizer_config.json"):
         path = folder / name
         text = path.read_text(encoding="utf-8").replace("TokenizersBackend", "PreTrainedTokenizerFast")
         path.write_text(text, encoding="utf-8")
-    path = folder / "vae" / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    config.pop("block_out_channels", None)
-    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    _edit(folder / "vae" / "config.json", lambda config: config.pop("block_out_channels", None))
+    # transformers loads in the stored precision, diffusers in float32: one pipeline must not mix them
+    _edit(folder / "text_encoder" / "config.json", lambda config: config.update(dtype="float32"))
     for path in folder.rglob("*.safetensors"):
         path.chmod(0o644)
 
