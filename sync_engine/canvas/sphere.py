@@ -72,6 +72,11 @@ class SphereCanvas:
 
     def fuse(self, windows: torch.Tensor) -> torch.Tensor:
         """Give every cell the weighted mean of what all views see in its direction."""
+        home = _matrix_home(windows.device)
+        if self._exchange.device != home:
+            # CSR on CUDA: its product has one order of summation, so the same seed gives the same picture
+            self._exchange = self._exchange.to(home)
+            self._exchange = self._exchange.to_sparse_csr() if home.type == "cuda" else self._exchange
         return _apply(self._exchange, windows, self.window, self.window)
 
     def thumbnail(self, x0: torch.Tensor) -> torch.Tensor:
@@ -80,7 +85,7 @@ class SphereCanvas:
         if self._thumbnail is None:
             rays = equirectangular_rays(height, torch.arange(height), torch.arange(width))
             self._thumbnail = _sampling_matrix(self.views, self.window, rays)
-        return _apply(self._thumbnail, x0, height, width)[:1]
+        return _apply(self._thumbnail, x0.cpu(), height, width)[:1].to(x0.device)
 
     def cut(self, picture: torch.Tensor, number: int, scale: int) -> torch.Tensor:
         """Return what view ``number`` sees of an equirectangular picture: ``(1, C, w·scale, w·scale)``."""
@@ -162,9 +167,14 @@ def _sampling_matrix(views: list[View], window: int, rays: torch.Tensor) -> torc
 def _apply(matrix: torch.Tensor, windows: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Multiply the cells of windows ``(V, C, w, w)`` by a matrix; return ``(N, C, height, width)``."""
     channels = windows.shape[1]
-    cells = windows.permute(0, 2, 3, 1).reshape(-1, channels).float()
-    mixed = torch.sparse.mm(matrix.to(windows.device), cells)
-    return mixed.reshape(-1, height, width, channels).permute(0, 3, 1, 2).to(windows.dtype).contiguous()
+    cells = windows.permute(0, 2, 3, 1).reshape(-1, channels).float().to(matrix.device)
+    mixed = torch.sparse.mm(matrix, cells).to(windows)
+    return mixed.reshape(-1, height, width, channels).permute(0, 3, 1, 2).contiguous()
+
+
+def _matrix_home(device: torch.device) -> torch.device:
+    """Return where a sparse matrix for windows on a device can live: MPS has no sparse products."""
+    return device if device.type == "cuda" else torch.device("cpu")
 
 
 def _nearest_unused(view: View, points: torch.Tensor, window: int) -> torch.Tensor:
