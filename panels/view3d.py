@@ -32,8 +32,10 @@ class VIEW3D_PT_syncscape(_Tab, bpy.types.Panel):
         column.use_property_decorate = False
         _draw_size(column, settings)
         row = column.row(align=True)
-        row.prop(settings, "seed")
         locked = settings.lock_seed
+        number = row.row(align=True)
+        number.active = locked  # unlocked, the number shown is the last picture's, not the next one's
+        number.prop(settings, "seed")
         row.prop(settings, "lock_seed", text="", icon="LOCKED" if locked else "UNLOCKED", toggle=True)
         column.prop(settings, "apply_when_done")
         if not preferences.engine_settings().python and link.error is None:

@@ -24,7 +24,7 @@ class WORLD_PT_syncscape(bpy.types.Panel):
             column = layout.column()
             column.use_property_split = True
             column.prop(installed.strength, "default_value", text="Strength")
-            column.prop(installed.rotation, "default_value", index=2, text="Rotation Z")
+            column.prop(installed.rotation, "default_value", index=2, text="Rotation")
         draw_prompt(layout, settings)
         if settings.kind == "world":
             draw_generate(layout, context)

@@ -183,6 +183,8 @@ def _sentence(error: SpecError) -> str:
 def serve(idle_release_s: float) -> int:
     """Speak the protocol on this process's stdin and stdout."""
     events = take_stdout()
+    if hasattr(os, "nice"):
+        os.nice(5)  # Blender's own interface comes first where both want the CPU
     with contextlib.suppress(KeyboardInterrupt):
         return Service(sys.stdin.buffer, events, idle_release_s).run()
     return 130

@@ -8,7 +8,7 @@ import torch
 
 from sync_engine.decoding import decode_plane, window_starts
 
-THUMBNAIL_WIDTH = 64
+THUMBNAIL_WIDTH = 32
 PLATE_DEGREES = 60.0
 """How far apart in elevation two windows of a plate look that lie on top of each other."""
 
@@ -79,7 +79,7 @@ class PlaneCanvas:
         return [max(-90.0, min(90.0, (middle - top) * degrees)) for top, _ in self.corners]
 
     def thumbnail(self, x0: torch.Tensor) -> torch.Tensor:
-        """Return the canvas with at most 64 cells of width."""
+        """Return the canvas with at most 32 cells of width."""
         factor = min(1.0, THUMBNAIL_WIDTH / x0.shape[-1])
         return torch.nn.functional.interpolate(x0, scale_factor=factor, mode="area")
 

@@ -25,7 +25,7 @@ from sync_engine.canvas.views import (
 )
 
 OVERLAP = 0.4
-THUMBNAIL_HEIGHT = 32
+THUMBNAIL_HEIGHT = 16
 NEAREST = 12
 
 
@@ -80,7 +80,7 @@ class SphereCanvas:
         return _apply(self._exchange, windows, self.window, self.window)
 
     def thumbnail(self, x0: torch.Tensor) -> torch.Tensor:
-        """Return a small equirectangular canvas of latents ``(1, C, 32, 64)``, for previews."""
+        """Return a small equirectangular canvas of latents ``(1, C, 16, 32)``, for previews."""
         height, width = THUMBNAIL_HEIGHT, 2 * THUMBNAIL_HEIGHT
         if self._thumbnail is None:
             rays = equirectangular_rays(height, torch.arange(height), torch.arange(width))
