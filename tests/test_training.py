@@ -18,8 +18,13 @@ from training.vocabulary import MAX_WORDS, build_tokenizer, collect_words, unkno
 
 DRAFT = Path(__file__).resolve().parent.parent / "sync_engine" / "draft"
 RECORD = {
-    "id": "0001", "scene": "desert", "time": "sunset", "weather": "clear", "colours": ["orange", "blue"],
-    "has_moon": False, "sun": {"azimuth_deg": 30.0, "elevation_deg": 5.0, "visible": True},
+    "id": "0001",
+    "scene": "desert",
+    "time": "sunset",
+    "weather": "clear",
+    "colours": ["orange", "blue"],
+    "has_moon": False,
+    "sun": {"azimuth_deg": 30.0, "elevation_deg": 5.0, "visible": True},
     "details": {"sand": "red", "dunes": True},
     "captions": ["a spherical photo of a red desert at sundown"] * 5,
 }
@@ -30,13 +35,26 @@ def direction_panorama(width: int = 512) -> "torch.Tensor":
     u = (torch.arange(width) + 0.5) / width
     v = (torch.arange(width // 2) + 0.5) / (width // 2)
     azimuth, elevation = (0.5 - u) * math.tau, (0.5 - v[:, None]) * math.pi
-    return torch.stack([elevation.cos() * azimuth.cos(), elevation.cos() * azimuth.sin(),
-                        elevation.sin() * torch.ones_like(azimuth)])
+    return torch.stack(
+        [
+            elevation.cos() * azimuth.cos(),
+            elevation.cos() * azimuth.sin(),
+            elevation.sin() * torch.ones_like(azimuth),
+        ]
+    )
 
 
-@pytest.mark.parametrize("view", [
-    View(0, 0, 90), View(180, 10, 75), View(-179, -30, 100), View(70, 60, 80), View(12, 90, 80),
-    View(5, -90, 60)])
+@pytest.mark.parametrize(
+    "view",
+    [
+        View(0, 0, 90),
+        View(180, 10, 75),
+        View(-179, -30, 100),
+        View(70, 60, 80),
+        View(12, 90, 80),
+        View(5, -90, 60),
+    ],
+)
 def test_view_pixels_look_where_a_pinhole_camera_looks(view):
     size = 32
     seen = cut_views(direction_panorama(), [view], size)[0]
@@ -183,8 +201,9 @@ def test_average_follows_its_module():
     assert torch.allclose(average.module.weight, before + 0.1, atol=1e-6)
 
 
-@pytest.mark.skipif(not (DATA_FOLDER / "index.jsonl").is_file(),
-                    reason="the panorama set is not beside the checkout")
+@pytest.mark.skipif(
+    not (DATA_FOLDER / "index.jsonl").is_file(), reason="the panorama set is not beside the checkout"
+)
 def test_held_out_split_is_a_tenth_with_every_family_in_it():
     records = read_index(DATA_FOLDER)
     held_out = [record for record in records if is_held_out(record)]
@@ -192,8 +211,9 @@ def test_held_out_split_is_a_tenth_with_every_family_in_it():
     assert {record["scene"] for record in held_out} == {record["scene"] for record in records}
 
 
-@pytest.mark.skipif(not (DRAFT / "unet" / "config.json").is_file(),
-                    reason="no exported draft model in this checkout")
+@pytest.mark.skipif(
+    not (DRAFT / "unet" / "config.json").is_file(), reason="no exported draft model in this checkout"
+)
 def test_exported_model_paints_a_picture_and_knows_the_direction_phrases():
     from diffusers import StableDiffusionPipeline
 
@@ -204,7 +224,8 @@ def test_exported_model_paints_a_picture_and_knows_the_direction_phrases():
     assert picture.isfinite().all()
     exported = json.loads((DRAFT / "view_phrases.json").read_text(encoding="utf-8"))
     assert [(row["pitch_min"], row["pitch_max"], row["phrase"]) for row in exported["phrases"]] == list(
-        captions.VIEW_PHRASES)
+        captions.VIEW_PHRASES
+    )
     for row in exported["phrases"]:
         assert unknown_words(pipeline.tokenizer, row["phrase"]) == []
     assert sum(path.stat().st_size for path in DRAFT.rglob("*") if path.is_file()) <= 48 * 2**20

@@ -33,8 +33,10 @@ def build_autoencoder() -> AutoencoderTiny:
     """An AutoencoderTiny that is light at full resolution (no blocks there, only convolutions)."""
     return AutoencoderTiny(
         latent_channels=LATENT_CHANNELS,
-        encoder_block_out_channels=(ENCODER_WIDTH,) * 4, num_encoder_blocks=(0, 2, 3, 3),
-        decoder_block_out_channels=(DECODER_WIDTH,) * 4, num_decoder_blocks=(3, 3, 2, 0),
+        encoder_block_out_channels=(ENCODER_WIDTH,) * 4,
+        num_encoder_blocks=(0, 2, 3, 3),
+        decoder_block_out_channels=(DECODER_WIDTH,) * 4,
+        num_decoder_blocks=(3, 3, 2, 0),
     )
 
 
@@ -90,8 +92,12 @@ def measure(model: AutoencoderTiny, perceptual: lpips.LPIPS, views: torch.Tensor
         distance.append(perceptual(output, part).flatten())
         latents.append(latent)
     latent = torch.cat(latents)
-    return {"psnr": torch.cat(psnr).mean().item(), "lpips": torch.cat(distance).mean().item(),
-            "latent_mean": latent.mean().item(), "latent_std": latent.std().item()}
+    return {
+        "psnr": torch.cat(psnr).mean().item(),
+        "lpips": torch.cat(distance).mean().item(),
+        "latent_mean": latent.mean().item(),
+        "latent_std": latent.std().item(),
+    }
 
 
 def opponent_colours(pictures: torch.Tensor) -> torch.Tensor:
@@ -100,8 +106,9 @@ def opponent_colours(pictures: torch.Tensor) -> torch.Tensor:
     return torch.stack([red - blue, 2 * green - red - blue], dim=1)
 
 
-def loss_terms(model: AutoencoderTiny, perceptual: lpips.LPIPS, batch: torch.Tensor,
-               lpips_weight: float) -> dict[str, torch.Tensor]:
+def loss_terms(
+    model: AutoencoderTiny, perceptual: lpips.LPIPS, batch: torch.Tensor, lpips_weight: float
+) -> dict[str, torch.Tensor]:
     """L1, LPIPS, block colours and the latents' distance from zero mean and unit variance, with their total.
 
     Without the colour term green and magenta, rare in skies, are dropped altogether for hundreds of steps.
@@ -111,10 +118,12 @@ def loss_terms(model: AutoencoderTiny, perceptual: lpips.LPIPS, batch: torch.Ten
     noisy = latent + LATENT_NOISE * torch.randn_like(latent)
     output = model.decoder(noisy)
     flat = latent.float().transpose(0, 1).flatten(1)
-    terms = {"l1": functional.l1_loss(output.float(), batch),
-             "lpips": perceptual(output, batch).float().mean(),
-             "colour": functional.l1_loss(opponent_colours(output), opponent_colours(batch)),
-             "latent": flat.mean(1).square().mean() + (flat.std(1) - 1).square().mean()}
+    terms = {
+        "l1": functional.l1_loss(output.float(), batch),
+        "lpips": perceptual(output, batch).float().mean(),
+        "colour": functional.l1_loss(opponent_colours(output), opponent_colours(batch)),
+        "latent": flat.mean(1).square().mean() + (flat.std(1) - 1).square().mean(),
+    }
     terms["total"] = terms["l1"] + lpips_weight * terms["lpips"] + 0.5 * terms["colour"]
     if model.encoder.training:
         terms["total"] = terms["total"] + 0.02 * terms["latent"]
@@ -159,14 +168,25 @@ def train(args: argparse.Namespace) -> None:
         optimizer.step()
         average.update(model, step)
         if step % 20 == 0:
-            log.info("step %d %s %.2f s/step", step, {k: round(v.item(), 4) for k, v in terms.items()},
-                     (time.monotonic() - began) / (step - first + 1))
+            log.info(
+                "step %d %s %.2f s/step",
+                step,
+                {k: round(v.item(), 4) for k, v in terms.items()},
+                (time.monotonic() - began) / (step - first + 1),
+            )
         if (step + 1) % args.every == 0 or step + 1 == args.steps:
             figures = measure(average.module, perceptual, views if step + 1 == args.steps else views[::4])
             log.info("held out after %d steps: %s", step + 1, figures)
-            checkpoints.save(path, {
-                "model": model.state_dict(), "average": average.module.state_dict(),
-                "optimizer": optimizer.state_dict(), "step": step + 1, "figures": figures})
+            checkpoints.save(
+                path,
+                {
+                    "model": model.state_dict(),
+                    "average": average.module.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "step": step + 1,
+                    "figures": figures,
+                },
+            )
 
 
 def main() -> None:

@@ -35,8 +35,15 @@ SCENES: dict[str, tuple[str, ...]] = {
     "beach": ("beach", "sandy beach", "tropical beach", "coast", "seashore", "shore"),
     "canyon": ("canyon", "rocky canyon", "red rock canyon", "gorge", "cliffs", "mesas"),
     "starry": ("starry landscape", "landscape under the stars", "stars", "starry sky", "milky way landscape"),
-    "arctic": ("snow", "arctic landscape", "snowy landscape", "ice", "frozen landscape", "winter landscape",
-               "snowy field"),
+    "arctic": (
+        "snow",
+        "arctic landscape",
+        "snowy landscape",
+        "ice",
+        "frozen landscape",
+        "winter landscape",
+        "snowy field",
+    ),
     "studio": ("studio", "photo studio", "lighting studio", "studio lights", "softbox studio"),
     "space": ("space", "outer space", "nebula", "deep space", "galaxy", "stars in space", "universe"),
     "underwater": ("underwater", "underwater scene", "coral reef", "sea floor", "under the sea", "seabed"),
@@ -44,11 +51,15 @@ SCENES: dict[str, tuple[str, ...]] = {
     "volcanic": ("volcano", "volcanic landscape", "lava field", "lava", "volcanic rocks"),
 }
 TIMES: dict[str, tuple[str, ...]] = {
-    "noon": ("noon", "midday", "day", "daytime"), "midday": ("midday", "day", "daytime", "noon"),
-    "morning": ("morning", "early morning", "day"), "afternoon": ("afternoon", "late afternoon", "day"),
+    "noon": ("noon", "midday", "day", "daytime"),
+    "midday": ("midday", "day", "daytime", "noon"),
+    "morning": ("morning", "early morning", "day"),
+    "afternoon": ("afternoon", "late afternoon", "day"),
     "golden hour": ("golden hour", "evening", "warm evening light", "low sun"),
-    "sunset": ("sunset", "evening", "sundown"), "sunrise": ("sunrise", "dawn", "daybreak", "early morning"),
-    "dusk": ("dusk", "twilight", "blue hour", "nightfall"), "night": ("night", "nighttime", "midnight"),
+    "sunset": ("sunset", "evening", "sundown"),
+    "sunrise": ("sunrise", "dawn", "daybreak", "early morning"),
+    "dusk": ("dusk", "twilight", "blue hour", "nightfall"),
+    "night": ("night", "nighttime", "midnight"),
 }
 WEATHERS: dict[str, tuple[str, ...]] = {
     "clear": ("clear sky", "cloudless sky", "clear", "blue sky", "sunny"),
@@ -58,16 +69,31 @@ WEATHERS: dict[str, tuple[str, ...]] = {
     "wispy": ("wispy clouds", "thin clouds", "cirrus clouds", "high clouds"),
     "overcast": ("overcast", "overcast sky", "cloudy", "grey sky", "gloomy"),
     "stormy": ("stormy", "storm clouds", "dramatic clouds", "thunderstorm", "dark clouds", "stormy sky"),
-    "foggy": ("foggy", "fog", "mist", "misty"), "hazy": ("hazy", "haze", "hazy sky", "dusty"),
-    "milky way": ("milky way", "stars", "starry sky"), "aurora": ("aurora", "northern lights"),
+    "foggy": ("foggy", "fog", "mist", "misty"),
+    "hazy": ("hazy", "haze", "hazy sky", "dusty"),
+    "milky way": ("milky way", "stars", "starry sky"),
+    "aurora": ("aurora", "northern lights"),
 }
 NIGHT_CLEAR = ("starry sky", "clear night sky", "stars", "clear sky", "clear")
-DETAIL_WORDS = ("rock", "sand", "leaves", "grass", "tone", "kind", "room", "base", "planet", "scheme",
-                "waves")
+DETAIL_WORDS = (
+    "rock",
+    "sand",
+    "leaves",
+    "grass",
+    "tone",
+    "kind",
+    "room",
+    "base",
+    "planet",
+    "scheme",
+    "waves",
+)
 _PHOTO_WORDS = re.compile(
     r"^(?:360 panorama of|360-degree view of|hdri of|equirectangular panorama of|a panoramic view of|"
     r"an environment map of|a wide view of|a spherical photo of|a scene of|360 hdri,|hdri,|panorama,|"
-    r"environment,|skybox,)\s*", re.IGNORECASE)
+    r"environment,|skybox,)\s*",
+    re.IGNORECASE,
+)
 
 
 def strip_photo_words(caption: str) -> str:
@@ -85,6 +111,7 @@ def view_phrase(pitch: float) -> str:
 
 def template_caption(record: dict[str, Any], rng: np.random.Generator) -> str:
     """A plain prompt as a user would type it, true to the record's fields."""
+
     def pick(options: tuple[str, ...]) -> str:
         return options[int(rng.integers(len(options)))]
 
@@ -104,18 +131,36 @@ def template_caption(record: dict[str, Any], rng: np.random.Generator) -> str:
     if night and weather in ("blue sky", "sunny", "fair weather", "white clouds"):
         weather = "clear sky" if record["weather"] == "clear" else "some clouds"
     forms = (
-        f"{time} over a {scene}, {weather}", f"{scene} at {time}, {weather}", f"{weather} {scene}, {time}",
-        f"a {weather} {scene} in the {time}", f"{scene}, {time}, {weather}", f"{scene} at {time}",
-        f"{weather} {scene}", f"{time} {scene}", f"{time}, {weather}, {scene}", scene)
+        f"{time} over a {scene}, {weather}",
+        f"{scene} at {time}, {weather}",
+        f"{weather} {scene}, {time}",
+        f"a {weather} {scene} in the {time}",
+        f"{scene}, {time}, {weather}",
+        f"{scene} at {time}",
+        f"{weather} {scene}",
+        f"{time} {scene}",
+        f"{time}, {weather}, {scene}",
+        scene,
+    )
     return ", ".join(part for part in (pick(forms), detail) if part)
 
 
 def _detail(record: dict[str, Any], rng: np.random.Generator) -> str:
-    words = [f"{value} {key}" if key in ("sand", "rock", "grass", "leaves") else str(value)
-             for key in DETAIL_WORDS if isinstance(value := record["details"].get(key), str)]
-    for key, phrase in (("has_snow", "snow"), ("trees", "trees"), ("palms", "palm trees"), ("lava", "lava"),
-                        ("wet", "wet ground"), ("coral", "coral"), ("lit", "lit windows"),
-                        ("hills", "hills")):
+    words = [
+        f"{value} {key}" if key in ("sand", "rock", "grass", "leaves") else str(value)
+        for key in DETAIL_WORDS
+        if isinstance(value := record["details"].get(key), str)
+    ]
+    for key, phrase in (
+        ("has_snow", "snow"),
+        ("trees", "trees"),
+        ("palms", "palm trees"),
+        ("lava", "lava"),
+        ("wet", "wet ground"),
+        ("coral", "coral"),
+        ("lit", "lit windows"),
+        ("hills", "hills"),
+    ):
         if record["details"].get(key) is True:
             words.append(phrase)
     return words[int(rng.integers(len(words)))] if words else ""

@@ -1,6 +1,6 @@
 """A sheet of sample pictures of a pipeline, to be looked at.
 
-    python -m training.contact_sheet --out training/runs/sheet.png
+python -m training.contact_sheet --out training/runs/sheet.png
 """
 
 import argparse
@@ -36,16 +36,28 @@ log = logging.getLogger(__name__)
 
 
 @torch.no_grad()
-def contact_sheet(pipeline: StableDiffusionPipeline, path: Path, steps: int = 20, guidance: float = 5.0,
-                  seed: int = 0, columns: int = 4) -> None:
+def contact_sheet(
+    pipeline: StableDiffusionPipeline,
+    path: Path,
+    steps: int = 20,
+    guidance: float = 5.0,
+    seed: int = 0,
+    columns: int = 4,
+) -> None:
     """Write the 256-pixel pictures of ``PROMPTS`` as one PNG; the seed of each is its number."""
     trained = pipeline.scheduler
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(trained.config)
     pipeline.set_progress_bar_config(disable=True)
     generators = [torch.Generator().manual_seed(seed + i) for i in range(len(PROMPTS))]
     with torch.autocast(pipeline.device.type, torch.bfloat16):
-        pictures = pipeline(list(PROMPTS), num_inference_steps=steps, guidance_scale=guidance, height=256,
-                            width=256, generator=generators).images
+        pictures = pipeline(
+            list(PROMPTS),
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            height=256,
+            width=256,
+            generator=generators,
+        ).images
     pipeline.scheduler = trained
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (256 * columns, 256 * rows))

@@ -39,8 +39,14 @@ class Batch(NamedTuple):
 class LatentSource:
     """Random batches of cached views of the given records, with fresh captions every time."""
 
-    def __init__(self, cache: LatentCache, records: list[Record], tokenizer: PreTrainedTokenizerFast,
-                 seed: int, held_out: bool = False) -> None:
+    def __init__(
+        self,
+        cache: LatentCache,
+        records: list[Record],
+        tokenizer: PreTrainedTokenizerFast,
+        seed: int,
+        held_out: bool = False,
+    ) -> None:
         self.cache, self.records, self.tokenizer = cache, records, tokenizer
         self.rows = [i for i, record in enumerate(records) if is_held_out(record) == held_out]
         self.rng = np.random.default_rng(seed)
@@ -50,8 +56,10 @@ class LatentSource:
         rows = self.rng.choice(self.rows, size)
         numbers = self.rng.integers(0, self.cache.ready, size)
         latents = np.stack([self.cache.latents[n, row] for n, row in zip(numbers, rows, strict=True)])
-        texts = [view_caption(self.records[row], cached_view(self.records[row], int(n)), self.rng)
-                 for n, row in zip(numbers, rows, strict=True)]
+        texts = [
+            view_caption(self.records[row], cached_view(self.records[row], int(n)), self.rng)
+            for n, row in zip(numbers, rows, strict=True)
+        ]
         scaled = torch.from_numpy(latents.astype(np.float32)) * self.cache.scaling_factor
         scaled = scaled.contiguous(memory_format=torch.channels_last)
         return Batch(scaled, parts.tokenize(self.tokenizer, texts))
@@ -70,8 +78,9 @@ class Model(torch.nn.Module):
         return self.unet(noisy, timesteps, words).sample
 
 
-def velocity_loss(model: Model, scheduler: parts.DDIMScheduler, batch: Batch,
-                  timesteps: torch.Tensor) -> torch.Tensor:
+def velocity_loss(
+    model: Model, scheduler: parts.DDIMScheduler, batch: Batch, timesteps: torch.Tensor
+) -> torch.Tensor:
     """Mean squared error of the velocity per sample [N] (Salimans & Ho 2022, section 4)."""
     noise = torch.randn_like(batch.latents)
     noisy = scheduler.add_noise(batch.latents, noise, timesteps)
@@ -81,8 +90,9 @@ def velocity_loss(model: Model, scheduler: parts.DDIMScheduler, batch: Batch,
 
 
 @torch.no_grad()
-def held_out_loss(model: Model, scheduler: parts.DDIMScheduler, source: LatentSource, device: torch.device,
-                  batches: int = 8) -> float:
+def held_out_loss(
+    model: Model, scheduler: parts.DDIMScheduler, source: LatentSource, device: torch.device, batches: int = 8
+) -> float:
     """The loss on held-out scenes, over the same views, noise and timesteps every time."""
     source.rng = np.random.default_rng(99)
     losses = []
@@ -130,8 +140,9 @@ def train(args: argparse.Namespace) -> None:
         model.unet.set_attn_processor(AttnProcessor())
         model.text_encoder.set_attn_implementation("eager")
     average = checkpoints.Average(model, args.average)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01,
-                                  fused=True)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+    )
     if state is not None:
         model.load_state_dict(state["model"])
         average.module.load_state_dict(state["average"])
@@ -142,9 +153,12 @@ def train(args: argparse.Namespace) -> None:
     source = LatentSource(cache, records, tokenizer, args.seed + step + 7919 * args.rank)
     torch.manual_seed(args.seed + step + 7919 * args.rank)
     held_out = LatentSource(cache, records, tokenizer, 0, held_out=True)
-    log.info("denoiser: %.2f M parameters, text encoder %.2f M, from step %d",
-             checkpoints.parameter_count([model.unet]) / 1e6,
-             checkpoints.parameter_count([model.text_encoder]) / 1e6, step)
+    log.info(
+        "denoiser: %.2f M parameters, text encoder %.2f M, from step %d",
+        checkpoints.parameter_count([model.unet]) / 1e6,
+        checkpoints.parameter_count([model.text_encoder]) / 1e6,
+        step,
+    )
     began = saved = time.monotonic()
     running = 1.0
     while True:
@@ -163,16 +177,29 @@ def train(args: argparse.Namespace) -> None:
         running += 0.02 * (loss.item() - running)
         step, seen = step + 1, seen + args.batch * args.world
         if step % 50 == 0:
-            log.info("step %d, %.1f min, loss %.4f, rate %.2e", step, minutes, running,
-                     optimizer.param_groups[0]["lr"])
+            log.info(
+                "step %d, %.1f min, loss %.4f, rate %.2e",
+                step,
+                minutes,
+                running,
+                optimizer.param_groups[0]["lr"],
+            )
         if args.rank > 0 and minutes > args.minutes:
             return
         if args.rank == 0 and (time.monotonic() - saved > 60 * args.every or minutes > args.minutes):
             figure = held_out_loss(average.module, scheduler, held_out, device)
             log.info("held out after %d steps, %d views seen: loss %.4f", step, seen, figure)
-            checkpoints.save(path, {"model": model.state_dict(), "average": average.module.state_dict(),
-                                    "optimizer": optimizer.state_dict(), "step": step, "seen": seen,
-                                    "held_out_loss": figure})
+            checkpoints.save(
+                path,
+                {
+                    "model": model.state_dict(),
+                    "average": average.module.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "step": step,
+                    "seen": seen,
+                    "held_out_loss": figure,
+                },
+            )
             pipeline = parts.build_pipeline(vae, average.module.text_encoder, tokenizer, average.module.unet)
             contact_sheet(pipeline, args.runs / f"sheet_{step:06d}.png")
             source.cache = held_out.cache = open_cache(args.runs)

@@ -79,10 +79,10 @@ def encode(args: argparse.Namespace) -> None:
             batch = cut_views(to_panorama(pictures[row]).to(device), views, VIEW_SIZE)
             with torch.autocast(device.type, torch.bfloat16):
                 encoded = model.encoder(batch.contiguous(memory_format=torch.channels_last))
-            latents[start:numbers.stop, row] = encoded.float().cpu().numpy()
+            latents[start : numbers.stop, row] = encoded.float().cpu().numpy()
             if row % 100 == 0:
                 log.info("views %d to %d: panorama %d of %d", start, numbers.stop - 1, row, len(records))
-        scaling = scaling or 1.0 / float(latents[:numbers.stop].astype(np.float32).std())
+        scaling = scaling or 1.0 / float(latents[: numbers.stop].astype(np.float32).std())
         latents.flush()
         state = {"ready": numbers.stop, "scaling_factor": scaling}
         state_path.write_text(json.dumps(state), encoding="utf-8")

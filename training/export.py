@@ -1,6 +1,6 @@
 """Write the draft model: every part in diffusers or transformers format, half precision, safetensors.
 
-    python -m training.export
+python -m training.export
 """
 
 import argparse
@@ -27,9 +27,14 @@ log = logging.getLogger(__name__)
 
 def view_phrases() -> dict[str, Any]:
     """The direction phrases as the sphere sampler reads them."""
-    return {"phrases": [{"pitch_min": low, "pitch_max": high, "phrase": phrase}
-                        for low, high, phrase in captions.VIEW_PHRASES],
-            "sun": captions.SUN_PHRASE, "moon": captions.MOON_PHRASE}
+    return {
+        "phrases": [
+            {"pitch_min": low, "pitch_max": high, "phrase": phrase}
+            for low, high, phrase in captions.VIEW_PHRASES
+        ],
+        "sun": captions.SUN_PHRASE,
+        "moon": captions.MOON_PHRASE,
+    }
 
 
 def export_pipeline(args: argparse.Namespace, device: torch.device) -> None:
@@ -38,8 +43,9 @@ def export_pipeline(args: argparse.Namespace, device: torch.device) -> None:
     if state is None:
         log.info("no denoiser checkpoint: the exported one stays")
         return
-    tokenizer = (parts.tokenizer_from(args.export / "tokenizer")
-                 or build_tokenizer(collect_words(read_index(args.data))))
+    tokenizer = parts.tokenizer_from(args.export / "tokenizer") or build_tokenizer(
+        collect_words(read_index(args.data))
+    )
     cache = open_cache(args.runs)
     model = Model(parts.build_unet(cache.latents.shape[2]), parts.build_text_encoder(tokenizer))
     model.load_state_dict(state["average"])
@@ -78,8 +84,11 @@ def export_perceptual(args: argparse.Namespace) -> None:
         return
     folder = args.export / "perceptual"
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.half().contiguous() for key, value in state["average"].items()},
-              folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(
+        {key: value.half().contiguous() for key, value in state["average"].items()},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
     config = {**state["config"], "held_out_accuracy": state["figures"]}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 

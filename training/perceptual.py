@@ -1,6 +1,6 @@
 """Train the perceptual net: a classifier of noisy, blurry latents whose features ``sync`` compares.
 
-    python -m training.perceptual --minutes 6
+python -m training.perceptual --minutes 6
 """
 
 import argparse
@@ -30,10 +30,12 @@ def class_names(records: list[Record]) -> dict[str, list[str]]:
 
 def labels_of(records: list[Record], heads: dict[str, list[str]]) -> Labels:
     """Class numbers [N] per single-label head and 0/1 rows [N, classes] of colours."""
-    labels = {field: torch.tensor([heads[field].index(record[field]) for record in records])
-              for field in SINGLE}
+    labels = {
+        field: torch.tensor([heads[field].index(record[field]) for record in records]) for field in SINGLE
+    }
     labels["colours"] = torch.tensor(
-        [[float(colour in record["colours"]) for colour in heads["colours"]] for record in records])
+        [[float(colour in record["colours"]) for colour in heads["colours"]] for record in records]
+    )
     return labels
 
 
@@ -55,15 +57,18 @@ def take(cache: LatentCache, rows: np.ndarray, numbers: np.ndarray) -> torch.Ten
 
 def loss_of(logits: Labels, labels: Labels) -> torch.Tensor:
     """Cross entropies of the single-label heads plus binary cross entropy of the colours."""
-    losses = [functional.cross_entropy(logits[field].float(), labels[field], label_smoothing=0.05)
-              for field in SINGLE]
+    losses = [
+        functional.cross_entropy(logits[field].float(), labels[field], label_smoothing=0.05)
+        for field in SINGLE
+    ]
     losses.append(functional.binary_cross_entropy_with_logits(logits["colours"].float(), labels["colours"]))
     return torch.stack(losses).sum()
 
 
 @torch.no_grad()
-def accuracy(net: LatentFeatures, cache: LatentCache, rows: list[int], labels: Labels,
-             device: torch.device) -> dict[str, float]:
+def accuracy(
+    net: LatentFeatures, cache: LatentCache, rows: list[int], labels: Labels, device: torch.device
+) -> dict[str, float]:
     """Share of right answers per head on all cached views of ``rows`` (clean latents, single views)."""
     hits = dict.fromkeys((*SINGLE, "colours"), 0.0)
     for number in range(min(cache.ready, 8)):
@@ -115,8 +120,15 @@ def train(args: argparse.Namespace) -> None:
     figures = accuracy(average.module, cache, held_out, labels, device)
     log.info("held-out accuracy of single views after %d steps: %s", step, figures)
     total = step + (state["step"] if state else 0)
-    checkpoints.save(path, {"average": average.module.state_dict(), "config": average.module.config,
-                            "step": total, "figures": figures})
+    checkpoints.save(
+        path,
+        {
+            "average": average.module.state_dict(),
+            "config": average.module.config,
+            "step": total,
+            "figures": figures,
+        },
+    )
 
 
 def main() -> None:

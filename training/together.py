@@ -13,8 +13,9 @@ from torch import distributed
 def join(rank: int, world: int, meeting: Path) -> None:
     """Meet the other processes through a file that must not exist before; nothing to do when alone."""
     if world > 1:
-        distributed.init_process_group("gloo", init_method=f"file://{meeting.absolute()}", rank=rank,
-                                       world_size=world)
+        distributed.init_process_group(
+            "gloo", init_method=f"file://{meeting.absolute()}", rank=rank, world_size=world
+        )
 
 
 @torch.no_grad()

@@ -80,8 +80,9 @@ def view_grid(view: View, size: int, window: Window | None = None) -> torch.Tens
     return torch.stack([(0.5 - azimuth / math.tau) % 1, 0.5 - elevation / math.pi], dim=-1)
 
 
-def cut_views(panorama: torch.Tensor, views: list[View], size: int,
-              windows: list[Window] | None = None) -> torch.Tensor:
+def cut_views(
+    panorama: torch.Tensor, views: list[View], size: int, windows: list[Window] | None = None
+) -> torch.Tensor:
     """Cut ``views`` [N, 3, h, w] out of a panorama [3, H, W], bilinear and circular in longitude."""
     chosen: list[Window | None] = list(windows) if windows else [None] * len(views)
     grids = torch.stack([view_grid(view, size, window) for view, window in zip(views, chosen, strict=True)])
