@@ -70,7 +70,8 @@ def refine(
     signed = picture * 2 - 1
     views = [canvas.cut(signed, number, backbone.scale) for number in range(len(canvas.views))]
     clean = torch.cat([backbone.encode_picture(view.to(backbone.device)) for view in views])
-    start = round(len(scheduler.timesteps) * (1 - STRENGTH))
+    steps = len(scheduler.timesteps)
+    start = min(round(steps * (1 - STRENGTH)), steps - 1)
     level = levels(scheduler)[start]
     noise = canvas.noise(backbone.channels, generator).to(backbone.device)
     state = level.alpha * clean + level.sigma * noise

@@ -258,6 +258,6 @@ def test_doctor_says_what_is_here(capfd) -> None:
 @pytest.mark.parametrize(("width", "refined"), [(256, False), (1024, True)])
 def test_a_large_world_gets_a_detail_pass(run, quick, tmp_path: Path, width: int, refined: bool) -> None:
     """Above the model's own pixels per degree (512 around for 16 cells) there is more to do."""
-    status, events = run(*quick, "--width", str(width), "--out", str(tmp_path / "w"))
+    status, events = run(*quick, "--steps", "1", "--width", str(width), "--out", str(tmp_path / "w"))
     assert status == 0
     assert any(event.get("stage") == "detail" for event in events) == refined
