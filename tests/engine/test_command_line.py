@@ -104,11 +104,11 @@ def test_a_plate_may_be_lower_than_a_window(run, quick, tmp_path: Path) -> None:
     assert Image.open(tmp_path / "p" / "plate.png").size == (320, 64)
 
 
-@pytest.mark.parametrize("method", ["sync-paper", "multidiffusion"])
+@pytest.mark.parametrize("method", ["sync", "sync-paper", "multidiffusion"])
 def test_every_method_makes_a_plate(run, quick, tmp_path: Path, method: str) -> None:
     options = [*quick, "--method", method, "--kind", "plate", "--width", "192", "--height", "128"]
-    if method != "multidiffusion":
-        options += ["--sync-steps", "0"]
+    if method != "multidiffusion":  # the tiny model has no net: its windows are seen through the draft model
+        options += ["--sync-steps", "1"]
     assert run(*options, "--out", str(tmp_path / "p"))[0] == 0
 
 
