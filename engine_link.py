@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ from . import preferences
 from .scene import compat
 from .sync_engine.interface.client import EngineClient, EngineFailed, EngineMissing, EngineState
 from .sync_engine.interface.diagnosis import PYTHON_HINT, SETTING
-from .sync_engine.interface.history import Result, list_results, sweep_partials
+from .sync_engine.interface.history import Result, sweep_partials
 from .sync_engine.interface.jobs import Failure, Job, JobState
+from .sync_engine.interface.library import Library
 from .sync_engine.interface.messages import FailureCode
 from .sync_engine.interface.spec import EnvironmentSpec, SpecError
 
 TICK_S = 0.1
 BUDGET_S = 0.003
 """Blender's main thread gives each tick so much for the engine's events."""
+READ_EVERY_S = 0.02
+"""A library that has not been read yet is read in steps of BUDGET_S, so often."""
 LISTENING_REGIONS = {("VIEW_3D", "UI"), ("PROPERTIES", "WINDOW"), ("PREFERENCES", "WINDOW")}
 NO_PYTHON = Failure(FailureCode.ENGINE_MISSING.value, "No Python is named for the engine.", PYTHON_HINT)
 PROBLEMS = (SpecError, EngineFailed)
@@ -41,7 +45,7 @@ class EngineLink:
         self._settings: preferences.EngineSettings | None = None
         self._watched: list[tuple[Job, WhenDone | None]] = []
         self._due: list[tuple[Job, WhenDone]] = []
-        self._latest: dict[tuple[Path, str], Result | None] = {}
+        self._library: Library | None = None
         self._seen_state = EngineState.STOPPED
 
     # --- what is shown ----------------------------------------------------------------------
@@ -53,8 +57,16 @@ class EngineLink:
 
     @property
     def job(self) -> Job | None:
-        """The job that runs or waits, or None."""
+        """The job that runs, or the first that waits, or None."""
         return self._client.current if self._client else None
+
+    @property
+    def waiting(self) -> list[Job]:
+        """The jobs behind ``job``, in the order in which they will be made."""
+        current = self.job
+        if self._client is None or current is None:
+            return []
+        return [job for job in self._client.jobs if not job.state.finished and job is not current]
 
     def report(self) -> dict[str, Any]:
         """Return what the engine told about itself, empty before it did."""
@@ -64,15 +76,31 @@ class EngineLink:
         """Return why the engine does not run, or None."""
         return self._client.failure if self._client else None
 
+    def library(self) -> Library:
+        """Return the results, as far as they are known; where nobody waits they are all known.
+
+        Panels ask for it while they draw: what takes time is read by a timer, which needs a window.
+        """
+        folder = preferences.library_folder()
+        if self._library is None or self._library.folder != folder:
+            self._library = Library(folder)
+        self._library.refresh(math.inf if bpy.app.background else 0.0)
+        if not self._library.complete and not bpy.app.timers.is_registered(_read_library):
+            bpy.app.timers.register(_read_library, first_interval=READ_EVERY_S, persistent=True)
+        return self._library
+
     def latest(self, kind: str | None = None) -> Result | None:
         """Return the newest result, of this session or of an earlier one."""
-        if kind is None:
-            found = [result for result in map(self.latest, ("world", "plate")) if result]
-            return max(found, key=lambda result: result.id, default=None)
-        library = preferences.library_folder()
-        if (library, kind) not in self._latest:
-            self._latest[library, kind] = next(iter(list_results(library, kind)), None)
-        return self._latest[library, kind]
+        return self.library().newest(kind)
+
+    def read_library(self) -> bool:
+        """Read some more of the library; tell whether there is more to read."""
+        if self._library is None or self._library.complete:
+            return False
+        self._library.refresh(BUDGET_S)
+        if self._library.complete:
+            redraw()
+        return not self._library.complete
 
     # --- what is done -----------------------------------------------------------------------
 
@@ -154,8 +182,8 @@ class EngineLink:
         for job, when_done in finished:
             if job.state is JobState.FAILED:
                 self.error = job.error
-            elif job.result is not None:
-                self._latest[job.result.folder.parent, job.result.kind] = job.result
+            elif self._library is not None:
+                self._library.forget()
             if when_done is not None:
                 self._due.append((job, when_done))
         while self._due and not hands_busy():
@@ -170,7 +198,6 @@ class EngineLink:
             self._client = self._settings = None
         self._watched.clear()
         self._due.clear()
-        self._latest.clear()
 
     def _listen(self) -> None:
         if not bpy.app.timers.is_registered(_timer):
@@ -235,10 +262,16 @@ def _timer() -> float | None:
     return TICK_S if link.tick() else None
 
 
+def _read_library() -> float | None:
+    """Blender's timer: comes back while there is more of the library to read."""
+    return READ_EVERY_S if link.read_library() else None
+
+
 def _close() -> None:
-    """End the engine and the timer. Blender 4.x crashes or hangs at exit if a timer is left."""
-    if bpy.app.timers.is_registered(_timer):
-        bpy.app.timers.unregister(_timer)
+    """End the engine and the timers. Blender 4.x crashes or hangs at exit if a timer is left."""
+    for timer in (_timer, _read_library):
+        if bpy.app.timers.is_registered(timer):
+            bpy.app.timers.unregister(timer)
     link.stop(timeout=1.0)
 
 

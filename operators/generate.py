@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 import bpy
-from bpy.props import BoolProperty
+from bpy.props import BoolProperty, StringProperty
 
 from .. import preferences
 from ..engine_link import NO_PYTHON, PROBLEMS, explain, link
@@ -43,11 +44,10 @@ class SYNCSCAPE_OT_generate(bpy.types.Operator):
         scene = context.scene
         scene_id, apply = scene.session_uid, scene.syncscape.apply_when_done
 
-        def when_done(job: Job) -> None:
-            _take_over(job, scene_id, apply)
-
         try:
-            link.generate(scene.syncscape.to_spec(preferences.device()), when_done)
+            for number, spec in enumerate(scene.syncscape.to_specs(preferences.device())):
+                # Of several variations the first lights the scene; the others wait in the history.
+                link.generate(spec, partial(take_over, scene_id=scene_id, apply=apply and number == 0))
         except PROBLEMS as error:
             self.report({"ERROR"}, str(explain(error)))
             return {"CANCELLED"}
@@ -77,10 +77,16 @@ class SYNCSCAPE_OT_generate(bpy.types.Operator):
 
 
 class SYNCSCAPE_OT_cancel(bpy.types.Operator):
-    """Stop the picture that is being made; the engine stays ready for the next"""
+    """Stop this picture; the engine goes on with the next that waits, and stays ready"""
 
     bl_idname = "syncscape.cancel"
     bl_label = "Cancel"
+
+    job: StringProperty(
+        name="Job",
+        description="Name of the job. Empty: the one that is being made",
+        options={"SKIP_SAVE"},
+    )
 
     @classmethod
     def poll(cls, _context) -> bool:
@@ -90,22 +96,51 @@ class SYNCSCAPE_OT_cancel(bpy.types.Operator):
         return True
 
     def execute(self, _context) -> set[str]:
-        link.job.cancel()
+        jobs = [link.job, *link.waiting]
+        job = next((job for job in jobs if job.id == self.job), None) if self.job else jobs[0]
+        if job is None:
+            self.report({"WARNING"}, "That picture is neither being made nor waiting any more.")
+            return {"CANCELLED"}
+        job.cancel()
+        link.settle()
+        return {"FINISHED"}
+
+
+class SYNCSCAPE_OT_clear_queue(bpy.types.Operator):
+    """Take away the pictures that wait; the one that is being made goes on"""
+
+    bl_idname = "syncscape.clear_queue"
+    bl_label = "Clear Queue"
+
+    @classmethod
+    def poll(cls, _context) -> bool:
+        if not link.waiting:
+            cls.poll_message_set("Nothing waits")
+            return False
+        return True
+
+    def execute(self, _context) -> set[str]:
+        for job in link.waiting:
+            job.cancel()
         link.settle()
         return {"FINISHED"}
 
 
 def _why_not(context) -> str:
     """Return why nothing can be generated now, or an empty text."""
-    if link.job is not None:
-        return "A picture is being made. Wait for it, or cancel it"
-    if not preferences.engine_settings().python:
-        return str(NO_PYTHON)
+    reason = no_engine()
+    if reason:
+        return reason
     try:
         context.scene.syncscape.to_spec(preferences.device()).validated()
     except SpecError as error:
         return str(error)
     return ""
+
+
+def no_engine() -> str:
+    """Return why no engine could be started, as far as is known before trying, or an empty text."""
+    return "" if preferences.engine_settings().python else str(NO_PYTHON)
 
 
 def _wait(job: Job, manager: bpy.types.WindowManager) -> None:
@@ -123,12 +158,13 @@ def _wait(job: Job, manager: bpy.types.WindowManager) -> None:
         manager.progress_end()
 
 
-def _take_over(job: Job, scene_id: int, apply: bool) -> None:
+def take_over(job: Job, scene_id: int, apply: bool, keep_seed: bool = True) -> None:
     """Install a finished job in the scene it was started from, if that is still there."""
     scene = next((scene for scene in bpy.data.scenes if scene.session_uid == scene_id), None)
     if job.state is not JobState.DONE or scene is None:
         return
-    _keep_seed(scene.syncscape, job)
+    if keep_seed:
+        _keep_seed(scene.syncscape, job)
     if not apply:
         return
     if job.result.kind == "plate" and scene.camera is None:
@@ -150,5 +186,5 @@ def _keep_seed(settings, job: Job) -> None:
         settings.seed = job.result.spec.seed
 
 
-_classes = (SYNCSCAPE_OT_generate, SYNCSCAPE_OT_cancel)
+_classes = (SYNCSCAPE_OT_generate, SYNCSCAPE_OT_cancel, SYNCSCAPE_OT_clear_queue)
 register, unregister = bpy.utils.register_classes_factory(_classes)

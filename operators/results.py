@@ -2,39 +2,150 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import bpy
-from bpy.props import StringProperty
+from bpy.props import BoolProperty
 
 from .. import preferences
-from ..engine_link import link
+from ..engine_link import PROBLEMS, explain, link
+from ..scene.world import RESULT_KEY
+from ..sync_engine.interface.history import Result, ResultError, delete_result, trash_result
+from ..sync_engine.interface.trash import TrashError, has_trash
+from ..translations import tr
+from .chosen import OnResult, tell
+from .generate import no_engine, take_over
 
 
-class SYNCSCAPE_OT_reveal(bpy.types.Operator):
+class SYNCSCAPE_OT_reveal(OnResult, bpy.types.Operator):
     """Open the folder of the result in the file manager"""
 
     bl_idname = "syncscape.reveal"
     bl_label = "Show in Folder"
 
-    result: StringProperty(
-        name="Result",
-        description="Name of the result's folder in the library. Empty: the newest one",
-        options={"SKIP_SAVE"},
-    )
-
-    @classmethod
-    def poll(cls, _context) -> bool:
-        if link.latest() is None:
-            cls.poll_message_set("There is no result yet: generate one")
-            return False
-        return True
-
     def execute(self, _context) -> set[str]:
         folder = preferences.library_folder() / self.result if self.result else link.latest().folder
         if not folder.is_dir():
-            self.report({"ERROR"}, f"The folder {folder} is gone. Generate the picture again.")
+            tell(self, tr("The folder {0} is gone.").format(folder), tr("Generate the picture again."))
             return {"CANCELLED"}
         return bpy.ops.wm.path_open(filepath=str(folder))
 
 
-_classes = (SYNCSCAPE_OT_reveal,)
+class SYNCSCAPE_OT_reuse_settings(OnResult, bpy.types.Operator):
+    """Set the panel to the settings and the seed that made this picture"""
+
+    bl_idname = "syncscape.reuse_settings"
+    bl_label = "Reuse Settings"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context) -> set[str]:
+        found = self.chosen()
+        if found is None:
+            return {"CANCELLED"}
+        context.scene.syncscape.take_spec(found.spec)
+        return {"FINISHED"}
+
+
+class SYNCSCAPE_OT_new_seed(OnResult, bpy.types.Operator):
+    """Make another picture with the settings of this one and a new seed; the panel stays as it is"""
+
+    bl_idname = "syncscape.new_seed"
+    bl_label = "New Seed"
+
+    @classmethod
+    def poll(cls, context) -> bool:
+        reason = no_engine()
+        if reason:
+            cls.poll_message_set(reason)
+            return False
+        return super().poll(context)
+
+    def execute(self, context) -> set[str]:
+        found = self.chosen()
+        if found is None:
+            return {"CANCELLED"}
+        scene = context.scene
+        spec = replace(found.spec, seed=None, device=preferences.device())
+        when_done = partial(
+            take_over, scene_id=scene.session_uid, apply=scene.syncscape.apply_when_done, keep_seed=False
+        )
+        try:
+            link.generate(spec, when_done)
+        except PROBLEMS as error:
+            self.report({"ERROR"}, str(explain(error)))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class SYNCSCAPE_OT_delete_result(OnResult, bpy.types.Operator):
+    """Move this picture to the system's trash; with Shift, or where there is none, delete it for good"""
+
+    bl_idname = "syncscape.delete_result"
+    bl_label = "Delete"
+
+    permanent: BoolProperty(
+        name="For Good",
+        description="Delete the picture from the disk instead of moving it to the trash",
+        default=False,
+        options={"SKIP_SAVE"},
+    )
+
+    def invoke(self, context, event) -> set[str]:
+        """Ask first where the picture could not be brought back, or is used in this file."""
+        found = self.chosen()
+        if found is None:
+            return {"CANCELLED"}
+        self.result = found.id
+        self.permanent = self.permanent or event.shift or not has_trash(found.folder)
+        questions = []
+        if is_used(found):
+            questions.append(tr("This file uses the picture and would show it pink when opened again."))
+        if self.permanent:
+            questions.append(tr("The picture is deleted for good."))
+        if not questions:
+            return self.execute(context)
+        return context.window_manager.invoke_confirm(
+            self,
+            event,
+            title=tr("Delete this picture?"),
+            message=" ".join(questions),
+            confirm_text=tr("Delete"),
+            icon="WARNING",
+        )
+
+    def execute(self, _context) -> set[str]:
+        found = self.chosen()
+        if found is None:
+            return {"CANCELLED"}
+        try:
+            if self.permanent:
+                delete_result(found)
+            else:
+                trash_result(found)
+        except TrashError as error:
+            tell(self, f"{error}.", tr("Hold Shift to delete it for good."))
+            return {"CANCELLED"}
+        except ResultError as error:
+            tell(self, str(error))
+            return {"CANCELLED"}
+        link.library().forget()
+        self.report({"INFO"}, "Deleted" if self.permanent else "Moved to the trash")
+        return {"FINISHED"}
+
+
+def is_used(result: Result) -> bool:
+    """Tell whether this file shows the result from its place in the library."""
+    return any(
+        image.get(RESULT_KEY) == result.id and not image.packed_file and image.users
+        for image in bpy.data.images
+    )
+
+
+_classes = (
+    SYNCSCAPE_OT_reveal,
+    SYNCSCAPE_OT_reuse_settings,
+    SYNCSCAPE_OT_new_seed,
+    SYNCSCAPE_OT_delete_result,
+)
 register, unregister = bpy.utils.register_classes_factory(_classes)

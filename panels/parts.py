@@ -7,6 +7,7 @@ import bpy
 
 from ..engine_link import link
 from ..sync_engine.interface.jobs import Failure, Job
+from ..translations import tr
 from . import previews
 
 STAGES = {
@@ -19,13 +20,18 @@ STAGES = {
     "write": "Saving",
 }
 PREVIEW_SCALE = 8.0
+QUEUE_LINES = 6
+"""So many of the waiting jobs are named; the rest is counted."""
 FONT_POINTS = 11.0
 MARGIN_PX, ICON_PX = 64, 36
 """What of a region's width, at scale 1, panels leave free beside a text, and beside one with an icon."""
 
 
-def draw_text(layout: bpy.types.UILayout, context, text: str, icon: str = "NONE") -> None:
-    """Draw a text over as many lines as the region's width asks for."""
+def draw_text(
+    layout: bpy.types.UILayout, context, text: str, icon: str = "NONE", translate: bool = True
+) -> None:
+    """Draw a text over as many lines as the region's width asks for; a user's own text as it is."""
+    text = tr(text) if translate else text
     scale = context.preferences.system.ui_scale or 1.0  # 0 without a window
     margin = MARGIN_PX if icon == "NONE" else MARGIN_PX + ICON_PX
     width = (context.region.width if context.region else 300) - margin * scale
@@ -33,7 +39,7 @@ def draw_text(layout: bpy.types.UILayout, context, text: str, icon: str = "NONE"
     column.scale_y = 0.8
     for index, line in enumerate(_wrapped(text, width, scale)):
         shown = icon if index == 0 else "BLANK1" if icon != "NONE" else "NONE"
-        column.label(text=line, icon=shown)
+        column.label(text=line, icon=shown, translate=False)
 
 
 def _wrapped(text: str, width: float, scale: float) -> list[str]:
@@ -81,15 +87,16 @@ def draw_prompt(layout: bpy.types.UILayout, settings) -> None:
 
 
 def draw_generate(layout: bpy.types.UILayout, context) -> None:
-    """Draw the Generate button, or while a job runs its progress, preview and Cancel."""
+    """Draw the Generate button, and while jobs run their progress, preview, queue and cancel buttons."""
     job = link.job
-    if job is None:
-        row = layout.row()
-        row.scale_y = 1.4
-        row.operator_context = "INVOKE_DEFAULT"
-        row.operator("syncscape.generate", icon="SHADERFX")
-    else:
+    if job is not None:
         _draw_job(layout, context, job)
+    row = layout.row()
+    row.scale_y = 1.4 if job is None else 1.0
+    row.operator_context = "INVOKE_DEFAULT"
+    row.operator("syncscape.generate", text="Generate" if job is None else "Add to Queue", icon="SHADERFX")
+    if job is not None:
+        _draw_queue(layout)
     if link.error is not None:
         draw_problem(layout, context, link.error)
 
@@ -98,7 +105,7 @@ def _draw_job(layout: bpy.types.UILayout, context, job: Job) -> None:
     row = layout.row(align=True)
     row.scale_y = 1.4
     row.progress(factor=job.progress, text=job_text(job))
-    row.operator("syncscape.cancel", text="", icon="X")
+    row.operator("syncscape.cancel", text="", icon="X").job = job.id
     icon = previews.icon(job.preview)
     if icon:
         layout.template_icon(icon_value=icon, scale=PREVIEW_SCALE)
@@ -106,13 +113,30 @@ def _draw_job(layout: bpy.types.UILayout, context, job: Job) -> None:
         draw_text(layout, context, job.note, "INFO")
 
 
+def _draw_queue(layout: bpy.types.UILayout) -> None:
+    """Draw the jobs that wait, the next one first."""
+    waiting = link.waiting
+    if not waiting:
+        return
+    column = layout.box().column(align=True)
+    row = column.row()
+    row.label(text=tr("Waiting: {0}").format(len(waiting)), icon="SORTTIME")
+    row.operator("syncscape.clear_queue", text="Clear", icon="X")
+    for job in waiting[:QUEUE_LINES]:
+        row = column.row(align=True)
+        row.label(text=job.spec.prompt, translate=False)
+        row.operator("syncscape.cancel", text="", icon="X", emboss=False).job = job.id
+    if len(waiting) > QUEUE_LINES:
+        column.label(text=tr("and {0} more").format(len(waiting) - QUEUE_LINES))
+
+
 def job_text(job: Job) -> str:
     """Return one line on where a job is: stage, step, time left."""
-    text = STAGES.get(job.stage, job.stage)
+    text = tr(STAGES.get(job.stage, job.stage))
     if job.steps:
         text += f" {job.step}/{job.steps}"
     if job.eta_s is not None:
-        text += f", {duration(job.eta_s)} left"
+        text += ", " + tr("{0} left").format(duration(job.eta_s))
     return text
 
 

@@ -8,6 +8,10 @@ import bpy.utils.previews
 
 _collection: bpy.utils.previews.ImagePreviewCollection | None = None
 _seen: dict[str, int] = {}
+_kept: dict[str, None] = {}
+KEPT = 192
+THUMBNAIL = "thumbnail "
+"""Begins the names of pictures that do not change, beside those of live ones."""
 
 
 def icon(path: Path | None) -> int:
@@ -31,6 +35,25 @@ def icon(path: Path | None) -> int:
     return _collection[name].icon_id
 
 
+def thumbnails(paths: list[Path]) -> list[int]:
+    """Return the icons of many picture files, 0 where there can be none.
+
+    Blender reads a file only when its icon is drawn, in the background. Of the pictures asked for
+    earlier no more are kept than KEPT, so that a long history does not fill the memory.
+    """
+    if _collection is None:
+        return [0] * len(paths)
+    names = [f"{THUMBNAIL}{path}" for path in paths]
+    for name, path in zip(names, paths, strict=True):
+        if name not in _collection:
+            _collection.load(name, str(path), "IMAGE")
+        _kept.pop(name, None)
+        _kept[name] = None  # the last is the one used last
+    for name in list(_kept)[: max(0, len(_kept) - max(KEPT, len(names)))]:
+        del _kept[name], _collection[name]
+    return [_collection[name].icon_id for name in names]
+
+
 def register() -> None:
     """Make the collection."""
     global _collection
@@ -44,3 +67,4 @@ def unregister() -> None:
         bpy.utils.previews.remove(_collection)
     _collection = None
     _seen.clear()
+    _kept.clear()

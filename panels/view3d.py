@@ -7,9 +7,7 @@ import bpy
 from .. import preferences
 from ..engine_link import NO_PYTHON, link
 from ..scene.settings import CUSTOM
-from ..sync_engine.interface.history import Result
-from . import previews
-from .parts import PREVIEW_SCALE, draw_generate, draw_problem, draw_prompt, draw_text, duration
+from .parts import draw_generate, draw_problem, draw_prompt
 
 
 class _Tab:
@@ -37,6 +35,7 @@ class VIEW3D_PT_syncscape(_Tab, bpy.types.Panel):
         number.active = locked  # unlocked, the number shown is the last picture's, not the next one's
         number.prop(settings, "seed")
         row.prop(settings, "lock_seed", text="", icon="LOCKED" if locked else "UNLOCKED", toggle=True)
+        column.prop(settings, "variations")
         column.prop(settings, "apply_when_done")
         if not preferences.engine_settings().python and link.error is None:
             draw_problem(layout, context, NO_PYTHON)
@@ -73,31 +72,6 @@ class VIEW3D_PT_syncscape_advanced(_Tab, bpy.types.Panel):
             column.prop(settings, "sync_steps")
 
 
-class VIEW3D_PT_syncscape_result(_Tab, bpy.types.Panel):
-    """The newest result and what can be done with it"""
-
-    bl_label = "Last Result"
-    bl_parent_id = "VIEW3D_PT_syncscape"
-
-    @classmethod
-    def poll(cls, _context) -> bool:
-        return link.latest() is not None
-
-    def draw(self, context) -> None:
-        layout, result = self.layout, link.latest()
-        icon = previews.icon(result.preview)
-        if icon:
-            layout.template_icon(icon_value=icon, scale=PREVIEW_SCALE)
-        draw_text(layout, context, result.spec.prompt)
-        draw_text(layout, context, _details(result))
-        if result.kind == "world":
-            layout.operator("syncscape.apply_world", icon="WORLD").result = result.id
-        else:
-            layout.operator("syncscape.apply_plate", icon="IMAGE_BACKGROUND").result = result.id
-            layout.prop(context.scene.syncscape, "render_plate")
-        layout.operator("syncscape.reveal", icon="FILE_FOLDER").result = result.id
-
-
 def _draw_size(layout: bpy.types.UILayout, settings) -> None:
     size = f"{settings.kind}_size"
     layout.prop(settings, size)
@@ -108,11 +82,5 @@ def _draw_size(layout: bpy.types.UILayout, settings) -> None:
         layout.prop(settings, "plate_height")
 
 
-def _details(result: Result) -> str:
-    text = f"{result.spec.width} × {result.spec.pixel_height}, seed {result.spec.seed}"
-    total = result.timings.get("total")
-    return f"{text}, {duration(total)}" if isinstance(total, (int, float)) else text
-
-
-_classes = (VIEW3D_PT_syncscape, VIEW3D_PT_syncscape_advanced, VIEW3D_PT_syncscape_result)
+_classes = (VIEW3D_PT_syncscape, VIEW3D_PT_syncscape_advanced)
 register, unregister = bpy.utils.register_classes_factory(_classes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
@@ -9,6 +11,7 @@ from ..sync_engine.interface.spec import LIMITS, WORLD_WIDTH, EnvironmentSpec
 
 CUSTOM = "CUSTOM"
 SIZE_STEP = 64
+MAX_VARIATIONS = 64
 KIND_ITEMS = (
     ("world", "World", "A seamless 360° picture, twice as wide as high, that lights the scene", "WORLD", 0),
     ("plate", "Plate", "A wide flat picture for the background of a camera", "IMAGE_BACKGROUND", 1),
@@ -129,6 +132,15 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
         description="The same settings and seed give the same picture. Unlocked, each picture gets a new one",
         **_whole("seed"),
     )
+    variations: IntProperty(
+        name="Variations",
+        description="How many pictures Generate asks for. Each gets a seed of its own; with a locked seed "
+        "they count up from it",
+        default=1,
+        min=1,
+        max=MAX_VARIATIONS,
+        soft_max=16,
+    )
     lock_seed: BoolProperty(
         name="Lock Seed", description="Use this seed again instead of drawing a new one", default=False
     )
@@ -219,6 +231,39 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
             sync_steps=(self.sync_steps or None) if own else None,
             device=device,
         )
+
+    def to_specs(self, device: str = "auto") -> list[EnvironmentSpec]:
+        """Return one job for each variation; only their seeds differ."""
+        spec = self.to_spec(device)
+        if spec.seed is None:
+            return [spec] * self.variations
+        last = int(LIMITS["seed"].maximum)
+        return [replace(spec, seed=(spec.seed + number) % (last + 1)) for number in range(self.variations)]
+
+    def take_spec(self, spec: EnvironmentSpec) -> None:
+        """Set the settings to those that a picture was made with, its seed locked.
+
+        What no setting stands for (stride, decay, precision) is left to the method's own values.
+        """
+        for name in ("prompt", "negative", "kind", "projection", "prompt_zenith", "prompt_nadir"):
+            setattr(self, name, getattr(spec, name))
+        self.method, self.model = spec.method, spec.model
+        self._take_size(spec.width, spec.pixel_height)
+        self.steps, self.guidance = spec.steps or 0, spec.guidance or 0.0
+        self.lock_seed = spec.seed is not None
+        self.seed = spec.seed or 0
+        self.custom_sync = spec.method != "multidiffusion" and spec.sync_strength is not None
+        if self.custom_sync:
+            self.sync_strength, self.sync_steps = spec.sync_strength, spec.sync_steps or 0
+
+    def _take_size(self, width: int, height: int) -> None:
+        name = f"{self.kind}_size"
+        wanted = str(width) if self.kind == "world" else f"{width}x{height}"
+        listed = self.bl_rna.properties[name].enum_items
+        setattr(self, name, wanted if wanted in listed else CUSTOM)
+        setattr(self, f"{self.kind}_width", width)
+        if self.kind == "plate":
+            self.plate_height = height
 
 
 def register() -> None:

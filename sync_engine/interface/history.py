@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .spec import EnvironmentSpec, SpecError
+from .trash import move_to_trash
 
 IMAGE_NAMES = {"world": "world.exr", "plate": "plate.png"}
 PREVIEW_NAME = "preview.png"
@@ -98,10 +99,25 @@ def list_results(library: Path, kind: str | None = None, text: str = "") -> list
             result = read_result(folder)
         except ResultError:
             continue  # broken_results() names it
-        searched = f"{result.spec.prompt} {result.id}".casefold()
-        if kind in (None, result.kind) and all(word in searched for word in words):
+        if matches(result, kind, words):
             found.append(result)
-    return sorted(found, key=lambda result: (_seconds(result.created), result.id), reverse=True)
+    return newest_first(found)
+
+
+def matches(result: Result, kind: str | None, words: list[str]) -> bool:
+    """Tell whether a result is of a kind (None: any) and its prompt or name has all words, casefolded."""
+    searched = f"{result.spec.prompt} {result.id}".casefold()
+    return kind in (None, result.kind) and all(word in searched for word in words)
+
+
+def newest_first(results: Iterable[Result]) -> list[Result]:
+    """Return results sorted by the time they were made, then by name."""
+    return sorted(results, key=lambda result: (_seconds(result.created), result.id), reverse=True)
+
+
+def result_names(library: Path) -> list[str]:
+    """Return the names of all folders that may hold a result, without looking into them."""
+    return [folder.name for folder in _folders(library) if not folder.name.startswith(".")]
 
 
 def broken_results(library: Path) -> list[ResultError]:
@@ -115,23 +131,45 @@ def broken_results(library: Path) -> list[ResultError]:
     return broken
 
 
+def trash_result(result: Result) -> None:
+    """Move a result to the system's trash.
+
+    Raises:
+        TrashError: there is no trash for that disk; ``delete_result`` still works.
+        ResultError: the folder holds more than a result.
+    """
+    try:
+        if not _may_go(result.folder):
+            return
+    except OSError as error:
+        raise ResultError(result.folder, f"cannot be deleted ({error})") from error
+    move_to_trash(result.folder)
+
+
 def delete_result(result: Result) -> None:
-    """Remove a result from the disk; raise ResultError if that cannot be done.
+    """Remove a result from the disk for good; raise ResultError if that cannot be done.
 
     The folder is renamed first, so that no half of it is ever listed. A folder with folders in
     it is not only a result and is left alone.
     """
     folder = result.folder
     try:
-        if not folder.exists():
+        if not _may_go(folder):
             return
-        if folder.is_symlink() or any(entry.is_dir() for entry in folder.iterdir()):
-            raise ResultError(folder, "holds more than a result. Delete it by hand if you want to")
         doomed = folder.with_name(f".{folder.name}.deleted.partial")
         os.replace(folder, doomed)
     except OSError as error:
         raise ResultError(folder, f"cannot be deleted ({error})") from error
     shutil.rmtree(doomed, ignore_errors=True)  # what is left is swept later
+
+
+def _may_go(folder: Path) -> bool:
+    """Tell whether there is a folder to delete; raise ResultError if it is not only a result."""
+    if not folder.exists():
+        return False
+    if folder.is_symlink() or any(entry.is_dir() for entry in folder.iterdir()):
+        raise ResultError(folder, "holds more than a result. Delete it by hand if you want to")
+    return True
 
 
 def sweep_partials(library: Path, older_than_s: float = STALE_PARTIAL_S) -> list[Path]:

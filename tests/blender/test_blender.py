@@ -45,6 +45,16 @@ def test_generate_button(blender: Blender, fake_engine: Path) -> None:
     blender.run("invoke", fake_engine)
 
 
+def test_queue(blender: Blender, fake_engine: Path) -> None:
+    """More than one job may wait; cancel and clear are two things; variations."""
+    blender.run("waiting_jobs", fake_engine)
+
+
+def test_history(blender: Blender, fake_engine: Path) -> None:
+    """Filter, reuse, new seed, delete, pages; the same in every scene and file."""
+    blender.run("past_results", fake_engine)
+
+
 def test_apply_world(blender: Blender, fake_engine: Path) -> None:
     """Nodes, colour space, direction, undo."""
     blender.run("apply_world", fake_engine)

@@ -20,8 +20,10 @@ ALLOWED = {
     "preferences.py",
     "operators",
     "panels",
+    "presets",
     "scene",
     "sync_engine",
+    "translations",
 }
 
 

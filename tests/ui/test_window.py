@@ -33,7 +33,7 @@ def blender() -> Iterator[BlenderWindow]:
         window.run(f"settings.model = {MODEL!r}")
         if MODEL != "draft":
             window.run("settings.method = 'multidiffusion'")
-        window.run("time_draws(bpy.types.VIEW3D_PT_syncscape, bpy.types.VIEW3D_PT_syncscape_result)")
+        window.run("time_draws(bpy.types.VIEW3D_PT_syncscape, bpy.types.VIEW3D_PT_syncscape_history)")
         yield window
         print(window.log())  # noqa: T201 - shown by pytest when a test fails
 

@@ -34,6 +34,10 @@ class Layout:
         assert 0 <= factor <= 1
         self.seen.append(text)
 
+    def template_icon_view(self, data, name: str, **_kwargs) -> None:
+        assert data.bl_rna.properties[name].type == "ENUM"
+        self.seen.append(getattr(data, name))
+
     def template_icon(self, icon_value: int, scale: float) -> None:
         self.seen.append("picture")
 
@@ -48,7 +52,13 @@ def draw(name: str) -> list[str]:
     """Draw one panel and return what it shows."""
     cls = getattr(bpy.types, name)
     region = SimpleNamespace(width=300)
-    context = SimpleNamespace(scene=bpy.context.scene, region=region, preferences=bpy.context.preferences)
+    context = SimpleNamespace(
+        scene=bpy.context.scene,
+        region=region,
+        preferences=bpy.context.preferences,
+        window_manager=bpy.context.window_manager,
+        world=bpy.context.scene.world,
+    )
     panel = SimpleNamespace(layout=Layout())
     if getattr(cls, "poll", None) is None or cls.poll(context):
         cls.draw(panel, context)
@@ -58,7 +68,7 @@ def draw(name: str) -> list[str]:
 PANELS = (
     "VIEW3D_PT_syncscape",
     "VIEW3D_PT_syncscape_advanced",
-    "VIEW3D_PT_syncscape_result",
+    "VIEW3D_PT_syncscape_history",
     "WORLD_PT_syncscape",
 )
 
@@ -83,7 +93,17 @@ assert "Starting the engine" in draw("VIEW3D_PT_syncscape")
 harness.tick_until(lambda: job.progress > 0.15)
 shown = draw("VIEW3D_PT_syncscape")
 assert "syncscape.cancel" in shown
-assert "syncscape.generate" not in shown
+assert "syncscape.generate" in shown, "more may be asked for"
+assert "syncscape.clear_queue" not in shown
+waiting = [api.generate(prompt=f"pond {number}", width=512) for number in range(9)]
+shown = draw("VIEW3D_PT_syncscape")
+assert "Waiting: 9" in shown, shown
+assert "pond 0" in shown
+assert "pond 8" not in shown
+assert "and 3 more" in shown
+assert shown.count("syncscape.cancel") == 7
+assert bpy.ops.syncscape.clear_queue() == {"FINISHED"}
+assert all(item.state is api.JobState.CANCELLED for item in waiting)
 assert any(text.startswith("Painting ") and text.endswith(" left") for text in shown), shown
 job.cancel()
 harness.tick_until(lambda: link.state.name == "READY")
@@ -102,7 +122,10 @@ assert "Generate again" in shown, shown
 job = api.generate(prompt="valley", width=512)
 harness.tick_until(lambda: job.state.finished)
 api.apply_world(job)
-assert "syncscape.apply_world" in draw("VIEW3D_PT_syncscape_result")
+shown = draw("VIEW3D_PT_syncscape_history")
+assert job.id in shown, "the newest picture is chosen"
+assert "syncscape.apply_world" in shown
+assert "syncscape.apply_plate" not in shown
 assert draw("WORLD_PT_syncscape").count("default_value") == 2, "strength and rotation"
-harness.tell(shown=draw("VIEW3D_PT_syncscape_result"))
+harness.tell(shown=draw("VIEW3D_PT_syncscape_history"))
 harness.leave()
