@@ -1,5 +1,6 @@
 """The training code: the view sampler's geometry, captions, tokenizer, latent features and schedules."""
 
+import copy
 import json
 import math
 from pathlib import Path
@@ -12,7 +13,9 @@ pytest.importorskip("diffusers")
 
 from sync_engine.perceptual_net import LatentFeatures  # noqa: E402
 from training import captions, checkpoints, parts  # noqa: E402
+from training.autoencoder import block_colours  # noqa: E402
 from training.panoramas import DATA_FOLDER, is_held_out, read_index, to_panorama  # noqa: E402
+from training.precision import MasterAverage, MasterWeights  # noqa: E402
 from training.views import PITCH_BANDS, View, Window, cut_views, direction, draw_view, sees, view_grid  # noqa: E402
 from training.vocabulary import MAX_WORDS, build_tokenizer, collect_words, unknown_words  # noqa: E402
 
@@ -185,10 +188,57 @@ def test_latent_features_take_any_window_and_tell_blur_from_another_picture(tmp_
     assert latents.grad.abs().sum() > 0
 
 
-def test_learning_rate_warms_up_and_decays():
-    rates = [checkpoints.learning_rate(step, 100, 1.0, 10) for step in range(101)]
-    assert rates[0] < rates[5] < rates[10] == pytest.approx(1.0)
-    assert rates[100] == pytest.approx(0.05)
+def test_master_weights_train_a_bfloat16_module_by_steps_too_small_for_bfloat16():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Conv2d(8, 3, 1))
+    masters = MasterWeights(module, rate=1e-5, weight_decay=0.0, plain=[module[1]])
+    average = MasterAverage(masters, 0.5)
+    before = [master.clone() for master in masters.masters]
+    inputs = torch.randn(4, 3, 8, 8, dtype=torch.bfloat16)
+    for step in range(3):
+        module(inputs).float().square().mean().backward()
+        masters.step()
+        average.update(step)
+    for old, master, weight in zip(before, masters.masters, masters.weights, strict=True):
+        moved = (master - old).abs().max().item()
+        assert 0 < moved < 1e-3, "float32 weights keep steps that bfloat16 would round away"
+        assert weight.dtype == torch.bfloat16
+        assert torch.equal(weight, master.to(torch.bfloat16))
+        assert weight.grad is None
+    averaged = average.copy_to(
+        torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Conv2d(8, 3, 1))
+    )
+    assert not torch.equal(averaged[0].weight, masters.masters[0])
+
+
+def test_training_goes_on_from_saved_master_weights():
+    def build():
+        torch.manual_seed(0)
+        module = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Linear(8, 2))
+        return module, MasterWeights(module, rate=1e-2)
+
+    def go(module, masters, steps):
+        for step in range(steps):
+            module(torch.full((2, 4), 0.5 + step, dtype=torch.bfloat16)).float().square().sum().backward()
+            masters.step()
+
+    module, masters = build()
+    go(module, masters, 2)
+    other, resumed = build()
+    resumed.load_state_dict(copy.deepcopy(masters.state_dict()))
+    assert torch.equal(other[0].weight, module[0].weight)
+    go(module, masters, 2)
+    go(other, resumed, 2)
+    assert torch.equal(resumed.masters[0], masters.masters[0])
+
+
+def test_block_colours_are_the_mean_colour_of_eight_by_eight_pixels():
+    picture = torch.zeros(1, 3, 8, 16)
+    picture[:, 1, :, :8] = 1.0  # green on the left
+    code = block_colours(picture)
+    assert code.shape == (1, 3, 1, 2)
+    assert code[0, :, 0, 0].tolist() == pytest.approx([2 / 3, 0.0, 6.0])
+    assert code[0, :, 0, 1].tolist() == [0, 0, 0]
 
 
 def test_average_follows_its_module():

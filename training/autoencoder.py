@@ -1,12 +1,15 @@
-"""Train the draft model's autoencoder: 8x down, six channels, L1 + LPIPS on 128-pixel cut-outs.
+"""Train the draft model's autoencoder: 8x down, eight channels, L1 + LPIPS on 128-pixel cut-outs.
 
-The latents are kept near zero mean and unit standard deviation and get a little noise before they are
-decoded, which makes them smooth enough for a small denoiser.
+The first three channels are taught to be the mean colour of their 8x8 pixels in an opponent basis, each of
+about unit variance: no colour can get lost, and the denoiser finds layout and colour in smooth channels.
+The other five are free and carry texture; they are kept near zero mean and unit standard deviation. A
+little noise before the decoder makes it forgiving.
 
-    python -m training.autoencoder --lpips alex.safetensors --steps 2000
+    python -m training.autoencoder --lpips alex.safetensors --minutes 20
 """
 
 import argparse
+import copy
 import logging
 import time
 from pathlib import Path
@@ -20,10 +23,12 @@ from torch.nn import functional
 
 from training import checkpoints
 from training.panoramas import is_held_out, open_pictures, read_index, to_panorama
+from training.precision import MasterAverage, MasterWeights
 from training.views import View, Window, cut_views, draw_view
 
 VIEW_SIZE, CROP_SIZE = 256, 128
-ENCODER_WIDTH, DECODER_WIDTH, LATENT_CHANNELS = 32, 64, 6
+ENCODER_WIDTH, DECODER_WIDTH, LATENT_CHANNELS = 32, 64, 8
+COLOUR_SCALES = (2.0, 2.7, 6.0)  # brightness, red-blue, green-magenta: to unit variance over the set
 LATENT_NOISE = 0.05
 
 log = logging.getLogger(__name__)
@@ -100,33 +105,35 @@ def measure(model: AutoencoderTiny, perceptual: lpips.LPIPS, views: torch.Tensor
     }
 
 
-def opponent_colours(pictures: torch.Tensor) -> torch.Tensor:
-    """Red-blue and green-magenta differences of 8x8 blocks [N, 2, H/8, W/8]."""
+def block_colours(pictures: torch.Tensor) -> torch.Tensor:
+    """What the first three latents must be: brightness, red-blue and green-magenta of 8x8 blocks.
+
+    Pictures [N, 3, H, W] in [-1, 1] to [N, 3, H/8, W/8], each of about unit variance.
+    """
     red, green, blue = functional.avg_pool2d(pictures.float(), 8).unbind(1)
-    return torch.stack([red - blue, 2 * green - red - blue], dim=1)
+    parts = ((red + green + blue) / 3, red - blue, green - (red + blue) / 2)
+    return torch.stack([scale * part for scale, part in zip(COLOUR_SCALES, parts, strict=True)], dim=1)
 
 
 def loss_terms(
     model: AutoencoderTiny, perceptual: lpips.LPIPS, batch: torch.Tensor, lpips_weight: float
 ) -> dict[str, torch.Tensor]:
-    """L1, LPIPS, block colours and the latents' distance from zero mean and unit variance, with their total.
-
-    Without the colour term green and magenta, rare in skies, are dropped altogether for hundreds of steps.
-    """
+    """L1, LPIPS, block colours, the free latents' distance from zero mean and unit variance; their total."""
     with torch.set_grad_enabled(model.encoder.training):
         latent = model.encoder(batch)
-    noisy = latent + LATENT_NOISE * torch.randn_like(latent)
-    output = model.decoder(noisy)
-    flat = latent.float().transpose(0, 1).flatten(1)
+    output = model.decoder(latent + LATENT_NOISE * torch.randn_like(latent))
+    colours = block_colours(batch)
     terms = {
-        "l1": functional.l1_loss(output.float(), batch),
+        "l1": functional.l1_loss(output.float(), batch.float()),
         "lpips": perceptual(output, batch).float().mean(),
-        "colour": functional.l1_loss(opponent_colours(output), opponent_colours(batch)),
-        "latent": flat.mean(1).square().mean() + (flat.std(1) - 1).square().mean(),
+        "colour": functional.l1_loss(block_colours(output), colours),
     }
-    terms["total"] = terms["l1"] + lpips_weight * terms["lpips"] + 0.5 * terms["colour"]
+    terms["total"] = terms["l1"] + lpips_weight * terms["lpips"] + 0.1 * terms["colour"]
     if model.encoder.training:
-        terms["total"] = terms["total"] + 0.02 * terms["latent"]
+        free = latent[:, 3:].float().transpose(0, 1).flatten(1)
+        terms["code"] = functional.mse_loss(latent[:, :3].float(), colours)
+        terms["free"] = free.mean(1).square().mean() + (free.std(1) - 1).square().mean()
+        terms["total"] = terms["total"] + 0.5 * terms["code"] + 0.02 * terms["free"]
     return terms
 
 
@@ -139,51 +146,68 @@ def train(args: argparse.Namespace) -> None:
     views = held_out_views(pictures, [i for i, r in enumerate(records) if is_held_out(r)]).to(device)
     model = build_autoencoder().to(device, memory_format=torch.channels_last)
     perceptual = build_lpips(args.lpips).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.99), weight_decay=0.0)
-    average = checkpoints.Average(model, 0.998)
+    half_perceptual = copy.deepcopy(perceptual).to(torch.bfloat16)
     path, first = args.runs / "autoencoder.pt", 0
-    if (state := checkpoints.load(path, device)) is not None:
-        model.load_state_dict(state["model"])
-        average.module.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        first = state["step"]
-        source.rng = np.random.default_rng([args.seed, first])
-    elif (args.export / "vae" / "config.json").is_file():
-        model.load_state_dict(AutoencoderTiny.from_pretrained(args.export / "vae").float().state_dict())
-        average = checkpoints.Average(model, 0.998)
-    if args.decoder_only:  # latents that a denoiser has learnt must stay what they are
-        model.encoder.load_state_dict(average.module.encoder.state_dict())
+    state = checkpoints.load(path, device)
+    if state is None and (args.export / "vae" / "config.json").is_file():
+        exported = AutoencoderTiny.from_pretrained(args.export / "vae").float()
+        if exported.config.latent_channels == LATENT_CHANNELS:
+            model.load_state_dict(exported.state_dict())
+    if args.decoder_only and state is not None:  # latents that a denoiser has learnt must stay what they are
+        model.load_state_dict(state["average"])
+    trained = model.decoder if args.decoder_only else model
+    model.to(torch.bfloat16).train()
+    if args.decoder_only:
         model.encoder.eval().requires_grad_(False)
+    ends = [
+        layer
+        for part in (model.encoder, model.decoder)
+        for layer in (part.layers[0], part.layers[-1])
+        if isinstance(layer, torch.nn.Conv2d)
+    ]
+    masters = MasterWeights(trained, args.rate, weight_decay=0.0, plain=ends)
+    average = MasterAverage(masters, 0.998)
+    averaged = build_autoencoder().eval().requires_grad_(False).to(device)
+    if state is not None:
+        if state["masters"] is not None and state["decoder_only"] == args.decoder_only:
+            masters.load_state_dict(state["masters"])
+            first = state["step"]
+        averaged.load_state_dict(state["average"])
+        average.values = [
+            p.clone() for p in (averaged.decoder if args.decoder_only else averaged).parameters()
+        ]
+        source.rng = np.random.default_rng([args.seed, first])
     size = checkpoints.parameter_count([model]) / 1e6
     log.info("autoencoder: %.2f M parameters, from step %d", size, first)
-    began = time.monotonic()
-    for step in range(first, args.steps):
-        checkpoints.set_learning_rate(optimizer, checkpoints.learning_rate(step, args.steps, args.rate, 50))
-        batch = source.batch(args.panoramas).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
-            terms = loss_terms(model, perceptual, batch, args.lpips_weight)
-        optimizer.zero_grad(set_to_none=True)
+    began, minutes, step = time.monotonic(), 0.0, first
+    while minutes < args.minutes:
+        minutes = (time.monotonic() - began) / 60
+        rate = (
+            args.rate
+            * min(1, (step - first + 1) / 50)
+            * max(0.03, min(1, (1 - minutes / args.minutes) / 0.4))
+        )
+        masters.set_rate(rate)
+        batch = source.batch(args.panoramas).to(device, torch.bfloat16)
+        terms = loss_terms(model, half_perceptual, batch, args.lpips_weight)
         terms["total"].backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        average.update(model, step)
+        masters.step()
+        average.update(step)
         if step % 20 == 0:
-            log.info(
-                "step %d %s %.2f s/step",
-                step,
-                {k: round(v.item(), 4) for k, v in terms.items()},
-                (time.monotonic() - began) / (step - first + 1),
-            )
-        if (step + 1) % args.every == 0 or step + 1 == args.steps:
-            figures = measure(average.module, perceptual, views if step + 1 == args.steps else views[::4])
-            log.info("held out after %d steps: %s", step + 1, figures)
+            log.info("step %d, %.1f min %s", step, minutes, {k: round(v.item(), 4) for k, v in terms.items()})
+        step += 1
+        last = minutes >= args.minutes
+        if step % args.every == 0 or last:
+            average.copy_to(averaged.decoder if args.decoder_only else averaged)
+            figures = measure(averaged, perceptual, views if last else views[::4])
+            log.info("held out after %d steps: %s", step, figures)
             checkpoints.save(
                 path,
                 {
-                    "model": model.state_dict(),
-                    "average": average.module.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step + 1,
+                    "average": averaged.state_dict(),
+                    "masters": masters.state_dict(),
+                    "decoder_only": args.decoder_only,
+                    "step": step,
                     "figures": figures,
                 },
             )
@@ -193,10 +217,10 @@ def main() -> None:
     """Command line."""
     parser = checkpoints.base_parser(__doc__.splitlines()[0])
     parser.add_argument("--lpips", type=Path, help="LPIPS-alex weights (safetensors)")
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--minutes", type=float, default=20.0, help="how long this run lasts")
     parser.add_argument("--every", type=int, default=100)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--lpips-weight", type=float, default=0.4)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--lpips-weight", type=float, default=1.0)
     parser.add_argument("--panoramas", type=int, default=8, help="panoramas a batch; four crops of each")
     parser.add_argument("--decoder-only", action="store_true", help="keep the encoder as it is")
     train(parser.parse_args())

@@ -1,9 +1,8 @@
-"""What every training script shares: logging, device, checkpoints, learning-rate schedule, averages."""
+"""What every training script shares: logging, device, checkpoints, averages."""
 
 import argparse
 import copy
 import logging
-import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,14 +46,6 @@ def save(path: Path, state: dict[str, Any]) -> None:
 def load(path: Path, device: torch.device) -> dict[str, Any] | None:
     """The checkpoint at ``path`` (tensors and plain values only), or None when there is none."""
     return torch.load(path, map_location=device, weights_only=True) if path.is_file() else None
-
-
-def learning_rate(step: int, steps: int, peak: float, warmup: int, floor: float = 0.05) -> float:
-    """Linear warm-up, then cosine decay to ``floor * peak`` at ``steps``."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    progress = min(1.0, (step - warmup) / max(1, steps - warmup))
-    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

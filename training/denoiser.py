@@ -1,13 +1,14 @@
 """Train the draft model's denoiser and text encoder together, on cached latents of views.
 
 v-prediction on a zero-terminal-SNR schedule, uniform timesteps, classifier-free guidance by dropped
-captions, averaged weights. A run lasts ``--minutes``; the learning rate is warmed up, held, and brought
-down over the last part of the run. Run it again to go on.
+captions, averaged weights, bfloat16 with float32 master weights. A run lasts ``--minutes``; the rate is
+warmed up, held, and brought down over the last part of the run. Run it again to go on.
 
     python -m training.denoiser --minutes 60
 """
 
 import argparse
+import copy
 import logging
 import time
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from training.captions import view_caption
 from training.contact_sheet import contact_sheet
 from training.encode_views import LatentCache, cached_view, load_autoencoder, open_cache
 from training.panoramas import Record, is_held_out, read_index
+from training.precision import MasterAverage, MasterWeights
 from training.vocabulary import build_tokenizer, collect_words
 
 log = logging.getLogger(__name__)
@@ -75,7 +77,16 @@ class Model(torch.nn.Module):
     def forward(self, noisy: torch.Tensor, timesteps: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """Predicted velocity, the shape of ``noisy``."""
         words = self.text_encoder(tokens)[0]
-        return self.unet(noisy, timesteps, words).sample
+        return self.unet(noisy.to(words.dtype), timesteps, words).sample
+
+
+@torch.no_grad()
+def take_over(model: torch.nn.Module, trained: torch.nn.Module) -> None:
+    """Copy every weight of an earlier model whose name and shape fit (new latents need new ends only)."""
+    weights = trained.state_dict()
+    for name, weight in model.state_dict().items():
+        if name in weights and weights[name].shape == weight.shape:
+            weight.copy_(weights[name])
 
 
 def velocity_loss(
@@ -101,8 +112,7 @@ def held_out_loss(
         for i in range(batches):
             batch = Batch(*(part.to(device) for part in source.batch(32)))
             timesteps = torch.linspace(15 + i, 984 + i, 32, device=device).long()
-            with torch.autocast(device.type, torch.bfloat16):
-                losses.append(velocity_loss(model, scheduler, batch, timesteps).mean().item())
+            losses.append(velocity_loss(model, scheduler, batch, timesteps).mean().item())
     return float(np.mean(losses))
 
 
@@ -132,23 +142,22 @@ def train(args: argparse.Namespace) -> None:
     path, step, seen = args.runs / "denoiser.pt", 0, 0
     state = checkpoints.load(path, device)
     if state is None and (args.export / "unet" / "config.json").is_file():
-        model.unet = UNet2DConditionModel.from_pretrained(args.export / "unet").float()
-        model.text_encoder = CLIPTextModel.from_pretrained(args.export / "text_encoder").float()
-        step = 1000  # an average that starts from trained weights keeps its long memory
+        take_over(model.unet, UNet2DConditionModel.from_pretrained(args.export / "unet"))
+        take_over(model.text_encoder, CLIPTextModel.from_pretrained(args.export / "text_encoder"))
+    together.same_start(model)
+    averaged = copy.deepcopy(model).requires_grad_(False).eval()
     model.to(device, memory_format=torch.channels_last).train()
     if device.type == "cpu":  # plain products train a tenth faster there than the fused kernels
         model.unet.set_attn_processor(AttnProcessor())
         model.text_encoder.set_attn_implementation("eager")
-    average = checkpoints.Average(model, args.average)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-    )
+    ends = (model.unet.conv_in, model.unet.conv_out)
+    masters = MasterWeights(model, args.rate, plain=ends)
+    average = MasterAverage(masters, args.average)
     if state is not None:
-        model.load_state_dict(state["model"])
-        average.module.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
+        masters.load_state_dict(state["masters"])
+        averaged.load_state_dict(state["average"])
+        average.values = [parameter.clone() for parameter in averaged.parameters()]
         step, seen = state["step"], state["seen"]
-    together.same_start(model)
     scheduler = parts.build_scheduler()
     source = LatentSource(cache, records, tokenizer, args.seed + step + 7919 * args.rank)
     torch.manual_seed(args.seed + step + 7919 * args.rank)
@@ -163,17 +172,14 @@ def train(args: argparse.Namespace) -> None:
     running = 1.0
     while True:
         minutes = together.agreed((time.monotonic() - began) / 60)
-        checkpoints.set_learning_rate(optimizer, rate_at(step, minutes, args))
+        masters.set_rate(rate_at(step, minutes, args))
         batch = Batch(*(part.to(device) for part in source.batch(args.batch)))
         timesteps = draw_timesteps(args.batch).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
-            loss = velocity_loss(model, scheduler, batch, timesteps).mean()
-        optimizer.zero_grad(set_to_none=True)
+        loss = velocity_loss(model, scheduler, batch, timesteps).mean()
         loss.backward()
         together.average_gradients(model)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        average.update(model, step)
+        masters.step()
+        average.update(step)
         running += 0.02 * (loss.item() - running)
         step, seen = step + 1, seen + args.batch * args.world
         if step % 50 == 0:
@@ -182,25 +188,26 @@ def train(args: argparse.Namespace) -> None:
                 step,
                 minutes,
                 running,
-                optimizer.param_groups[0]["lr"],
+                rate_at(step, minutes, args),
             )
         if args.rank > 0 and minutes > args.minutes:
             return
         if args.rank == 0 and (time.monotonic() - saved > 60 * args.every or minutes > args.minutes):
-            figure = held_out_loss(average.module, scheduler, held_out, device)
+            average.copy_to(averaged)
+            figure = held_out_loss(averaged.to(torch.bfloat16), scheduler, held_out, device)
+            average.copy_to(averaged.float())
             log.info("held out after %d steps, %d views seen: loss %.4f", step, seen, figure)
             checkpoints.save(
                 path,
                 {
-                    "model": model.state_dict(),
-                    "average": average.module.state_dict(),
-                    "optimizer": optimizer.state_dict(),
+                    "masters": masters.state_dict(),
+                    "average": averaged.state_dict(),
                     "step": step,
                     "seen": seen,
                     "held_out_loss": figure,
                 },
             )
-            pipeline = parts.build_pipeline(vae, average.module.text_encoder, tokenizer, average.module.unet)
+            pipeline = parts.build_pipeline(vae, averaged.text_encoder, tokenizer, averaged.unet)
             contact_sheet(pipeline, args.runs / f"sheet_{step:06d}.png")
             source.cache = held_out.cache = open_cache(args.runs)
             saved = time.monotonic()

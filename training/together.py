@@ -32,7 +32,7 @@ def average_gradients(model: torch.nn.Module) -> None:
     if not distributed.is_initialized():
         return
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    flat = torch.cat([gradient.reshape(-1).float() for gradient in gradients])
     distributed.all_reduce(flat)
     flat /= distributed.get_world_size()
     for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
