@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 
 from . import preferences
-from .scene import compat
+from .scene import compat, live
 from .sync_engine.interface.client import EngineClient, EngineFailed, EngineMissing, EngineState
 from .sync_engine.interface.diagnosis import PYTHON_HINT, SETTING
 from .sync_engine.interface.history import Result, sweep_partials
@@ -44,6 +44,7 @@ class EngineLink:
         self._client: EngineClient | None = None
         self._settings: preferences.EngineSettings | None = None
         self._watched: list[tuple[Job, WhenDone | None]] = []
+        self._live = live.LiveWorld()
         self._due: list[tuple[Job, WhenDone]] = []
         self._library: Library | None = None
         self._seen_state = EngineState.STOPPED
@@ -136,8 +137,12 @@ class EngineLink:
         self._listen()
         return client
 
-    def generate(self, spec: EnvironmentSpec, when_done: WhenDone | None = None) -> Job:
+    def generate(
+        self, spec: EnvironmentSpec, when_done: WhenDone | None = None, scene: bpy.types.Scene | None = None
+    ) -> Job:
         """Start a job and return at once; ``when_done`` is called at its end.
+
+        A scene that wants to (``live_world``) shows the picture while it forms.
 
         Raises:
             SpecError: a field of the spec cannot be used.
@@ -151,6 +156,8 @@ class EngineLink:
             raise
         self.error = None
         self._watched.append((job, when_done))
+        if scene is not None:
+            self._live.scenes[job.id] = scene.session_uid
         self._listen()
         return job
 
@@ -171,9 +178,11 @@ class EngineLink:
         changed = bool(self._client.drain(BUDGET_S))
         changed = self.settle() or changed or self._client.state is not self._seen_state
         self._seen_state = self._client.state
+        self._live.update(self.job, hands_busy())
         if changed:
             redraw()
-        return bool(self._watched or self._due) or self.state in (EngineState.STARTING, EngineState.BUSY)
+        working = self.state in (EngineState.STARTING, EngineState.BUSY)
+        return bool(working or self._watched or self._due or self._live.shown)
 
     def settle(self) -> bool:
         """Draw the consequences of jobs that are finished; tell whether there were any."""
@@ -187,6 +196,7 @@ class EngineLink:
             if when_done is not None:
                 self._due.append((job, when_done))
         while self._due and not hands_busy():
+            self._live.hide()
             job, when_done = self._due.pop(0)
             when_done(job)
         return bool(finished)
@@ -198,6 +208,7 @@ class EngineLink:
             self._client = self._settings = None
         self._watched.clear()
         self._due.clear()
+        self._live = live.LiveWorld()
 
     def _listen(self) -> None:
         if not bpy.app.timers.is_registered(_timer):

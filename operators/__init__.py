@@ -1,8 +1,8 @@
 """The operators ``bpy.ops.syncscape.*``, one family a file."""
 
-from . import apply, engine, generate, results
+from . import apply, assets, engine, generate, results, turn
 
-_families = (generate, apply, engine, results)
+_families = (generate, apply, engine, results, assets, turn)
 
 
 def register() -> None:

@@ -8,7 +8,7 @@ import bpy
 from bpy.props import BoolProperty
 
 from ..engine_link import link
-from ..scene import plate, world
+from ..scene import live, plate, world
 from ..sync_engine.interface.history import Result
 from ..translations import tr
 from .chosen import OnResult, tell
@@ -66,8 +66,13 @@ class SYNCSCAPE_OT_apply_plate(OnResult, bpy.types.Operator):
 
 def install_world(scene: bpy.types.Scene, result: Result) -> bpy.types.World:
     """Install a result as the scene's World, named after its prompt."""
-    name = " ".join(result.spec.prompt.split())[:NAME_LENGTH] or "Syncscape"
-    return world.apply_world(scene, result.image, name, result.id)
+    live.restore()
+    return world.apply_world(scene, result.image, world_name(result), result.id)
+
+
+def world_name(result: Result) -> str:
+    """Return a name for a result's World: the beginning of its prompt."""
+    return " ".join(result.spec.prompt.split())[:NAME_LENGTH] or "Syncscape"
 
 
 def _attempt(operator: bpy.types.Operator, work: Callable[[], object]) -> set[str]:

@@ -47,7 +47,8 @@ class SYNCSCAPE_OT_generate(bpy.types.Operator):
         try:
             for number, spec in enumerate(scene.syncscape.to_specs(preferences.device())):
                 # Of several variations the first lights the scene; the others wait in the history.
-                link.generate(spec, partial(take_over, scene_id=scene_id, apply=apply and number == 0))
+                when_done = partial(take_over, scene_id=scene_id, apply=apply and number == 0)
+                link.generate(spec, when_done, scene)
         except PROBLEMS as error:
             self.report({"ERROR"}, str(explain(error)))
             return {"CANCELLED"}

@@ -71,7 +71,7 @@ class SYNCSCAPE_OT_new_seed(OnResult, bpy.types.Operator):
             take_over, scene_id=scene.session_uid, apply=scene.syncscape.apply_when_done, keep_seed=False
         )
         try:
-            link.generate(spec, when_done)
+            link.generate(spec, when_done, scene)
         except PROBLEMS as error:
             self.report({"ERROR"}, str(explain(error)))
             return {"CANCELLED"}

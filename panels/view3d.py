@@ -37,6 +37,8 @@ class VIEW3D_PT_syncscape(_Tab, bpy.types.Panel):
         row.prop(settings, "lock_seed", text="", icon="LOCKED" if locked else "UNLOCKED", toggle=True)
         column.prop(settings, "variations")
         column.prop(settings, "apply_when_done")
+        if settings.kind == "world":
+            column.prop(settings, "live_world")
         if not preferences.engine_settings().python and link.error is None:
             draw_problem(layout, context, NO_PYTHON)
         draw_generate(layout, context)

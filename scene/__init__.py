@@ -1,13 +1,15 @@
 """What Syncscape does to a scene, without any user interface: settings, worlds and plates."""
 
-from . import settings
+from . import live, settings
 
 
 def register() -> None:
-    """Add ``Scene.syncscape``."""
+    """Add ``Scene.syncscape``, and look after Worlds that are only a preview."""
     settings.register()
+    live.register()
 
 
 def unregister() -> None:
     """Remove ``Scene.syncscape``."""
+    live.unregister()
     settings.unregister()

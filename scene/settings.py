@@ -194,6 +194,18 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
         description="Install the picture in this scene as soon as it is ready, as one undo step",
         default=True,
     )
+    live_world: BoolProperty(
+        name="Preview as World",
+        description="While a World is made, light this scene with the unfinished picture. The scene's own "
+        "World comes back if the job is cancelled or fails, and before saving or rendering",
+        default=False,
+    )
+    world_before: PointerProperty(
+        name="World Before",
+        description="The scene's own World while an unfinished picture stands in for it",
+        type=bpy.types.World,
+        options={"HIDDEN"},
+    )
     render_plate: BoolProperty(
         name="Plate in Render",
         description="Also put the plate behind the render: compositor nodes and a transparent film",

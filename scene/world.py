@@ -17,6 +17,10 @@ FACING_Y = math.radians(-90.0)
 """Blender puts the centre of the picture at +X; this turn brings it to +Y, before a new camera."""
 
 
+LINEAR = ("Linear Rec.709", "Linear", "scene_linear")
+"""Names of the colour space of a World's picture, the bundled configuration's first."""
+
+
 class Controls(NamedTuple):
     """The two sockets of an installed World that a user turns."""
 
@@ -53,9 +57,20 @@ def apply_world(
     Returns:
         The new World.
     """
-    image = load_image(path, result_id, "Linear Rec.709", "Linear", "scene_linear")
+    image = load_image(path, result_id, *LINEAR)
+    world = new_world(name, image, strength, rotation)
+    if scene.world is not None:
+        scene.world.use_fake_user = True
+    scene.world = world
+    return world
+
+
+def new_world(
+    name: str, image: bpy.types.Image, strength: float = 1.0, rotation: float = FACING_Y
+) -> bpy.types.World:
+    """Return a new World lit by an equirectangular picture; no scene uses it yet."""
     world = bpy.data.worlds.new(name)
-    world[RESULT_KEY] = result_id
+    world[RESULT_KEY] = image.get(RESULT_KEY, "")
     tree = compat.empty_world_tree(world)
     coordinates = tree.nodes.new("ShaderNodeTexCoord")
     mapping = tree.nodes.new("ShaderNodeMapping")
@@ -73,9 +88,6 @@ def apply_world(
     tree.links.new(mapping.outputs["Vector"], texture.inputs["Vector"])
     tree.links.new(texture.outputs["Color"], background.inputs["Color"])
     tree.links.new(background.outputs["Background"], output.inputs["Surface"])
-    if scene.world is not None:
-        scene.world.use_fake_user = True
-    scene.world = world
     return world
 
 
@@ -88,3 +100,11 @@ def controls(world: bpy.types.World | None) -> Controls | None:
     if mapping is None or background is None:
         return None
     return Controls(background.inputs["Strength"], mapping.inputs["Rotation"])
+
+
+def picture(world: bpy.types.World | None) -> bpy.types.Image | None:
+    """Return the picture of a World that Syncscape made, or None."""
+    if controls(world) is None:
+        return None
+    textures = (node for node in world.node_tree.nodes if node.bl_idname == "ShaderNodeTexEnvironment")
+    return next((node.image for node in textures if node.image), None)

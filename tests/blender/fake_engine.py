@@ -96,16 +96,17 @@ def run(request: m.Generate) -> None:
     out = Path(request.out)
     partial = out.with_name(f".{out.name}.partial")
     partial.mkdir(parents=True)
-    steps = 400 if "slow" in spec.prompt else STEPS
+    slow = "slow" in spec.prompt
+    steps, trouble = (400, 80) if slow else (STEPS, 2)
     for stage, count in (("load", 1), ("denoise", steps), ("write", 1)):
         for step in range(1, count + 1):
             time.sleep(0.02)
             if request.job in cancelled:
                 emit(m.Cancelled(request.job))
                 return
-            if "die" in spec.prompt and step == 2:
+            if "die" in spec.prompt and step == trouble:
                 os.kill(os.getpid(), signal.SIGKILL)
-            if "fail" in spec.prompt and step == 2:
+            if "fail" in spec.prompt and step == trouble:
                 emit(
                     m.Failed(
                         request.job, "out_of_memory", "There is not enough memory.", "Choose a smaller size."

@@ -60,6 +60,21 @@ def test_apply_world(blender: Blender, fake_engine: Path) -> None:
     blender.run("apply_world", fake_engine)
 
 
+def test_live_world(blender: Blender, fake_engine: Path) -> None:
+    """The unfinished picture lights the scene; the old World comes back whatever happens."""
+    blender.run("live_world", fake_engine)
+
+
+def test_turn_world(blender: Blender, fake_engine: Path) -> None:
+    """Rotate to camera and sun behind, looked at by a render."""
+    blender.run("turn_world", fake_engine)
+
+
+def test_save_asset(blender: Blender, fake_engine: Path) -> None:
+    """Marked, with preview, tags, author, licence and catalog; packed or beside; usable elsewhere."""
+    blender.run("save_asset", fake_engine)
+
+
 def test_apply_plate(blender: Blender, fake_engine: Path) -> None:
     """Behind the camera and, if wanted, in the render."""
     blender.run("apply_plate", fake_engine)
