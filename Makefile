@@ -7,7 +7,8 @@ BPY_VERSION ?= 5.0.1
 VENV := .venv
 BPY := .build/bpy-$(BPY_VERSION)
 ZIP = $(firstword $(wildcard dist/syncscape-*.zip))
-REQUIREMENTS := sync_engine/requirements/torch.txt sync_engine/requirements/engine.txt requirements-dev.txt
+REQUIREMENTS := sync_engine/requirements/torch.txt sync_engine/requirements/engine.txt requirements-dev.txt \
+    sync_engine/requirements/evaluation.txt
 SOURCES := $(shell git ls-files -- '*.py' '*.toml' 'sync_engine/*' 2>/dev/null)
 
 .PHONY: setup bpy extension demo test lint clean
@@ -19,7 +20,8 @@ $(VENV)/.done: $(REQUIREMENTS)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install -q -r sync_engine/requirements/torch.txt
 	$(VENV)/bin/python -m pip install -q -c sync_engine/requirements/torch.txt \
-	    -r sync_engine/requirements/engine.txt -r requirements-dev.txt
+	    -r sync_engine/requirements/engine.txt -r sync_engine/requirements/evaluation.txt \
+	    -r requirements-dev.txt
 	touch $@
 
 .build/bpy-%/.done:

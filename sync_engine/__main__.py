@@ -1,4 +1,4 @@
-"""The engine's command line: generate, serve, doctor."""
+"""The engine's command line: generate, serve, evaluate, doctor."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sync_engine.errors import JobCancelled, describe
+from sync_engine.evaluation import command as evaluation
 from sync_engine.interface.messages import (
     EXIT_CANCELLED,
     EXIT_STATUS,
@@ -69,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("--json", action="store_true", help="print the protocol's events")
     serve = commands.add_parser("serve", help="speak the protocol on stdin and stdout")
     serve.add_argument("--idle-release", type=float, default=600.0, metavar="SECONDS")
+    evaluation.add_parser(commands)
     doctor = commands.add_parser("doctor", help="say what is here and what would be used")
     doctor.add_argument("--json", action="store_true")
     return root
@@ -174,6 +176,8 @@ def main(arguments: list[str] | None = None) -> int:
         return generate(options)
     if options.command == "doctor":
         return doctor(options.json)
+    if options.command == "evaluate":
+        return evaluation.run(options)
     from sync_engine.service import serve
 
     problem = _missing_packages()

@@ -71,6 +71,8 @@ TABLE: dict[str, Model] = {
         ),
     )
 }
+EVALUATION_CLIP = "openai/clip-vit-base-patch16"
+"""The model of the CLIP score; it makes no pictures."""
 OTHER_STEPS, OTHER_GUIDANCE = 25, 7.5
 """Defaults for a folder or a hub id that the table does not know."""
 
