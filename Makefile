@@ -1,17 +1,17 @@
-# make demo   a World from the bundled model in real Blender, rendered
-# make test   every test that this machine can run
+# make demo       a World from the bundled model in real Blender, rendered
+# make test       every test that this machine can run
+# make extension  the zips of all platforms and their repository index, into dist/
 # Each target sets up what it needs. Assumed: python3.11 and make.
 
 PYTHON ?= python3.11
 BPY_VERSION ?= 5.0.1
 VENV := .venv
 BPY := .build/bpy-$(BPY_VERSION)
-ZIP = $(firstword $(wildcard dist/syncscape-*.zip))
 REQUIREMENTS := sync_engine/requirements/torch.txt sync_engine/requirements/engine.txt requirements-dev.txt \
     sync_engine/requirements/evaluation.txt
 SOURCES := $(shell git ls-files -- '*.py' '*.toml' 'sync_engine/*' 2>/dev/null)
 
-.PHONY: setup bpy extension demo test lint clean
+.PHONY: setup bpy wheels extension zip demo test lint clean
 
 setup: $(VENV)/.done
 bpy: $(BPY)/.done
@@ -29,15 +29,22 @@ $(VENV)/.done: $(REQUIREMENTS)
 	.build/bpy-$*/bin/python -m pip install -q bpy==$*
 	touch $@
 
-extension: bpy
-	tools/build_extension.sh $(BPY)/bin/python dist
+wheels: setup
+	$(VENV)/bin/python -m tools.wheels
 
-demo: setup extension
+extension: bpy wheels
+	$(VENV)/bin/python -m tools.build_extension --python $(BPY)/bin/python --all
+	$(VENV)/bin/python -m tools.check_extension dist/syncscape-*.zip
+
+zip: bpy setup # of this platform only
+	$(VENV)/bin/python -m tools.build_extension --python $(BPY)/bin/python
+
+demo: setup zip
 	mkdir -p out
 	$(BPY)/bin/python demo/run_demo.py --zip "$$(ls dist/syncscape-*.zip)" \
 	    --engine-python $(CURDIR)/$(VENV)/bin/python --out out
 
-test: setup extension
+test: setup zip
 	$(VENV)/bin/python -m pytest
 
 lint: setup

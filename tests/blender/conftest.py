@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from tools.build_extension import build, this_platform
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 MARK = "RESULT "
@@ -39,12 +41,6 @@ def _works(python: Path) -> bool:
 
 PYTHONS = [python for python in _pythons() if _works(python)]
 WHY_NONE = "no Python with bpy: make bpy, or name one in SYNCSCAPE_BPY_PYTHONS; these tests drive Blender"
-
-
-def extension_tool(python: Path) -> Path:
-    """Return Blender's own command line for extensions."""
-    found = (python.parent.parent / "lib").glob("python3*/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli")
-    return next(found) / "blender_ext.py"
 
 
 @dataclass(frozen=True)
@@ -89,11 +85,7 @@ def extension_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not PYTHONS:
         pytest.skip(WHY_NONE)
     out = tmp_path_factory.mktemp("zip")
-    command = [str(PYTHONS[0]), str(extension_tool(PYTHONS[0]))]
-    command += ["build", "--source-dir", str(ROOT), "--output-dir", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return next(out.glob("syncscape-*.zip"))
+    return build(PYTHONS[0], out, [this_platform()])[0]
 
 
 @pytest.fixture(params=PYTHONS or [None], ids=lambda path: path.parents[1].name if path else "no-bpy")

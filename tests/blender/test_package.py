@@ -8,23 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PYTHONS, ROOT, WHY_NONE, extension_tool
+from tools import check_extension
+from tools.build_extension import extension_tool
 
-ALLOWED = {
-    "blender_manifest.toml",
-    "LICENSE",
-    "README.md",
-    "__init__.py",
-    "api.py",
-    "engine_link.py",
-    "preferences.py",
-    "operators",
-    "panels",
-    "presets",
-    "scene",
-    "sync_engine",
-    "translations",
-}
+from .conftest import PYTHONS, ROOT, WHY_NONE
 
 
 @pytest.mark.skipif(not PYTHONS, reason=WHY_NONE)
@@ -37,13 +24,29 @@ def test_manifest_is_valid() -> None:
 
 
 def test_zip_holds_what_is_needed_only(extension_zip: Path) -> None:
-    """No tests, no training, no caches."""
-    with zipfile.ZipFile(extension_zip) as archive:
-        names = archive.namelist()
-    assert {name.split("/")[0] for name in names} <= ALLOWED
-    assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".pt", ".log"))]
-    for needed in ("__init__.py", "api.py", "sync_engine/__main__.py", "sync_engine/interface/client.py"):
-        assert needed in names
+    """No tests, no training, no caches; the platform's wheels; not too heavy."""
+    assert check_extension.problems(extension_zip) == []
+
+
+def test_the_check_notices_what_does_not_belong_there(extension_zip: Path, tmp_path: Path) -> None:
+    """A test, training data, a missing file, a damaged one."""
+    path = tmp_path / extension_zip.name
+    with zipfile.ZipFile(extension_zip) as whole, zipfile.ZipFile(path, "w") as changed:
+        for name in whole.namelist():
+            if name != "api.py" and not name.endswith(".whl"):
+                changed.writestr(name, whole.read(name))
+        for name in ("tests/test_it.py", "sync_engine/training/data.npz", "notes.txt"):
+            changed.writestr(name, "")
+    found = " ".join(check_extension.problems(path))
+    expected = (
+        "api.py is missing",
+        "test_it.py does not",
+        "data.npz does not",
+        "notes.txt does not",
+        "its wheels are []",
+    )
+    for words in expected:
+        assert words in found
 
 
 def test_root_module_needs_no_blender() -> None:

@@ -20,7 +20,7 @@ preferences = bpy.context.preferences.addons["bl_ext.user_default.syncscape"].pr
 
 def not_here(suite: str) -> str | None:
     """Return why the extension cannot be opened in a window here, or None."""
-    return missing(suite) or (None if _archives() else "the extension is not built: run make extension")
+    return missing(suite) or (None if _archives() else "the extension is not built: run make zip")
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def over_the_view(window: BlenderWindow) -> None:
 
 
 def _archives() -> list[Path]:
-    return sorted((REPO / "dist").glob("syncscape-*.zip"))
+    return sorted((REPO / "dist").glob("syncscape-*linux_x64.zip"))
 
 
 def _engine_python(folder: Path) -> Path:

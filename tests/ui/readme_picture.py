@@ -1,6 +1,6 @@
 """Makes docs/images/panel.png: the panel in a real window, with a World of the bundled model installed.
 
-Run ``make extension``, ``tests/ui/rootfs.sh build`` and ``python -m tests.ui.readme_picture``.
+Run ``make zip``, ``tests/ui/rootfs.sh build`` and ``python -m tests.ui.readme_picture``.
 """
 
 from __future__ import annotations
