@@ -34,17 +34,15 @@ def phrases_of(folder: Path) -> tuple[tuple[float, float, str], ...]:
 
 
 def window_prompts(
-    spec: EnvironmentSpec, elevations: list[float | None], phrases: tuple[tuple[float, float, str], ...]
+    spec: EnvironmentSpec, elevations: list[float], phrases: tuple[tuple[float, float, str], ...]
 ) -> list[str]:
-    """Return the prompt of each window; windows without an elevation have the spec's prompt as it is."""
+    """Return the prompt of each window by the elevation that it looks at, in degrees."""
     return [_prompt(spec, elevation, phrases) for elevation in elevations]
 
 
 def _prompt(
-    spec: EnvironmentSpec, elevation: float | None, phrases: tuple[tuple[float, float, str], ...]
+    spec: EnvironmentSpec, elevation: float, phrases: tuple[tuple[float, float, str], ...]
 ) -> str:
-    if elevation is None:
-        return spec.prompt
     if elevation > POLE_ELEVATION and spec.prompt_zenith:
         return spec.prompt_zenith
     if elevation < -POLE_ELEVATION and spec.prompt_nadir:

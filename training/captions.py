@@ -191,4 +191,4 @@ def view_caption(record: dict[str, Any], view: View, rng: np.random.Generator) -
         caption = strip_photo_words(record["captions"][int(rng.integers(len(record["captions"])))])
     if rng.uniform() < 0.2:
         caption = drop_words(caption, rng, 0.15)
-    return caption if rng.uniform() < 0.3 else f"{caption}, {direction_phrase(record, view)}"
+    return caption if rng.uniform() < 0.1 else f"{caption}, {direction_phrase(record, view)}"

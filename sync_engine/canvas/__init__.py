@@ -23,8 +23,8 @@ class Canvas(Protocol):
     rows: list[list[int]]
 
     @property
-    def elevations(self) -> list[float | None]:
-        """Where each window looks, degrees above the horizon; None where windows do not look up or down."""
+    def elevations(self) -> list[float]:
+        """Where each window looks, degrees above the horizon."""
         ...
 
     def noise(self, channels: int, generator: torch.Generator) -> torch.Tensor:

@@ -67,13 +67,12 @@ class PlaneCanvas:
         return self._sum_up(windows * weight) / self._total.to(windows)
 
     @property
-    def elevations(self) -> list[float | None]:
+    def elevations(self) -> list[float]:
         """Where each window looks: its latitude on a wrapped canvas, about 60° a window on an open one.
 
-        A canvas no higher than one window has no up and down.
+        A canvas no higher than one window looks straight ahead: a model that was told in training where
+        each view looks must be told here too.
         """
-        if self.height == self.window_height:
-            return [None] * len(self.corners)
         degrees = 180 / self.height if self.wrap else PLATE_DEGREES / self.window_height
         middle = (self.height - self.window_height) / 2
         return [max(-90.0, min(90.0, (middle - top) * degrees)) for top, _ in self.corners]

@@ -47,7 +47,7 @@ class SphereCanvas:
         self._thumbnail: torch.Tensor | None = None
 
     @property
-    def elevations(self) -> list[float | None]:
+    def elevations(self) -> list[float]:
         """The elevation of each view's centre in degrees."""
         return [view.elevation for view in self.views]
 

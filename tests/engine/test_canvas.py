@@ -60,7 +60,7 @@ def test_wrapped_gather_and_fuse_commute_with_a_turn_by_one_stride() -> None:
 
 
 def test_windows_of_a_high_canvas_know_up_from_down() -> None:
-    assert set(PlaneCanvas(16, 40, 16, 8).elevations) == {None}
+    assert set(PlaneCanvas(16, 40, 16, 8).elevations) == {0.0}
     plate = PlaneCanvas(32, 16, 16, 8).elevations
     assert plate == [30.0, 0.0, -30.0]
     world = PlaneCanvas(64, 128, 32, 16, wrap=True).elevations
