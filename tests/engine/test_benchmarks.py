@@ -1,0 +1,128 @@
+"""The comparison of methods: what it counts, what it keeps, and that prompts fit the evaluator."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import coherence, contact_sheets, gallery, report
+from benchmarks.gallery import Case, Gallery, Prompt, read_prompts
+from benchmarks.measure import Measure
+from sync_engine.evaluation.features import WEIGHTS_VARIABLE
+from sync_engine.evaluation.picture import Picture
+
+NOON = Prompt(0, "desert at noon", "desert", "day", None, True)
+SPACE = Prompt(1, "space", "space", None, None, False)
+
+
+def row(detail: float, wall: float, tilt: float = 1.0, **answers: str) -> dict:
+    """A measured picture."""
+    cost = {"wall": wall, "cpu": wall, "denoise": wall}
+    return {"figures": {"detail": detail, "horizon_tilt": tilt}, "answers": answers, "cost": cost}
+
+
+def test_prompts_ask_for_classes_of_the_evaluator() -> None:
+    evaluator = pytest.importorskip("training.evaluator", reason="the classes are training's")
+    prompts = read_prompts(24)
+    assert len(prompts) == 24
+    assert len({prompt.scene for prompt in prompts[:16]}) == 16, "sixteen families in the first sixteen"
+    for prompt in prompts:
+        assert prompt.time is None or prompt.time in evaluator.TIMES
+        assert prompt.weather is None or prompt.weather in evaluator.WEATHERS
+
+
+def test_fidelity_counts_what_was_asked_only() -> None:
+    rows = {
+        Case("plate", "sync", NOON, 0): row(1, 1, scene="desert", time="day", weather="clear"),
+        Case("plate", "sync", NOON, 1): row(1, 1, scene="beach", time="night", weather="clear"),
+        Case("plate", "sync", SPACE, 0): row(1, 1, scene="space", time="day", weather="none"),
+    }
+    share = coherence.fidelity(rows)
+    assert share == {"scene": pytest.approx(2 / 3), "time": 0.5, "time_and_weather": 0.5}
+
+
+def test_ratios_pair_prompts_and_seeds_and_tilt_needs_level_land() -> None:
+    base = {
+        Case("plate", "multidiffusion", NOON, 0): row(4, 10, tilt=2),
+        Case("plate", "multidiffusion", SPACE, 0): row(2, 2, tilt=50),
+    }
+    rows = {
+        Case("plate", "sync", SPACE, 0): row(2, 3, tilt=50),
+        Case("plate", "sync", NOON, 0): row(1, 12, tilt=1),
+    }
+    summary = coherence.summarise(rows, base)
+    assert summary["ratios"]["detail"] == pytest.approx(0.5)
+    assert summary["figures"]["horizon_tilt"] == 1
+    assert summary["time_ratios"]["wall"] == pytest.approx((1.5 + 1.2) / 2)
+    assert summary["detail_lost"][0] == (0.25, "desert at noon", 0)
+
+
+def test_report_marks_what_misses_its_aim() -> None:
+    method = {"pictures": 2, "seconds": {"wall": 5.0, "cpu": 5.0, "denoise": 4.0}, "detail_lost": []}
+    method |= {"time_ratios": {"wall": 1.3, "cpu": 1.1, "denoise": 1.4}}
+    base = method | {"figures": {"intra_lpips": 0.5}, "fidelity": {"scene": 0.9, "time_and_weather": 0.7}}
+    ours = method | {"figures": {"intra_lpips": 0.4}, "fidelity": {"scene": 0.9, "time_and_weather": 0.8}}
+    kinds = {"plate": {"multidiffusion": base, "sync": ours}}
+    result = {"model": "m", "prompts": 1, "seeds": 1, "kinds": kinds, "real": None, "evaluator": None}
+    kid = {"generated": 0.02, "reconstructions": 0.01}
+    result["realism"] = {
+        "views": 9,
+        "kid_vgg": {name: {"mean": mean, "spread": 0.001} for name, mean in kid.items()},
+        "generated_over_reconstructions": 2.0,
+    }
+    words = report.in_words(result)
+    assert "| Intra-LPIPS (VGG) | 0.5 | 0.4 | 0.80 (≤ 0.81) ✓ |" in words
+    assert "| seconds | 5.0 | 5.0 | 1.30 (≤ 1.25) ✗ |" in words
+    assert "90%, 70% ✗ | 90%, 80% ✓" in words
+    assert "Generated over reconstructions: 2.0 (≤ 3) ✓" in words
+
+
+def test_pictures_are_made_once_and_compared(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
+    monkeypatch.setattr(gallery, "SIZES", {"plate": (512, 128)})
+    options = argparse.Namespace(
+        out=tmp_path, methods=["sync"], prompts=1, seeds=2, kinds=["plate"], data=tmp_path, real=1
+    )
+
+    def run() -> dict:
+        made = Gallery(tmp_path, str(tiny_folder), steps=2)
+        return coherence.compare(options, made, Measure(tmp_path / "figures"))
+
+    first = run()
+    sync = first["kinds"]["plate"]["sync"]
+    assert sync["pictures"] == 2
+    assert sync["seconds"]["wall"] > 0
+    assert {"detail", "variety", "repetition"} <= sync["figures"].keys()
+    assert json.loads((tmp_path / "coherence.json").read_text())["kinds"].keys() == {"plate"}
+    monkeypatch.setattr(Gallery, "_run", lambda *_: pytest.fail("made again"))
+    assert run() == first
+
+
+def test_fingerprint_changes_with_the_weights(tiny_folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_folder, copy)
+    before = gallery.fingerprint(str(copy), 2)
+    assert before == gallery.fingerprint(str(tiny_folder), 2) != gallery.fingerprint(str(copy), 3)
+    file = next((copy / "unet").glob("*.safetensors"))
+    file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+    assert gallery.fingerprint(str(copy), 2) != before
+
+
+def test_tiles_show_the_poles_of_a_world() -> None:
+    world = torch.zeros(3, 64, 128)
+    world[0, :16], world[2, -16:] = 1, 1
+    tile = contact_sheets.tile(Picture("w", world, "world"), 100)
+    assert tile.size == (100, 40)
+    assert tile.getpixel((90, 9)) == (255, 0, 0), "the zenith above"
+    assert tile.getpixel((90, 30)) == (0, 0, 255), "the nadir below"
+    sheet = contact_sheets.sheet([("a", [[tile, tile]]), ("b", [[tile, tile]])], ["left", "right"])
+    assert sheet.width == contact_sheets.WIDTH
+    assert sheet.getpixel((640 + 90, 18 + 18 + 9)) == (255, 0, 0)
