@@ -48,7 +48,7 @@ class SeparateWindows:
 
     def __init__(self, count: int) -> None:
         self.rows = [[number] for number in range(count)]
-        self.elevations: list[float | None] = [None] * count
+        self.elevations = [0.0] * count
 
     def gather(self, state: torch.Tensor) -> torch.Tensor:
         """Return the windows: they are the state."""

@@ -40,9 +40,7 @@ def window_prompts(
     return [_prompt(spec, elevation, phrases) for elevation in elevations]
 
 
-def _prompt(
-    spec: EnvironmentSpec, elevation: float, phrases: tuple[tuple[float, float, str], ...]
-) -> str:
+def _prompt(spec: EnvironmentSpec, elevation: float, phrases: tuple[tuple[float, float, str], ...]) -> str:
     if elevation > POLE_ELEVATION and spec.prompt_zenith:
         return spec.prompt_zenith
     if elevation < -POLE_ELEVATION and spec.prompt_nadir:
