@@ -11,7 +11,13 @@ import bpy
 
 from . import preferences
 from .scene import compat, live
-from .sync_engine.interface.client import EngineClient, EngineFailed, EngineMissing, EngineState
+from .sync_engine.interface.client import (
+    LOG_NAME,
+    EngineClient,
+    EngineFailed,
+    EngineMissing,
+    EngineState,
+)
 from .sync_engine.interface.diagnosis import PYTHON_HINT, SETTING
 from .sync_engine.interface.history import Result, sweep_partials
 from .sync_engine.interface.jobs import Failure, Job, JobState
@@ -76,6 +82,20 @@ class EngineLink:
     def failure(self) -> Failure | None:
         """Return why the engine does not run, or None."""
         return self._client.failure if self._client else None
+
+    def log_file(self) -> Path:
+        """Return the engine's log; it may not exist yet."""
+        return self._client.log if self._client else preferences.library_folder() / LOG_NAME
+
+    def log_tail(self, count: int = 40) -> list[str]:
+        """Return the last lines of the log, of an earlier session if the engine has not run in this one."""
+        lines = self._client.log_tail(count) if self._client else []
+        if lines:
+            return lines
+        try:
+            return self.log_file().read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
+        except OSError:
+            return []
 
     def library(self) -> Library:
         """Return the results, as far as they are known; where nobody waits they are all known.

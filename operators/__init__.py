@@ -1,8 +1,8 @@
 """The operators ``bpy.ops.syncscape.*``, one family a file."""
 
-from . import apply, assets, engine, generate, results, turn
+from . import apply, assets, details, engine, generate, presets, results, turn
 
-_families = (generate, apply, engine, results, assets, turn)
+_families = (generate, apply, engine, results, assets, turn, presets, details)
 
 
 def register() -> None:

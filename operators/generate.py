@@ -172,7 +172,8 @@ def take_over(job: Job, scene_id: int, apply: bool, keep_seed: bool = True) -> N
         link.error = explain(NoCamera())
         return
     window = next((item for item in bpy.context.window_manager.windows if item.scene == scene), None)
-    with bpy.context.temp_override(window=window, scene=scene), contextlib.suppress(RuntimeError):
+    place = {"scene": scene} | ({"window": window} if window else {})  # window=None would undo the scene
+    with bpy.context.temp_override(**place), contextlib.suppress(RuntimeError):
         _apply(job)  # what the operator reports arrives here as RuntimeError; the panel shows it
 
 

@@ -101,10 +101,17 @@ class SYNCSCAPE_OT_delete_result(OnResult, bpy.types.Operator):
         questions = []
         if is_used(found):
             questions.append(tr("This file uses the picture and would show it pink when opened again."))
+        if not questions and not self.permanent:
+            try:
+                trash_result(found)
+                return self._gone()
+            except TrashError:
+                self.permanent = True
+            except ResultError as error:
+                tell(self, str(error))
+                return {"CANCELLED"}
         if self.permanent:
-            questions.append(tr("The picture is deleted for good."))
-        if not questions:
-            return self.execute(context)
+            questions.append(tr("It cannot go to the trash: it is deleted for good."))
         return context.window_manager.invoke_confirm(
             self,
             event,
@@ -129,6 +136,9 @@ class SYNCSCAPE_OT_delete_result(OnResult, bpy.types.Operator):
         except ResultError as error:
             tell(self, str(error))
             return {"CANCELLED"}
+        return self._gone()
+
+    def _gone(self) -> set[str]:
         link.library().forget()
         self.report({"INFO"}, "Deleted" if self.permanent else "Moved to the trash")
         return {"FINISHED"}

@@ -1,8 +1,8 @@
 """What the user sees: panels that draw the state and decide nothing."""
 
-from . import history, previews, view3d, world
+from . import history, presets, previews, view3d, world
 
-_families = (previews, view3d, history, world)
+_families = (previews, presets, view3d, history, world)
 
 
 def register() -> None:

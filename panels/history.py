@@ -22,7 +22,7 @@ PAGE = 48
 TILE_SCALE, POPUP_SCALE = 6.0, 5.0
 ALL = "all"
 KIND_FILTER_ITEMS = (
-    (ALL, "All", "Show Worlds and plates", "ASSET_MANAGER", 0),
+    (ALL, "All", "Show Worlds and plates", "RENDERLAYERS", 0),
     ("world", "Worlds", "Show Worlds only", "WORLD", 1),
     ("plate", "Plates", "Show plates only", "IMAGE_BACKGROUND", 2),
 )

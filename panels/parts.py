@@ -73,6 +73,10 @@ def draw_problem(layout: bpy.types.UILayout, context, failure: Failure) -> None:
         draw_text(box, context, failure.hint, "INFO")
     if failure.code == "engine_missing":
         draw_preferences_button(box)
+    if failure.code != "bad_spec":
+        row = box.row(align=True)
+        row.operator("syncscape.copy_details", icon="COPYDOWN")
+        row.operator("syncscape.open_log", icon="TEXT")
 
 
 def draw_preferences_button(layout: bpy.types.UILayout) -> None:
@@ -82,8 +86,10 @@ def draw_preferences_button(layout: bpy.types.UILayout) -> None:
 
 
 def draw_prompt(layout: bpy.types.UILayout, settings) -> None:
-    """Draw the prompt field."""
-    layout.prop(settings, "prompt", text="", placeholder="Describe a place…")
+    """Draw the prompt field with the menu of styles."""
+    row = layout.row(align=True)
+    row.prop(settings, "prompt", text="", placeholder="Describe a place…")
+    row.menu("SYNCSCAPE_MT_styles", text="", icon="BRUSH_DATA")
 
 
 def draw_generate(layout: bpy.types.UILayout, context) -> None:

@@ -8,6 +8,7 @@ from .. import preferences
 from ..engine_link import NO_PYTHON, link
 from ..scene.settings import CUSTOM
 from .parts import draw_generate, draw_problem, draw_prompt
+from .presets import SYNCSCAPE_PT_presets
 
 
 class _Tab:
@@ -20,6 +21,9 @@ class VIEW3D_PT_syncscape(_Tab, bpy.types.Panel):
     """Prompt, size, seed and the Generate button"""
 
     bl_label = "Syncscape"
+
+    def draw_header_preset(self, _context) -> None:
+        SYNCSCAPE_PT_presets.draw_panel_header(self.layout)
 
     def draw(self, context) -> None:
         layout, settings = self.layout, context.scene.syncscape

@@ -25,9 +25,9 @@ class WORLD_PT_syncscape(bpy.types.Panel):
             column.use_property_split = True
             column.prop(installed.strength, "default_value", text="Strength")
             column.prop(installed.rotation, "default_value", index=2, text="Rotation")
-            row = layout.row(align=True)
-            row.operator("syncscape.face_camera", icon="CAMERA_DATA")
-            row.operator("syncscape.sun_behind", icon="LIGHT_SUN")
+            column = layout.column(align=True)
+            column.operator("syncscape.face_camera", icon="CAMERA_DATA")
+            column.operator("syncscape.sun_behind", icon="LIGHT_SUN")
         draw_prompt(layout, settings)
         if settings.kind == "world":
             draw_generate(layout, context)

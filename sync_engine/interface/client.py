@@ -30,6 +30,9 @@ from .spec import EnvironmentSpec
 
 __all__ = ["EngineClient", "EngineFailed", "EngineMissing", "EngineState", "Failure", "Job", "JobState"]
 
+LOG_NAME = "engine.log"
+"""The engine's log, in the library."""
+
 
 class EngineState(Enum):
     """Where the engine is; CRASHED means that it ended without being asked to."""
@@ -73,7 +76,7 @@ class EngineClient:
         self.python = python
         self.library = Path(library).expanduser().absolute()
         self.engine_root = engine_root or Path(__file__).resolve().parents[2]
-        self.log = log or self.library / "engine.log"
+        self.log = log or self.library / LOG_NAME
         self.report: dict[str, Any] | None = None
         self.failure: Failure | None = None
         self._environment, self._command = environment, command

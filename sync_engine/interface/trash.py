@@ -35,9 +35,10 @@ def move_to_trash(path: Path) -> None:
     except TrashError:
         raise
     except (OSError, subprocess.SubprocessError) as error:
-        raise TrashError(f"{path} cannot be moved to the trash ({error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise TrashError(f"{path.name} cannot be moved to the trash ({reason})") from error
     if path.exists():
-        raise TrashError(f"{path} cannot be moved to the trash")
+        raise TrashError(f"{path.name} cannot be moved to the trash")
 
 
 def has_trash(path: Path) -> bool:
@@ -54,7 +55,7 @@ def _freedesktop(path: Path) -> None:
     """The Trash specification 1.0: a file in ``files`` and a note of its origin in ``info``."""
     trash = _trash_for(path)
     if trash is None:
-        raise TrashError(f"there is no trash on the disk of {path}")
+        raise TrashError(f"there is no trash on the disk of {path.name}")
     for folder in (trash, trash / "files", trash / "info"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     origin = path if trash == _home_trash() else path.relative_to(trash.parent)
@@ -109,7 +110,7 @@ def _macos(path: Path) -> None:
         ["osascript", "-e", script, str(path)], capture_output=True, text=True, timeout=FINDER_TIMEOUT_S
     )
     if done.returncode != 0:
-        raise TrashError(f"{path} cannot be moved to the trash ({done.stderr.strip()})")
+        raise TrashError(f"{path.name} cannot be moved to the trash ({done.stderr.strip()})")
 
 
 def _windows(path: Path) -> None:
@@ -133,4 +134,4 @@ def _windows(path: Path) -> None:
     operation = Operation(None, _FO_DELETE, f"{path}\0", None, flags, False, None, None)
     status = ctypes.windll.shell32.SHFileOperationW(ctypes.byref(operation))  # type: ignore[attr-defined]
     if status != 0 or operation.fAnyOperationsAborted:
-        raise TrashError(f"{path} cannot be moved to the trash (Windows says {status:#x})")
+        raise TrashError(f"{path.name} cannot be moved to the trash (Windows says {status:#x})")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import signal
 import time
 from pathlib import Path
 
-import pytest
+from sync_engine.interface.history import list_results
+from sync_engine.models import TABLE
 
-from .conftest import Blender
+from .conftest import ROOT, Blender
 
 ENABLE_LIMIT_MS = 150
 """The promise is 50 ms on a quiet machine; the tests also run on busy ones."""
@@ -58,6 +62,18 @@ def test_history(blender: Blender, fake_engine: Path) -> None:
 def test_apply_world(blender: Blender, fake_engine: Path) -> None:
     """Nodes, colour space, direction, undo."""
     blender.run("apply_world", fake_engine)
+
+
+def test_presets(blender: Blender, fake_engine: Path) -> None:
+    """Bundled presets set everything and fit their model; own ones are kept and removed; styles."""
+    told = blender.run("presets", fake_engine)
+    tokenizer = json.loads((ROOT / "sync_engine" / "draft" / "tokenizer" / "tokenizer.json").read_text())
+    known = set(tokenizer["model"]["vocab"])
+    for name, spec in told.items():
+        assert spec["model"] in TABLE, f"{name}: {spec['model']} is not in the table of models"
+        if spec["model"] == "draft":
+            words = set(re.findall(r"[a-z]+", f"{spec['prompt']} {spec['prompt_zenith']}".lower()))
+            assert words <= known, f"{name}: the draft model does not know {words - known}"
 
 
 def test_live_world(blender: Blender, fake_engine: Path) -> None:
@@ -126,14 +142,36 @@ def test_disable_leaves_nothing(blender: Blender, fake_engine: Path) -> None:
     blender.run("unregister", fake_engine)
 
 
-def test_exit_with_a_running_job(blender: Blender, fake_engine: Path) -> None:
-    """Blender ends cleanly and its engine with it."""
-    pid = blender.run("exit_busy", fake_engine)["pid"]
-    end = time.monotonic() + 5
+def test_lifecycle(blender: Blender, fake_engine: Path) -> None:
+    """Undo, scenes, files and drags while a job runs."""
+    blender.run("lifecycle", fake_engine)
+
+
+def test_copy_details(blender: Blender, fake_engine: Path) -> None:
+    """What a bug report needs, without personal paths."""
+    blender.run("copy_details", fake_engine)
+
+
+def gone(pid: int, seconds: float = 10.0) -> bool:
+    """Wait for the end of a process."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
-            return
+            return True
         time.sleep(0.05)
-    pytest.fail(f"the engine {pid} outlived Blender")
+    return False
+
+
+def test_exit_with_a_running_job(blender: Blender, fake_engine: Path) -> None:
+    """Blender ends cleanly and its engine with it."""
+    pid = blender.run("exit_busy", fake_engine)["pid"]
+    assert gone(pid), f"the engine {pid} outlived Blender"
+
+
+def test_killed_blender(blender: Blender, fake_engine: Path) -> None:
+    """Blender is killed while a job runs: the engine ends, and no half result is ever listed."""
+    told = blender.run("killed_blender", fake_engine, status=-signal.SIGKILL)
+    assert gone(told["pid"]), f"the engine {told['pid']} outlived Blender"
+    assert list_results(Path(told["library"])) == []

@@ -34,6 +34,9 @@ class Layout:
         assert 0 <= factor <= 1
         self.seen.append(text)
 
+    def menu(self, name: str, **_kwargs) -> None:
+        assert hasattr(bpy.types, name), name
+
     def template_icon_view(self, data, name: str, **_kwargs) -> None:
         assert data.bl_rna.properties[name].type == "ENUM"
         self.seen.append(getattr(data, name))

@@ -1,0 +1,22 @@
+import bpy
+
+settings = bpy.context.scene.syncscape
+
+settings.prompt = "rooftop terrace at night above a modern city, neon signs, wet concrete, photograph"
+settings.negative = "people, text, watermark, frame, blurry"
+settings.prompt_zenith = "dark night sky with faint city glow"
+settings.prompt_nadir = "wet concrete floor seen from above"
+settings.kind = "world"
+settings.world_size = "4096"
+settings.world_width = 4096
+settings.plate_size = "2048x512"
+settings.plate_width = 2048
+settings.plate_height = 512
+settings.projection = "sphere"
+settings.method = "sync"
+settings.model = "sdxl"
+settings.steps = 30
+settings.guidance = 6.0
+settings.custom_sync = False
+settings.sync_strength = 1.0
+settings.sync_steps = 0
