@@ -6,8 +6,9 @@ Importing this file needs no Blender: what does is imported when Blender calls `
 
 def register() -> None:
     """Add the extension's classes, properties and exit hook to Blender."""
-    from . import engine_link, operators, panels, preferences, scene
+    from . import engine_link, operators, panels, preferences, scene, translations
 
+    translations.register()
     preferences.register()
     scene.register()
     operators.register()
@@ -17,10 +18,11 @@ def register() -> None:
 
 def unregister() -> None:
     """Stop the engine and take everything out of Blender again."""
-    from . import engine_link, operators, panels, preferences, scene
+    from . import engine_link, operators, panels, preferences, scene, translations
 
     engine_link.unregister()
     panels.unregister()
     operators.unregister()
     scene.unregister()
     preferences.unregister()
+    translations.unregister()

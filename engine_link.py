@@ -24,6 +24,7 @@ from .sync_engine.interface.jobs import Failure, Job, JobState
 from .sync_engine.interface.library import Library
 from .sync_engine.interface.messages import FailureCode
 from .sync_engine.interface.spec import EnvironmentSpec, SpecError
+from .translations import sentence
 
 TICK_S = 0.1
 BUDGET_S = 0.003
@@ -241,7 +242,7 @@ link = EngineLink()
 def explain(error: Exception) -> Failure:
     """Return one of ``PROBLEMS`` as a message and its remedy."""
     if isinstance(error, SpecError):
-        message = f"{error.field} = {error.value}: {error.problem}."
+        message = f"{error.field} = {error.value}: {sentence(error.problem)}."
         return Failure(FailureCode.BAD_SPEC.value, message, error.remedy)
     if isinstance(error, EngineFailed):
         return error.failure

@@ -10,7 +10,7 @@ from bpy.props import BoolProperty
 from ..engine_link import link
 from ..scene import live, plate, world
 from ..sync_engine.interface.history import Result
-from ..translations import tr
+from ..translations import sentence, tr
 from .chosen import OnResult, tell
 
 NAME_LENGTH = 40
@@ -49,7 +49,7 @@ class SYNCSCAPE_OT_apply_plate(OnResult, bpy.types.Operator):
     @classmethod
     def poll(cls, context) -> bool:
         if context.scene.camera is None:
-            cls.poll_message_set(str(plate.NoCamera()))
+            cls.poll_message_set(sentence(str(plate.NoCamera())))
             return False
         return super().poll(context)
 
@@ -79,7 +79,7 @@ def _attempt(operator: bpy.types.Operator, work: Callable[[], object]) -> set[st
     try:
         work()
     except plate.NoCamera as error:
-        tell(operator, str(error))
+        tell(operator, sentence(str(error)))
     except RuntimeError as error:  # a file that Blender cannot load
         tell(operator, str(error).strip(), tr("Generate the picture again."))
     else:

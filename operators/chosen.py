@@ -10,7 +10,7 @@ from ..engine_link import link
 from ..sync_engine.interface.history import Result, ResultError, read_result
 from ..sync_engine.interface.jobs import Failure
 from ..sync_engine.interface.messages import FailureCode
-from ..translations import tr
+from ..translations import in_words, sentence, tr
 
 NOTHING_YET = {
     "": "There is no result yet: generate one",
@@ -50,7 +50,7 @@ class OnResult:
             found = read_result(folder)  # again, even the newest: it may be gone from the disk
         except ResultError as error:
             link.library().forget()
-            tell(self, str(error), tr("Choose another result, or generate it again."))
+            tell(self, result_words(error), tr("Choose another result, or generate it again."))
             return None
         if self.kind and found.kind != self.kind:
             tell(self, tr(OTHER_KIND[self.kind]).format(found.id), tr("Choose another result."))
@@ -58,7 +58,12 @@ class OnResult:
         return found
 
 
+def result_words(error: ResultError) -> str:
+    """Return what is wrong with a result, in the user's language."""
+    return f"{error.folder}: {sentence(error.problem)}."
+
+
 def tell(operator: bpy.types.Operator, message: str, hint: str = "") -> None:
     """Report what went wrong, and leave it in the panel until the next attempt."""
     link.error = Failure(FailureCode.OUTPUT.value, message, hint)
-    operator.report({"ERROR"}, str(link.error))
+    operator.report({"ERROR"}, in_words(link.error))

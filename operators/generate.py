@@ -13,6 +13,7 @@ from ..engine_link import NO_PYTHON, PROBLEMS, explain, link
 from ..scene.plate import NoCamera
 from ..sync_engine.interface.jobs import Job, JobState
 from ..sync_engine.interface.spec import SpecError
+from ..translations import in_words, tr
 
 LOOK_S = 0.1
 """How often the blocking form shows its progress."""
@@ -50,7 +51,7 @@ class SYNCSCAPE_OT_generate(bpy.types.Operator):
                 when_done = partial(take_over, scene_id=scene_id, apply=apply and number == 0)
                 link.generate(spec, when_done, scene)
         except PROBLEMS as error:
-            self.report({"ERROR"}, str(explain(error)))
+            self.report({"ERROR"}, in_words(explain(error)))
             return {"CANCELLED"}
         return {"FINISHED"}
 
@@ -60,18 +61,18 @@ class SYNCSCAPE_OT_generate(bpy.types.Operator):
         try:
             job = link.generate(settings.to_spec(preferences.device()))
         except PROBLEMS as error:
-            self.report({"ERROR"}, str(explain(error)))
+            self.report({"ERROR"}, in_words(explain(error)))
             return {"CANCELLED"}
         _wait(job, context.window_manager)
         link.settle()
         if job.state is JobState.FAILED:
-            self.report({"ERROR"}, str(job.error))
+            self.report({"ERROR"}, in_words(job.error))
         elif job.state is JobState.CANCELLED:
             self.report({"WARNING"}, "The job was cancelled.")
         if job.state is not JobState.DONE:
             return {"CANCELLED"}
         _keep_seed(settings, job)
-        self.report({"INFO"}, f"Made {job.result.image}")
+        self.report({"INFO"}, tr("Made {0}").format(job.result.image))
         if self.apply:
             return _apply(job)
         return {"FINISHED"}
@@ -135,13 +136,13 @@ def _why_not(context) -> str:
     try:
         context.scene.syncscape.to_spec(preferences.device()).validated()
     except SpecError as error:
-        return str(error)
+        return in_words(explain(error))
     return ""
 
 
 def no_engine() -> str:
     """Return why no engine could be started, as far as is known before trying, or an empty text."""
-    return "" if preferences.engine_settings().python else str(NO_PYTHON)
+    return "" if preferences.engine_settings().python else in_words(NO_PYTHON)
 
 
 def _wait(job: Job, manager: bpy.types.WindowManager) -> None:

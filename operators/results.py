@@ -13,8 +13,8 @@ from ..engine_link import PROBLEMS, explain, link
 from ..scene.world import RESULT_KEY
 from ..sync_engine.interface.history import Result, ResultError, delete_result, trash_result
 from ..sync_engine.interface.trash import TrashError, has_trash
-from ..translations import tr
-from .chosen import OnResult, tell
+from ..translations import in_words, sentence, tr
+from .chosen import OnResult, result_words, tell
 from .generate import no_engine, take_over
 
 
@@ -73,7 +73,7 @@ class SYNCSCAPE_OT_new_seed(OnResult, bpy.types.Operator):
         try:
             link.generate(spec, when_done, scene)
         except PROBLEMS as error:
-            self.report({"ERROR"}, str(explain(error)))
+            self.report({"ERROR"}, in_words(explain(error)))
             return {"CANCELLED"}
         return {"FINISHED"}
 
@@ -108,7 +108,7 @@ class SYNCSCAPE_OT_delete_result(OnResult, bpy.types.Operator):
             except TrashError:
                 self.permanent = True
             except ResultError as error:
-                tell(self, str(error))
+                tell(self, result_words(error))
                 return {"CANCELLED"}
         if self.permanent:
             questions.append(tr("It cannot go to the trash: it is deleted for good."))
@@ -131,10 +131,10 @@ class SYNCSCAPE_OT_delete_result(OnResult, bpy.types.Operator):
             else:
                 trash_result(found)
         except TrashError as error:
-            tell(self, f"{error}.", tr("Hold Shift to delete it for good."))
+            tell(self, sentence(str(error)) + ".", tr("Hold Shift to delete it for good."))
             return {"CANCELLED"}
         except ResultError as error:
-            tell(self, str(error))
+            tell(self, result_words(error))
             return {"CANCELLED"}
         return self._gone()
 

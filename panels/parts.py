@@ -7,7 +7,7 @@ import bpy
 
 from ..engine_link import link
 from ..sync_engine.interface.jobs import Failure, Job
-from ..translations import tr
+from ..translations import sentence, tr
 from . import previews
 
 STAGES = {
@@ -31,7 +31,7 @@ def draw_text(
     layout: bpy.types.UILayout, context, text: str, icon: str = "NONE", translate: bool = True
 ) -> None:
     """Draw a text over as many lines as the region's width asks for; a user's own text as it is."""
-    text = tr(text) if translate else text
+    text = sentence(text) if translate else text
     scale = context.preferences.system.ui_scale or 1.0  # 0 without a window
     margin = MARGIN_PX if icon == "NONE" else MARGIN_PX + ICON_PX
     width = (context.region.width if context.region else 300) - margin * scale

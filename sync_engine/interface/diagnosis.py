@@ -40,15 +40,15 @@ def find_python(given: Path | str) -> Path:
     python = Path(on_path or text).expanduser().absolute()  # not resolved: in a venv it is a link
     problem = None
     if not python.exists():
-        problem = "does not exist"
+        problem = f"The engine's Python {python} does not exist."
     elif python.is_dir():
-        problem = "is a folder, not a Python program"
+        problem = f"The engine's Python {python} is a folder, not a Python program."
     elif not os.access(python, os.X_OK):
-        problem = "cannot be run (it is not a program, or its run permission is missing)"
+        problem = f"The engine's Python {python} cannot be run (no program, or no permission to)."
     elif python.name.lower().startswith("blender"):
-        problem = "is Blender itself, not a Python program"
+        problem = f"The engine's Python {python} is Blender itself, not a Python program."
     if problem is not None:
-        raise EngineMissing(missing(f"The engine's Python {python} {problem}."))
+        raise EngineMissing(missing(problem))
     return python
 
 

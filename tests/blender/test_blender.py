@@ -142,6 +142,16 @@ def test_disable_leaves_nothing(blender: Blender, fake_engine: Path) -> None:
     blender.run("unregister", fake_engine)
 
 
+def test_tooltips(blender: Blender, fake_engine: Path) -> None:
+    """Every operator, panel, menu, property and choice says what it is for."""
+    blender.run("tooltips", fake_engine)
+
+
+def test_languages(blender: Blender, fake_engine: Path) -> None:
+    """Texts with values and errors of the other process, in German and Chinese."""
+    blender.run("languages", fake_engine)
+
+
 def test_lifecycle(blender: Blender, fake_engine: Path) -> None:
     """Undo, scenes, files and drags while a job runs."""
     blender.run("lifecycle", fake_engine)

@@ -1,0 +1,58 @@
+"""German and Chinese: texts with values, errors of the other process, and what has no translation.
+
+The bpy module comes without Blender's own languages, so the tables stand in for Blender's look-up here;
+labels and tooltips are looked at in a window (tests/ui).
+"""
+
+import bpy
+import harness
+
+harness.install()
+words = harness.module("translations")
+parts = harness.module("panels.parts")
+jobs = harness.module("sync_engine.interface.jobs")
+spec = harness.module("sync_engine.interface.spec")
+link_module = harness.module("engine_link")
+bpy.context.preferences.view.use_translate_interface = True
+
+
+def seen(table: dict[str, str]) -> dict[str, str]:
+    """Return what the user sees of a few texts of each kind."""
+    words.tr = parts.tr = lambda text: table.get(text, text)
+    try:
+        spec.EnvironmentSpec("x", width=1000).validated()
+    except spec.SpecError as error:
+        size = words.in_words(link_module.explain(error))
+    job = jobs.Job(None, "id", spec.EnvironmentSpec("x"))
+    job.stage, job.step, job.steps, job.eta_s = "denoise", 3, 16, 90.0
+    died = "The engine ended unexpectedly, killed by signal 9 (SIGKILL). Its last words: a.b failed."
+    hint = "Generate again: a new engine starts by itself. And more."
+    return {
+        "job": parts.job_text(job),
+        "died": words.in_words(jobs.Failure("engine_died", died, hint)),
+        "missing": words.sentence("The engine's Python /opt/a b/python does not exist."),
+        "size": size,
+        "own": words.sentence("Nobody translates this. Nor that."),
+    }
+
+
+english = seen({})
+assert english["job"] == "Painting 3/16, 1:30 min left"
+assert english["missing"] == "The engine's Python /opt/a b/python does not exist."
+german = seen(harness.module("translations.de").TABLE)
+for name, text in {
+    "job": "Malen 3/16, noch 1:30 min",
+    "died": "Noch einmal erzeugen: Eine neue Engine startet von selbst. And more.",
+    "missing": "Das Python der Engine /opt/a b/python gibt es nicht.",
+    "size": "width = 1000: kein Vielfaches von 128. Am nächsten liegt 1024.",
+    "own": "Nobody translates this. Nor that.",
+}.items():
+    assert text in german[name], f"{name}: {german[name]}"
+chinese = seen(harness.module("translations.zh_hans").TABLE)
+for name, text in {
+    "job": "绘制 3/16, 剩余 1:30 min",
+    "missing": "引擎的 Python /opt/a b/python 不存在。",
+    "size": "width = 1000: 不是 128 的倍数",
+}.items():
+    assert text in chinese[name], f"{name}: {chinese[name]}"
+harness.leave()

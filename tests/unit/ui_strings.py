@@ -1,0 +1,161 @@
+"""Finds every text that Blender's user can see, by reading the source: what the translations must hold.
+
+``python tests/unit/ui_strings.py`` prints the texts that a table lacks, ready to be filled in.
+
+A text with values in it (an f-string, or a text for ``format``) is a template: its values are ``{0}``,
+``{1}``, …, in their order.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BLENDER_SIDE = (
+    "panels",
+    "operators",
+    "scene",
+    "preferences.py",
+    "engine_link.py",
+    "translations/__init__.py",
+)
+ENGINE_SIDE = ("sync_engine/interface",)
+"""The engine's own errors, outside the door, are sentences of another program and stay English."""
+TEXT_TABLES = {"STAGES", "NOTHING_YET", "OTHER_KIND"}
+"""Dictionaries whose values are shown."""
+ARGUMENTS: dict[str, tuple[int | str, ...]] = {
+    "label": ("text",),
+    "prop": ("text", "placeholder"),
+    "prop_enum": ("text",),
+    "operator": ("text",),
+    "menu": ("text",),
+    "invoke_confirm": ("title", "message", "confirm_text"),
+    "draw_text": (2,),
+    "tr": (0,),
+    "sentence": (0,),
+    "report": (1,),
+    "poll_message_set": (0,),
+    "tell": (1, 2),
+    "Failure": (1, 2),
+    "failure": (1, 2),
+    "missing": (0,),
+    "__init__": (0,),  # an error's own words
+    "RuntimeError": (0,),
+    "SpecError": (2, 3),
+    "ResultError": (1,),
+    "TrashError": (0,),
+}
+"""Which arguments of which calls are shown to the user."""
+SENTENCES = {"message", "hint", "problem", "reason", "SETTING"}
+"""Names that only hold what is shown later."""
+LINES = {"engine_lines"}
+"""Functions whose returned texts are drawn."""
+
+
+def shown_texts(root: Path = ROOT) -> dict[str, str]:
+    """Return every text that is shown, with the file that it is in."""
+    found: dict[str, str] = {}
+    for place in (*BLENDER_SIDE, *ENGINE_SIDE):
+        path = root / place
+        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+            for text in _texts(ast.parse(file.read_text(encoding="utf-8"))):
+                if any(character.isalpha() for character in text.replace("{", "").replace("}", "")):
+                    found.setdefault(text, str(file.relative_to(root)))
+    return found
+
+
+def _texts(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield from _of_class(node)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            yield from _of_assignment(node)
+        elif isinstance(node, ast.FunctionDef) and node.name in LINES:
+            for part in ast.walk(node):
+                if isinstance(part, ast.Tuple) and len(part.elts) == 2:
+                    yield from _values(part.elts[0])
+        elif isinstance(node, ast.Call):
+            yield from _of_call(node)
+
+
+def _of_class(node: ast.ClassDef) -> Iterator[str]:
+    if any(part in node.name for part in ("_OT_", "_PT_", "_MT_")):
+        docstring = ast.get_docstring(node, clean=False)
+        if docstring:
+            yield docstring
+    for item in node.body:
+        if isinstance(item, ast.Assign) and getattr(item.targets[0], "id", "") in (
+            "bl_label",
+            "bl_description",
+        ):
+            yield from _values(item.value)
+
+
+def _of_assignment(node: ast.Assign | ast.AnnAssign) -> Iterator[str]:
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    name = getattr(target, "id", "")
+    if name.endswith("_ITEMS") and isinstance(node.value, ast.Tuple | ast.List):
+        for item in node.value.elts:
+            if isinstance(item, ast.Tuple):
+                for text in item.elts[1:3]:
+                    yield from _values(text)
+    elif name in TEXT_TABLES and isinstance(node.value, ast.Dict):
+        for value in node.value.values:
+            yield from _values(value)
+    elif name.endswith("_HINT") or name in SENTENCES:
+        yield from _values(node.value)
+
+
+def _of_call(node: ast.Call) -> Iterator[str]:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    keywords = {item.arg: item.value for item in node.keywords}
+    if name.endswith("Property") and name != "property":
+        for wanted in ("name", "description"):
+            if wanted in keywords:
+                yield from _values(keywords[wanted])
+    for wanted in ARGUMENTS.get(name, ()):
+        if isinstance(wanted, str):
+            value = keywords.get(wanted)
+        else:
+            value = node.args[wanted] if wanted < len(node.args) else None
+        if value is not None:
+            yield from _values(value)
+
+
+def _values(node: ast.expr) -> Iterator[str]:
+    """Yield the texts that an expression can be; what is computed elsewhere yields nothing."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value.strip()
+    elif isinstance(node, ast.JoinedStr):
+        text, count = "", 0
+        for part in node.values:
+            if isinstance(part, ast.Constant):
+                text += str(part.value)
+            else:
+                text += f"{{{count}}}"
+                count += 1
+        yield text.strip()
+    elif isinstance(node, ast.IfExp):
+        yield from _values(node.body)
+        yield from _values(node.orelse)
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        yield from _values(node.left)
+        yield from _values(node.right)
+
+
+def _main() -> None:
+    sys.path.insert(0, str(ROOT))
+    from translations import de, zh_hans
+
+    for table in (de.TABLE, zh_hans.TABLE):
+        for text, file in shown_texts().items():
+            if text not in table:
+                sys.stdout.write(f"    {text!r}: ,  # {file}\n")
+        sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    _main()
