@@ -1,4 +1,4 @@
-"""The engine's command line: generate, serve, evaluate, doctor."""
+"""The engine's command line: generate, serve, models, evaluate, doctor."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from sync_engine.downloads import commands as models_command
 from sync_engine.errors import JobCancelled, describe
 from sync_engine.evaluation import command as evaluation
 from sync_engine.interface.messages import (
@@ -23,7 +24,6 @@ from sync_engine.interface.messages import (
     Event,
     Failed,
     FailureCode,
-    Progress,
     encode,
 )
 from sync_engine.interface.spec import (
@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("--json", action="store_true", help="print the protocol's events")
     serve = commands.add_parser("serve", help="speak the protocol on stdin and stdout")
     serve.add_argument("--idle-release", type=float, default=600.0, metavar="SECONDS")
+    models_command.add_parser(commands)
     evaluation.add_parser(commands)
     doctor = commands.add_parser("doctor", help="say what is here and what would be used")
     doctor.add_argument("--json", action="store_true")
@@ -101,17 +102,7 @@ def generate(options: argparse.Namespace) -> int:
     from sync_engine.terminal import TerminalProgress
 
     with TerminalProgress() as bar:
-
-        def emit_words(event: Event) -> None:
-            if isinstance(event, Progress):
-                bar.show(event)
-            elif isinstance(event, Failed):
-                sys.stderr.write(f"{event.message} {event.hint}\n".replace("  ", " "))
-            elif isinstance(event, Done):
-                lines = [*event.files.values(), f"{event.timings['total']:.1f} s"]
-                sys.stdout.write("\n".join(lines) + "\n")
-
-        return _generate(options, emit_words)
+        return _generate(options, bar.tell)
 
 
 def _generate(options: argparse.Namespace, emit: Any) -> int:
@@ -174,6 +165,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if options.command == "generate":
         return generate(options)
+    if options.command == "models":
+        return models_command.run(options)
     if options.command == "doctor":
         return doctor(options.json)
     if options.command == "evaluate":

@@ -65,9 +65,9 @@ def _is_here(model: Any) -> bool:
 
     if Path(model.source).is_absolute():
         return (Path(model.source) / "model_index.json").is_file()
-    from huggingface_hub import try_to_load_from_cache
+    from sync_engine.downloads.store import installed
 
-    return isinstance(try_to_load_from_cache(model.source, "model_index.json"), str)
+    return installed(model) is not None
 
 
 def in_words(report: dict[str, Any]) -> str:

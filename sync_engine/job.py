@@ -127,6 +127,8 @@ class _Job:
         steps = self.spec.steps or model.steps
         guidance = model.guidance if self.spec.guidance is None else self.spec.guidance
         chosen = settings(self.spec, steps)
+        if model.on_hub:
+            self._fetch(model)
         backbone = self._stage("load", lambda: self.engine.backbone(self.spec))
         unknown = backbone.unknown_words(self.spec.prompt)
         if unknown:
@@ -154,6 +156,13 @@ class _Job:
         self.timings["total"] = round(time.perf_counter() - started, 3)
         self._write_record(full, backbone, job_id)
         return self.timings
+
+    def _fetch(self, model: models.Model) -> None:
+        """Fetch a model of the hub that is not on this computer yet; it is allowed only for pinned ones."""
+        from sync_engine.downloads import fetch, store
+
+        if store.installed(model) is None:
+            self._stage("download", lambda: fetch.for_job(model, self.reporter, self._check_cancel))
 
     def _stage(self, name: str, work: Callable[[], Any]) -> Any:
         self._check_cancel()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import Any
 
-from sync_engine.interface.messages import Progress
+from sync_engine.interface.messages import Done, Event, Failed, Progress
 
 
 class TerminalProgress:
     """Shows Progress events as a bar on stderr; silent where stderr is no terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, stage: str = "load") -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as Bar
@@ -19,7 +20,7 @@ class TerminalProgress:
         columns = (TextColumn("{task.description:8}"), BarColumn(), MofNCompleteColumn())
         self._console = Console(stderr=True)
         self._bar = Bar(*columns, TextColumn("{task.fields[eta]}"), console=self._console, transient=True)
-        self._task: Any = self._bar.add_task("load", total=None, eta="")
+        self._task: Any = self._bar.add_task(stage, total=None, eta="")
 
     def __enter__(self) -> TerminalProgress:
         self._bar.start()
@@ -29,6 +30,16 @@ class TerminalProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+    def tell(self, event: Event) -> None:
+        """Show progress as a bar, a failure as words, and what is done as paths and seconds."""
+        if isinstance(event, Progress):
+            self.show(event)
+        elif isinstance(event, Failed):
+            sys.stderr.write(f"{event.message} {event.hint}".strip() + "\n")
+        elif isinstance(event, Done):
+            lines = [*event.files.values(), f"{event.timings['total']:.1f} s"]
+            sys.stdout.write("\n".join(lines) + "\n")
 
     def show(self, event: Progress) -> None:
         """Show one event."""

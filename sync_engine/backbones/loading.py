@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from sync_engine.downloads.headers import check_weights_file
+from sync_engine.downloads.store import installed
 from sync_engine.errors import ModelNotAvailable
 from sync_engine.models import Model
 
 PARTS = ("vae", "text_encoder", "tokenizer", "unet", "scheduler")
-_ALLOW = ["model_index.json", *(f"{part}/*.json" for part in PARTS), "*/*.txt", "*/*.safetensors"]
 
 
 def folder_of(model: Model) -> Path:
-    """Return the local folder of a model, fetching a hub id when the environment allows it."""
+    """Return the local folder of a model; a hub id must have been fetched before (``downloads``)."""
     if Path(model.source).is_dir():
         return Path(model.source)
     if Path(model.source).is_absolute():
         raise ModelNotAvailable(
             f"The bundled model's folder {model.source} is missing.", "Install the extension again."
         )
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-    try:
-        return Path(snapshot_download(model.source, allow_patterns=_ALLOW, local_files_only=offline))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError, ValueError) as error:
-        how = "Online access is off: allow it in Blender's preferences" if offline else "Check the connection"
+    folder = installed(model)
+    if folder is None:
         raise ModelNotAvailable(
-            f"model = {model.source!r} is not on this computer and could not be fetched ({error}).",
-            f"{how}, name a local folder, or use the bundled model 'draft'.",
-        ) from error
+            f"model = {model.name!r} is not on this computer.",
+            f"Fetch it: python -m sync_engine models download {model.name}",
+        )
+    return folder
 
 
 def class_names(folder: Path) -> dict[str, str]:

@@ -18,6 +18,10 @@ LENGTH_BYTES = 8
 AGAIN = "Delete the file and fetch the model again from a source that you trust."
 
 
+class RefusedWeights(ModelNotAvailable):
+    """A weights file is not what it has to be."""
+
+
 def check_start(start: bytes, file_bytes: int, name: str) -> None:
     """Check what the first bytes of a file show, before the rest is there.
 
@@ -27,7 +31,7 @@ def check_start(start: bytes, file_bytes: int, name: str) -> None:
         name: what to call the file in an error.
 
     Raises:
-        ModelNotAvailable: it is no safetensors file, or larger than the caps.
+        RefusedWeights: it is no safetensors file, or larger than the caps.
     """
     if file_bytes > MAX_FILE_BYTES:
         raise _refused(name, f"it has {file_bytes / 1e9:.1f} GB, more than {MAX_FILE_BYTES / 1e9:.0f}")
@@ -50,7 +54,7 @@ def check_weights_file(file: Path) -> list[str]:
     Reads the header only; the tensors stay on the disk.
 
     Raises:
-        ModelNotAvailable: it is no safetensors file, damaged, cut off, empty, or larger than the caps.
+        RefusedWeights: it is no safetensors file, damaged, cut off, empty, or larger than the caps.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -90,5 +94,5 @@ def _kind(start: bytes) -> str:
     return "something else"
 
 
-def _refused(name: str, problem: str) -> ModelNotAvailable:
-    return ModelNotAvailable(f"The weights file {name} is no good safetensors file: {problem}.", AGAIN)
+def _refused(name: str, problem: str) -> RefusedWeights:
+    return RefusedWeights(f"The weights file {name} is no good safetensors file: {problem}.", AGAIN)

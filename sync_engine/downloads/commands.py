@@ -1,0 +1,241 @@
+"""``python -m sync_engine models``: list, download, remove and verify models."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sync_engine import models
+from sync_engine.downloads import store
+from sync_engine.downloads.fetch import for_job
+from sync_engine.errors import JobCancelled, ModelNotAvailable, describe
+from sync_engine.interface.messages import (
+    EXIT_CANCELLED,
+    EXIT_STATUS,
+    Cancelled,
+    Done,
+    Event,
+    Failed,
+    FailureCode,
+    encode,
+)
+from sync_engine.progress import Reporter
+
+Emit = Callable[[Event], object]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command ``models`` to the engine's command line."""
+    parser = commands.add_parser("models", help="list, download, remove and verify models")
+    actions = parser.add_subparsers(dest="action", required=True)
+    name_help = "a name of the table, a hub id OWNER/NAME, or OWNER/NAME@REVISION"
+    one = actions.add_parser("list", help="say which models there are and which are on this computer")
+    one.add_argument("--json", action="store_true")
+    one = actions.add_parser("download", help="fetch a model; an interrupted download goes on")
+    one.add_argument("model", help=name_help)
+    one.add_argument("--endpoint", metavar="URL", help="a mirror of the hub (default: HF_ENDPOINT)")
+    one.add_argument(
+        "--allow-unpinned", action="store_true", help="fetch the newest revision of a model without a pin"
+    )
+    one.add_argument("--json", action="store_true", help="print the protocol's events")
+    one = actions.add_parser("remove", help="delete a fetched model and what is left of its downloads")
+    one.add_argument("model", help=name_help)
+    one = actions.add_parser("verify", help="read fetched models again and check every byte")
+    one.add_argument("model", nargs="*", help="default: all that are on this computer")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run one of the actions and return the exit status."""
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    if options.action == "download":
+        return _download(options)
+    try:
+        return {"list": _list, "remove": _remove, "verify": _verify}[options.action](options)
+    except ModelNotAvailable as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_STATUS[error.code]
+
+
+# --- list ---------------------------------------------------------------------------------------
+
+
+def overview() -> list[dict[str, Any]]:
+    """Return all models of the table, and others that were fetched, as plain JSON values."""
+    rows = list(models.TABLE.values())
+    known = {row.source for row in rows}
+    for folder in sorted(store.root().glob("*--*")):
+        source = folder.name.replace("--", "/", 1)
+        if source not in known and models.is_hub_id(source):
+            rows.append(models.find(source))
+    return [_describe(row) for row in rows]
+
+
+def _describe(model: models.Model) -> dict[str, Any]:
+    folder = store.installed(model) if model.on_hub else Path(model.source)
+    here = folder is not None and (folder / "model_index.json").is_file()
+    partial = _partial_bytes(model)
+    state = "here" if here else "partly" if partial else "absent"
+    return {
+        "name": model.name,
+        "title": model.title,
+        "source": model.source if model.on_hub else "",
+        "revision": model.revision,
+        "pinned": bool(model.revision) or not model.on_hub,
+        "licence": model.licence,
+        "download_gb": model.download_gb,
+        "memory_gb": model.memory_gb,
+        "state": state,
+        "fetched_gb": round(partial / 1e9, 3),
+        "folder": str(folder) if here else "",
+        "disk_gb": round(store.size_of(folder) / 1e9, 3) if here and folder else 0.0,
+    }
+
+
+def _partial_bytes(model: models.Model) -> int:
+    if not model.on_hub:
+        return 0
+    return sum(store.size_of(folder) for folder in store.model_folder(model.source).glob(".*.partial"))
+
+
+def _list(options: argparse.Namespace) -> int:
+    rows = overview()
+    if options.json:
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return 0
+    for row in rows:
+        states = {
+            "here": f"here, {row['disk_gb']:.1f} GB",
+            "partly": f"partly, {row['fetched_gb']:.1f} of {row['download_gb']:.1f} GB",
+            "absent": f"not here, {row['download_gb']:.1f} GB to fetch",
+        }
+        state = "bundled" if not row["source"] else states[row["state"]]
+        pin = (
+            ""
+            if not row["source"]
+            else f", revision {row['revision'][:12]}"
+            if row["pinned"]
+            else ", unpinned"
+        )
+        sys.stdout.write(f"{row['name']:24} {state}; {row['licence']}{pin}\n")
+    sys.stdout.write(f"Fetched models lie in {store.root()}\n")
+    return 0
+
+
+# --- download -----------------------------------------------------------------------------------
+
+
+def _download(options: argparse.Namespace) -> int:
+    if options.json:
+        from sync_engine.service import take_stdout
+
+        stream = take_stdout()
+        return _download_with(options, lambda event: stream.write(encode(event)))
+    from sync_engine.terminal import TerminalProgress
+
+    with TerminalProgress("download") as bar:
+        return _download_with(options, bar.tell)
+
+
+def _download_with(options: argparse.Namespace, emit: Emit) -> int:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return run_download(
+        options.model, options.model, emit, stop.is_set, options.endpoint, options.allow_unpinned
+    )
+
+
+def run_download(
+    job: str,
+    name: str,
+    emit: Emit,
+    cancelled: Callable[[], bool],
+    endpoint: str | None = None,
+    allow_unpinned: bool = False,
+) -> int:
+    """Fetch a model, tell about it in events of the protocol, and return the exit status."""
+    reporter = Reporter(job, emit)
+
+    def check() -> None:
+        if cancelled():
+            raise JobCancelled
+
+    try:
+        reporter.stage("download")
+        folder = for_job(models.find(name), reporter, check, endpoint, allow_unpinned)
+    except JobCancelled:
+        emit(Cancelled(job))
+        return EXIT_CANCELLED
+    except Exception as error:  # the boundary of the command: words, not a traceback
+        failure = describe(error)
+        if failure.code is FailureCode.INTERNAL:
+            logging.getLogger(__name__).exception("download failed")
+        emit(Failed(job, failure.code, failure.message, failure.hint))
+        return EXIT_STATUS.get(failure.code, 1)
+    emit(Done(job, {"folder": str(folder)}, {"total": reporter.seconds}))
+    return 0
+
+
+# --- remove and verify --------------------------------------------------------------------------
+
+
+def _remove(options: argparse.Namespace) -> int:
+    model = models.find(options.model)
+    if not model.on_hub:
+        raise ModelNotAvailable(
+            f"model = {options.model!r} was not fetched: it is the folder {model.source}.",
+            "Nothing was removed.",
+        )
+    freed = store.remove(model.source)
+    elsewhere = store.installed(model)
+    if not freed and elsewhere is None:
+        raise ModelNotAvailable(f"model = {options.model!r} is not on this computer.", "Nothing was removed.")
+    if freed:
+        sys.stdout.write(f"{freed / 1e9:.1f} GB are free now.\n")
+    if elsewhere is not None:
+        sys.stdout.write(
+            f"Another copy lies in the hub's own cache, which other programs share: {elsewhere}\n"
+            "Remove it with 'hf cache rm' if nothing else needs it.\n"
+        )
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    names = options.model or [row["name"] for row in overview() if row["state"] == "here"]
+    bad = False
+    for name in names:
+        for path, problem in verified(models.find(name)):
+            bad = bad or bool(problem)
+            sys.stdout.write(f"{name}: {path}: {problem or 'good'}\n")
+    if bad:
+        sys.stdout.write("Remove what is damaged and download it again.\n")
+    return EXIT_STATUS[FailureCode.MODEL_NOT_AVAILABLE] if bad else 0
+
+
+def verified(model: models.Model) -> list[tuple[str, str]]:
+    """Return (path, what is wrong with it or an empty text) for every file that can be checked."""
+    folder = store.installed(model) if model.on_hub else Path(model.source)
+    if folder is None:
+        raise ModelNotAvailable(
+            f"model = {model.name!r} is not on this computer.",
+            f"Fetch it: python -m sync_engine models download {model.name}",
+        )
+    if (folder / store.MANIFEST).is_file():
+        return [(file.path, problem) for file, problem in store.verify(folder)]
+    from sync_engine.downloads.headers import check_weights_file
+
+    found = [(name, "missing") for name in store.missing_parts(folder)]
+    for file in sorted(folder.glob("*/*.safetensors")):
+        try:
+            check_weights_file(file)
+            found.append((str(file.relative_to(folder)), ""))
+        except ModelNotAvailable as error:
+            found.append((str(file.relative_to(folder)), error.message))
+    return found

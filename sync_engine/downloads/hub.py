@@ -1,0 +1,217 @@
+"""Speaks with the hub: lists a repository, streams its files, tries again when the network fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from sync_engine.downloads import store
+from sync_engine.downloads.headers import check_start
+from sync_engine.downloads.listing import wanted
+from sync_engine.downloads.problems import Interrupted, NotTheHub, explain, network_errors
+from sync_engine.downloads.store import File
+from sync_engine.errors import ModelNotAvailable
+
+DEFAULT_ENDPOINT = "https://huggingface.co"
+CHUNK_BYTES = 2**18
+TIMEOUT_S = 20.0
+MAX_INDEX_BYTES = 2**20
+WAITS_S = (1.0, 2.0, 4.0, 8.0)
+"""Pauses after failures in a row that brought no new byte; then it gives up."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A repository at one revision (empty: its newest), and how to reach it.
+
+    ``model`` is what the user called it.
+    """
+
+    model: str
+    repository: str
+    revision: str
+    endpoint: str
+
+    @property
+    def token(self) -> bool | None:
+        """None for the user's own token: it goes to the hub itself and never to a mirror."""
+        return None if self.endpoint == DEFAULT_ENDPOINT else False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The request headers."""
+        from huggingface_hub.utils import build_hf_headers
+
+        return {**build_hf_headers(token=self.token), "Accept-Encoding": "identity"}
+
+    def url(self, path: str) -> str:
+        """Return the address of a file."""
+        from huggingface_hub import hf_hub_url
+
+        return hf_hub_url(self.repository, path, revision=self.revision, endpoint=self.endpoint)
+
+
+def offline() -> bool:
+    """Whether the environment forbids to use the network, as Blender's *Allow Online Access* does."""
+    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    return any(os.environ.get(name, "").upper() in ("1", "TRUE", "YES", "ON") for name in names)
+
+
+def endpoint_in_use(given: str | None = None) -> str:
+    """Return the hub's address: what is given, else ``HF_ENDPOINT``, else the public hub."""
+    address = (given or os.environ.get("HF_ENDPOINT", "").strip() or DEFAULT_ENDPOINT).rstrip("/")
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ModelNotAvailable(
+            f"endpoint = {address!r} is no web address.",
+            f"Use one such as {DEFAULT_ENDPOINT}, or leave it (and HF_ENDPOINT) empty.",
+        )
+    return address
+
+
+def ask(source: Source, check: Callable[[], None]) -> tuple[Source, list[File]]:
+    """Return the source with its commit, and the files to fetch; raise ModelNotAvailable."""
+    revision, files = with_patience(lambda: _list(source), source, check)
+    if source.revision and revision != source.revision:
+        raise ModelNotAvailable(
+            f"{source.endpoint} answered with revision {revision or 'none'} of {source.repository} "
+            f"instead of {source.revision}.",
+            "Use another endpoint.",
+        )
+    source = replace(source, revision=revision)
+    index = next((file for file in files if file.path == "model_index.json"), None)
+    if index is None or index.size > MAX_INDEX_BYTES:
+        raise ModelNotAvailable(
+            f"{source.repository} is not a model in diffusers' format: it has no model_index.json.",
+            "Use a repository of a whole pipeline, or name a local folder or file.",
+        )
+    content = with_patience(lambda: _read(source, index), source, check)
+    try:
+        parts = store.parts_of(json.loads(content))
+    except ValueError as error:
+        raise ModelNotAvailable(
+            f"{source.repository}: its model_index.json cannot be used ({error}).", "Use another model."
+        ) from error
+    return source, wanted(files, parts, source.repository)
+
+
+def _list(source: Source) -> tuple[str, list[File]]:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    api = HfApi(endpoint=source.endpoint, token=source.token)
+    try:
+        info = api.model_info(
+            source.repository, revision=source.revision or None, files_metadata=True, timeout=TIMEOUT_S
+        )
+        return info.sha or "", [_file(entry) for entry in info.siblings or []]
+    except network_errors():
+        raise
+    except HFValidationError as error:
+        raise ModelNotAvailable(
+            f"model = {source.model!r} is no hub id.", "A hub id has the form OWNER/NAME."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotTheHub(repr(error)) from error
+
+
+def _file(entry: Any) -> File:
+    size = entry.lfs.size if entry.lfs else entry.size
+    if not isinstance(size, int) or size < 0:
+        raise ValueError(f"the size of {entry.rfilename} is not told")
+    if entry.lfs:
+        return File(entry.rfilename, size, sha256=entry.lfs.sha256)
+    return File(entry.rfilename, size, blob=entry.blob_id)
+
+
+def _read(source: Source, file: File) -> bytes:
+    from huggingface_hub.utils import get_session, hf_raise_for_status
+
+    response = get_session().get(source.url(file.path), headers=source.headers, timeout=TIMEOUT_S)
+    hf_raise_for_status(response)
+    if len(response.content) != file.size:
+        raise Interrupted(f"{file.path} came with {len(response.content)} of {file.size} bytes")
+    return response.content
+
+
+def stream(source: Source, file: File, part: Path, on_bytes: Callable[[int], None]) -> None:
+    """Append what is missing of a file to its part.
+
+    Raises one of ``network_errors`` when it breaks off, ModelNotAvailable when the first bytes show that it
+    is no weights file.
+
+    Args:
+        on_bytes: called with the bytes that are there; may raise to stop.
+    """
+    from huggingface_hub.utils import hf_raise_for_status, http_stream_backoff
+
+    with part.open("ab") as output:
+        if output.tell() > file.size:
+            output.truncate(0)
+        done = output.seek(0, os.SEEK_END)
+        if done == file.size:
+            return
+        headers = source.headers | ({"Range": f"bytes={done}-"} if done else {})
+        with http_stream_backoff(
+            "GET",
+            source.url(file.path),
+            headers=headers,
+            timeout=TIMEOUT_S,
+            max_retries=0,
+            retry_on_exceptions=(),
+            retry_on_status_codes=(),
+        ) as response:
+            hf_raise_for_status(response)
+            if done and not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
+                output.truncate(0)  # the server sends the whole file again
+                done = 0
+            for chunk in response.iter_bytes(CHUNK_BYTES):
+                if done == 0 and file.is_weights:
+                    check_start(chunk, file.size, file.path)
+                if done + len(chunk) > file.size:
+                    output.truncate(0)
+                    raise Interrupted(f"{file.path} came with more than its {file.size} bytes")
+                output.write(chunk)
+                done += len(chunk)
+                on_bytes(done)
+    if done < file.size:
+        raise Interrupted(f"{file.path} broke off after {done} of {file.size} bytes")
+
+
+def with_patience(
+    function: Callable[[], Any],
+    source: Source,
+    check: Callable[[], None],
+    so_far: Callable[[], int] = lambda: 0,
+) -> Any:
+    """Return what a function returns; call it again after failures that may pass.
+
+    Gives up after as many failures in a row as there are waits. ``so_far`` tells the bytes fetched: a
+    failure that comes after new ones starts a new row.
+    """
+    failures, before = 0, so_far()
+    while True:
+        check()
+        try:
+            return function()
+        except network_errors() as error:
+            fetched = so_far()
+            failures = 1 if fetched > before else failures + 1
+            before = fetched
+            problem, passing = explain(error, source.model, source.repository, source.endpoint)
+            if not passing or failures > len(WAITS_S):
+                raise problem from error
+            _wait(WAITS_S[failures - 1], check)
+
+
+def _wait(seconds: float, check: Callable[[], None]) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        check()
+        time.sleep(min(left, 0.1))

@@ -1,0 +1,69 @@
+"""What the hub and the network answer, in words: what went wrong and whether to try again."""
+
+from __future__ import annotations
+
+from sync_engine.errors import ModelNotAvailable
+
+GATED = (401, 403)
+PASSING = (408, 425, 429, 500, 502, 503, 504)
+
+
+class Interrupted(OSError):
+    """A transfer ended before its end."""
+
+
+class NotTheHub(OSError):
+    """An answer that is not of the hub's form."""
+
+
+def network_errors() -> tuple[type[Exception], ...]:
+    """Return what requests to the hub raise."""
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return (httpx2.HTTPError, HfHubHTTPError, Interrupted, NotTheHub)
+
+
+def explain(error: Exception, model: str, repository: str, endpoint: str) -> tuple[ModelNotAvailable, bool]:
+    """Return an error of a request in words, and whether it may pass by itself.
+
+    Args:
+        error: one of ``network_errors``.
+        model: what the user called the model.
+        repository, endpoint: what was asked, and where.
+    """
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RevisionNotFoundError
+
+    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    page = f"{endpoint}/{repository}"
+    if isinstance(error, GatedRepoError) or status in GATED:
+        return ModelNotAvailable(
+            f"model = {model!r} is gated or private: {endpoint} does not give it to everyone ({status}).",
+            f"Accept its terms at {page}, then log in with 'hf auth login' or set HF_TOKEN.",
+        ), False
+    if isinstance(error, RevisionNotFoundError):
+        return ModelNotAvailable(
+            f"model = {model!r}: {endpoint} does not have that revision of {repository}.",
+            f"See its history at {page}/commits/main.",
+        ), False
+    if status == 404:
+        return ModelNotAvailable(
+            f"model = {model!r}: {endpoint} has no {repository}, or lacks a file of it (404).",
+            "Check the name and the endpoint.",
+        ), False
+    if status == 416:
+        return ModelNotAvailable(f"{repository} has changed on {endpoint}.", "Try again."), True
+    if status is not None:
+        return ModelNotAvailable(
+            f"model = {model!r} could not be fetched: {endpoint} answers with status {status}.",
+            "Try again later, or use another endpoint. What has been fetched is kept.",
+        ), status in PASSING
+    if isinstance(error, NotTheHub):
+        return ModelNotAvailable(
+            f"model = {model!r}: {endpoint} does not answer as a hub does ({error}).",
+            "Check the endpoint; a proxy or a login page may be in between.",
+        ), False
+    return ModelNotAvailable(
+        f"model = {model!r} could not be fetched from {endpoint} ({error or type(error).__name__}).",
+        "Check the connection and try again: what has been fetched is kept.",
+    ), True
