@@ -11,7 +11,7 @@ REQUIREMENTS := sync_engine/requirements/torch.txt sync_engine/requirements/engi
     sync_engine/requirements/evaluation.txt
 SOURCES := $(shell git ls-files -- '*.py' '*.toml' 'sync_engine/*' 2>/dev/null)
 
-.PHONY: setup bpy wheels extension zip demo test lint clean
+.PHONY: setup bpy wheels locks extension zip demo test lint clean
 
 setup: $(VENV)/.done
 bpy: $(BPY)/.done
@@ -31,6 +31,11 @@ $(VENV)/.done: $(REQUIREMENTS)
 
 wheels: setup
 	$(VENV)/bin/python -m tools.wheels
+
+# The lock files that set-up installs from: PyPI and PyTorch's indexes must be reachable. Where torch's
+# build for the processor lies in a folder: tools.locks --find-links FOLDER linux-x64-cpu
+locks: setup
+	$(VENV)/bin/python -m tools.locks
 
 extension: bpy wheels
 	$(VENV)/bin/python -m tools.build_extension --python $(BPY)/bin/python --all

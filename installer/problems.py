@@ -1,0 +1,108 @@
+"""What can go wrong while the environment is built, in words: each with its remedy."""
+
+from __future__ import annotations
+
+import re
+
+SETTINGS = "Preferences → Syncscape"
+NETWORK = f"Check the network, the proxy and the index address in {SETTINGS}, then press Resume."
+
+
+class SetupFailed(RuntimeError):
+    """The environment cannot be built, checked or removed.
+
+    Attributes:
+        message: what went wrong.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, message: str, remedy: str) -> None:
+        self.message, self.remedy = message, remedy
+        super().__init__(f"{message} {remedy}")
+
+
+class SetupCancelled(RuntimeError):
+    """Someone has pressed Cancel."""
+
+
+_SIGNS: tuple[tuple[str, str, str], ...] = (
+    (
+        r"No space left|os error 28\b|os error 112\b|not enough space",
+        "The disk is full.",
+        "Free some space, then press Resume: what was downloaded is kept.",
+    ),
+    (
+        r"Hash mismatch",
+        "A downloaded package is not the one that this version of Syncscape was made with.",
+        "A proxy or a mirror may have changed it. Try another index address, or a folder of wheels.",
+    ),
+    (
+        r"invalid peer certificate|UnknownIssuer|certificate verify failed|self.signed certificate",
+        "The server's certificate is not trusted by this system.",
+        "Install your company's certificate in the system, or name a folder of wheels.",
+    ),
+    (
+        r"\b407\b|Proxy Authentication Required|tunnel error|proxy",
+        "The proxy does not let the download through.",
+        f"Correct the proxy in {SETTINGS} (http://user:password@host:port), then press Resume.",
+    ),
+    (
+        r"\b40[13]\b (?:Unauthorized|Forbidden)",
+        "The package index refuses access.",
+        f"Correct the index address in {SETTINGS}, with user and password if it needs them.",
+    ),
+    (
+        r"no wheels? with a matching|no matching (?:Python ABI|platform) tag|no usable wheels",
+        "There is no build of a package for this Python or system.",
+        f"Name another Python for the environment in {SETTINGS}, or use your own environment.",
+    ),
+    (
+        r"(?:not found|no version).{0,120}(?:provided package locations|--find-links)"
+        r"|[Bb]ecause .{0,80} was not found",
+        "A package is missing from the folder of wheels or the index.",
+        "Fill the folder from the same lock file with pip download, or name another index.",
+    ),
+    (
+        r"dns error|Name or service not known|failed to lookup|Could not connect|[Cc]onnection refused"
+        r"|error sending request|timed? ?out|Failed to fetch|Failed to download|network is unreachable",
+        "The packages cannot be downloaded: the server cannot be reached.",
+        NETWORK,
+    ),
+    (
+        r"Permission denied|os error 13\b|os error 5\b|Access is denied",
+        "A file cannot be written or run.",
+        "Close other Blenders, look whether a virus scanner holds the folder, then press Resume.",
+    ),
+    (
+        r"No interpreter found|Failed to (?:query|inspect) Python|Querying Python at",
+        "The Python that the environment is to be made from cannot be run.",
+        f"Leave Base Python empty in {SETTINGS} to use Blender's own, or name another.",
+    ),
+)
+
+
+def explain(step: str, status: int, lines: list[str]) -> SetupFailed:
+    """Return why a program failed.
+
+    Args:
+        step: what it was to do, for the message: "install the packages".
+        status: its exit status, negative for a signal.
+        lines: the last lines that it wrote.
+    """
+    text = " ".join(" ".join(lines).split())
+    for pattern, message, remedy in _SIGNS:
+        if re.search(pattern, text):
+            return SetupFailed(f"{message} {_quote(lines)}".strip(), remedy)
+    how = f"with exit status {status}" if status >= 0 else f"killed by signal {-status}"
+    return SetupFailed(
+        f"Could not {step}: the program ended {how}. {_quote(lines)}".strip(),
+        "Press Resume to try again. The log beside the environment has the details.",
+    )
+
+
+def _quote(lines: list[str]) -> str:
+    """Return the line that says most: the first that names an error, else the last."""
+    spoken = [" ".join(line.split()) for line in lines if line.strip()]
+    named = [line for line in spoken if re.match(r"(?i)error|×|cause", line)]
+    line = (named or spoken[-1:] or [""])[0]
+    return f"({line[:200]}{'…' if len(line) > 200 else ''})" if line else ""
