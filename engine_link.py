@@ -18,7 +18,7 @@ from .sync_engine.interface.client import (
     EngineMissing,
     EngineState,
 )
-from .sync_engine.interface.diagnosis import PYTHON_HINT, SETTING
+from .sync_engine.interface.diagnosis import SETTING
 from .sync_engine.interface.history import Result, sweep_partials
 from .sync_engine.interface.jobs import Failure, Job, JobState
 from .sync_engine.interface.library import Library
@@ -32,7 +32,11 @@ BUDGET_S = 0.003
 READ_EVERY_S = 0.02
 """A library that has not been read yet is read in steps of BUDGET_S, so often."""
 LISTENING_REGIONS = {("VIEW_3D", "UI"), ("PROPERTIES", "WINDOW"), ("PREFERENCES", "WINDOW")}
-NO_PYTHON = Failure(FailureCode.ENGINE_MISSING.value, "No Python is named for the engine.", PYTHON_HINT)
+NO_PYTHON = Failure(
+    FailureCode.ENGINE_MISSING.value,
+    "The engine is not set up.",
+    "Press Set Up Engine in the panel, or in Preferences → Syncscape.",
+)
 PROBLEMS = (SpecError, EngineFailed)
 """What ``EngineLink`` raises for a person to mend; the text names the problem and the remedy."""
 

@@ -6,8 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
+from .engine_setup import blender_python, engine_setup
+from .installer.setup import Options
+from .installer.uv import Network
+
+ACCELERATORS = (
+    ("auto", "Automatic", "What this computer has: an NVIDIA, AMD or Apple GPU, else the processor"),
+    ("cpu", "Processor", "The smallest download; runs everywhere, slowly with large models"),
+    ("cuda", "NVIDIA GPU", "PyTorch's CUDA build"),
+    ("rocm", "AMD GPU", "PyTorch's ROCm build (Linux)"),
+    ("mps", "Apple GPU", "PyTorch's build for Apple silicon"),
+)
 DEVICES = ("auto", "cpu", "cuda", "cuda:0", "cuda:1", "mps")
 
 
@@ -35,10 +46,38 @@ class SyncscapePreferences(bpy.types.AddonPreferences):
 
     bl_idname = __package__
 
+    accelerator: EnumProperty(
+        name="Compute On",
+        description="Which build of PyTorch is installed",
+        items=ACCELERATORS,
+        default="auto",
+    )
+    wheels: StringProperty(
+        name="Folder of Wheels",
+        description="Install from this folder and download nothing. It must hold every wheel of the lock "
+        "file. Empty: download",
+        subtype="DIR_PATH",
+    )
+    index: StringProperty(
+        name="Index Address",
+        description="Address of a package index instead of PyPI and PyTorch's, such as a company's mirror; "
+        "several are separated by spaces. Empty: PyPI and PyTorch's",
+    )
+    proxy: StringProperty(
+        name="Proxy",
+        description="Address of a proxy for the downloads, http://user:password@host:port. "
+        "Empty: the system's",
+    )
+    base_python: StringProperty(
+        name="Base Python",
+        description="The Python that the environment is made from. Empty: Blender's own",
+        subtype="FILE_PATH",
+    )
     engine_python: StringProperty(
         name="Engine Python",
         description="The Python that runs the engine: one with torch and diffusers, for example the "
-        "python of a virtual environment. Blender's own Python stays untouched",
+        "python of a virtual environment. Blender's own Python stays untouched. Empty: the engine "
+        "that Syncscape has set up",
         subtype="FILE_PATH",
     )
     device: StringProperty(
@@ -61,12 +100,22 @@ class SyncscapePreferences(bpy.types.AddonPreferences):
     )
 
     def draw(self, context) -> None:
-        from .panels.engine_status import draw_engine
+        from .panels.engine_status import draw_engine, draw_setup
 
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        layout.prop(self, "engine_python")
+        if not self.engine_python.strip():
+            draw_setup(layout.box(), context)
+            header, body = layout.panel("syncscape_setup", default_closed=True)
+            header.label(text="Set-Up Options")
+            if body is not None:
+                for name in ("accelerator", "wheels", "index", "proxy", "base_python"):
+                    body.prop(self, name)
+        header, body = layout.panel("syncscape_own", default_closed=not self.engine_python)
+        header.label(text="Use My Own Environment")
+        if body is not None:
+            body.prop(self, "engine_python")
         layout.prop(self, "device")
         layout.prop(self, "library")
         if not self.library:
@@ -84,10 +133,26 @@ def get() -> SyncscapePreferences | None:
 def engine_settings() -> EngineSettings:
     """Return what the engine is to be started with now."""
     preferences = get()
-    python = preferences.engine_python.strip() if preferences else ""
-    return EngineSettings(
-        bpy.path.abspath(python) if python else "", library_folder(), bool(bpy.app.online_access)
+    own = preferences.engine_python.strip() if preferences else ""
+    python = bpy.path.abspath(own) if own else engine_setup.python
+    return EngineSettings(python, library_folder(), bool(bpy.app.online_access))
+
+
+def setup_options() -> Options:
+    """Return what the engine's own environment is to be built from."""
+    preferences = get()
+    if preferences is None:
+        return Options(blender_python())
+    wheels = preferences.wheels.strip()
+    network = Network(
+        online=bool(bpy.app.online_access),
+        proxy=preferences.proxy.strip(),
+        index=preferences.index.strip(),
+        wheels=bpy.path.abspath(wheels) if wheels else "",
     )
+    base = preferences.base_python.strip()
+    python = bpy.path.abspath(base) if base else blender_python()
+    return Options(python, preferences.accelerator, network)
 
 
 def device() -> str:

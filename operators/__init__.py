@@ -1,8 +1,8 @@
 """The operators ``bpy.ops.syncscape.*``, one family a file."""
 
-from . import apply, assets, details, engine, generate, presets, results, turn
+from . import apply, assets, details, engine, generate, presets, results, setup, turn
 
-_families = (generate, apply, engine, results, assets, turn, presets, details)
+_families = (generate, apply, engine, setup, results, assets, turn, presets, details)
 
 
 def register() -> None:

@@ -1,12 +1,129 @@
-"""The engine's state in words, with its buttons, in the preferences."""
+"""The engine in words, with its buttons: its set-up in the panels, all of it in the preferences."""
 
 from __future__ import annotations
 
 import bpy
 
+from .. import preferences
 from ..engine_link import link
+from ..engine_setup import engine_setup
+from ..installer.locks import Lock
+from ..installer.platforms import NAMES
+from ..installer.problems import SetupFailed
+from ..installer.states import SetupState
 from ..sync_engine.interface.client import EngineState
-from .parts import draw_problem, draw_text
+from ..translations import tr
+from .parts import draw_preferences_button, draw_problem, draw_text
+
+
+def draw_first_run(layout: bpy.types.UILayout, context) -> bool:
+    """Draw, while there is no engine, the button that brings one; tell whether that is so."""
+    if preferences.engine_settings().python:
+        return False
+    box = layout.box()
+    draw_text(box, context, "Syncscape needs its engine. It is set up once, in a folder of its own.")
+    draw_setup(box, context)
+    draw_preferences_button(box)
+    return True
+
+
+def draw_setup(layout: bpy.types.UILayout, context) -> None:
+    """Draw where the engine's own environment is, and what can be done about it."""
+    state = engine_setup.state
+    if state.at_work:
+        _draw_work(layout, context)
+    elif state in (SetupState.READY, SetupState.OUTDATED):
+        _draw_ready(layout, context, state)
+    else:
+        _draw_missing(layout, context, state)
+
+
+def _draw_work(layout: bpy.types.UILayout, context) -> None:
+    setup = engine_setup.setup
+    row = layout.row(align=True)
+    if setup.state is SetupState.REMOVING:
+        row.label(text="Removing the engine…", icon="SORTTIME")
+        return
+    row.scale_y = 1.4
+    row.progress(factor=setup.progress, text=f"{tr(setup.stage.value)}, {setup.progress:.0%}")
+    row.operator("syncscape.cancel_set_up", text="", icon="X")
+    if setup.detail:
+        draw_text(layout, context, setup.detail, translate=False)
+
+
+def _draw_ready(layout: bpy.types.UILayout, context, state: SetupState) -> None:
+    current = engine_setup.setup.current
+    for text, icon in setup_lines(current.report):
+        draw_text(layout, context, text, icon, translate=False)
+    row = layout.row()
+    row.operator_context = "INVOKE_DEFAULT"
+    if state is SetupState.OUTDATED:
+        draw_text(layout, context, "This version of Syncscape wants other packages.", "INFO")
+        row.operator("syncscape.set_up_engine", text="Update", icon="FILE_REFRESH")
+    row.operator("syncscape.repair_engine", icon="TOOL_SETTINGS")
+    row.operator("syncscape.remove_engine", icon="TRASH")
+
+
+def _draw_missing(layout: bpy.types.UILayout, context, state: SetupState) -> None:
+    plan = engine_setup.plan(preferences.setup_options())
+    problem = engine_setup.setup.problem
+    words = {
+        SetupState.PARTIAL: "Setting up was interrupted. What was downloaded is kept.",
+        SetupState.BROKEN: "The engine's Python is gone: Blender was updated, moved or removed.",
+    }
+    if state in words:
+        draw_text(layout, context, words[state], "INFO")
+    if isinstance(plan, SetupFailed):
+        _draw_failure(layout, context, plan)
+        return
+    if state is SetupState.FAILED and problem is not None:
+        _draw_failure(layout, context, problem)
+        draw_text(layout, context, f"{tr('Log')}: {engine_setup.setup.store.log}", translate=False)
+    row = layout.row()
+    row.scale_y = 1.4
+    row.operator_context = "INVOKE_DEFAULT"
+    again = state in (SetupState.PARTIAL, SetupState.FAILED)
+    row.operator("syncscape.set_up_engine", text="Resume" if again else "Set Up Engine", icon="IMPORT")
+    _draw_plan(layout, context, plan)
+    if state is not SetupState.ABSENT:
+        row = layout.row()
+        row.operator_context = "INVOKE_DEFAULT"
+        row.operator("syncscape.remove_engine", icon="TRASH")
+
+
+def _draw_plan(layout: bpy.types.UILayout, context, plan: Lock) -> None:
+    """Draw what the button will download, from where, and how much space it takes."""
+    options = preferences.setup_options()
+    values = (plan.torch, tr(NAMES[plan.accelerator]), plan.download_mb, plan.disk_mb / 1000)
+    if options.network.wheels:
+        text = tr("Installs PyTorch {0} ({1}) and more from {2}; takes {3:.1f} GB.")
+        text = text.format(*values[:2], options.network.wheels, values[3])
+    else:
+        text = tr("Downloads {2} MB from {4}: PyTorch {0} ({1}) and more; takes {3:.1f} GB.")
+        text = text.format(*values, options.network.index or plan.server)
+    draw_text(layout, context, text, translate=False)
+    if not options.network.wheels and not options.network.online:
+        draw_text(layout, context, "Online access is off.", "ERROR")
+        if not bpy.app.online_access_override:
+            layout.prop(context.preferences.system, "use_online_access")
+
+
+def _draw_failure(layout: bpy.types.UILayout, context, problem: SetupFailed) -> None:
+    draw_text(layout, context, problem.message, "ERROR")
+    draw_text(layout, context, problem.remedy, "INFO")
+
+
+def setup_lines(report: dict) -> list[tuple[str, str]]:
+    """Return what ``doctor`` has found to work, as lines with an icon each."""
+    torch = (report.get("packages") or {}).get("torch", "?")
+    text = tr("The engine is set up: Python {0}, PyTorch {1}").format(report.get("python", "?"), torch)
+    lines = [(text, "CHECKMARK")]
+    if report.get("device_name"):
+        lines.append((tr("It computes on {0}").format(report["device_name"]), "MEMORY"))
+    here = [name for name, state in (report.get("models") or {}).items() if state == "here"]
+    if here:
+        lines.append((tr("Models here: {0}").format(", ".join(here)), "IMAGE_DATA"))
+    return lines
 
 
 def draw_engine(layout: bpy.types.UILayout, context) -> None:

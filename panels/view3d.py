@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-from .. import preferences
-from ..engine_link import NO_PYTHON, link
 from ..scene.settings import CUSTOM
-from .parts import draw_generate, draw_problem, draw_prompt
+from .engine_status import draw_first_run
+from .parts import draw_generate, draw_prompt
 from .presets import SYNCSCAPE_PT_presets
 
 
@@ -27,6 +26,8 @@ class VIEW3D_PT_syncscape(_Tab, bpy.types.Panel):
 
     def draw(self, context) -> None:
         layout, settings = self.layout, context.scene.syncscape
+        if draw_first_run(layout, context):
+            return
         draw_prompt(layout, settings)
         layout.row().prop(settings, "kind", expand=True)
         column = layout.column()
@@ -43,8 +44,6 @@ class VIEW3D_PT_syncscape(_Tab, bpy.types.Panel):
         column.prop(settings, "apply_when_done")
         if settings.kind == "world":
             column.prop(settings, "live_world")
-        if not preferences.engine_settings().python and link.error is None:
-            draw_problem(layout, context, NO_PYTHON)
         draw_generate(layout, context)
 
 

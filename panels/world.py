@@ -6,6 +6,7 @@ import bpy
 
 from ..engine_link import link
 from ..scene.world import controls
+from .engine_status import draw_first_run
 from .parts import draw_generate, draw_prompt, draw_text
 
 
@@ -28,6 +29,8 @@ class WORLD_PT_syncscape(bpy.types.Panel):
             column = layout.column(align=True)
             column.operator("syncscape.face_camera", icon="CAMERA_DATA")
             column.operator("syncscape.sun_behind", icon="LIGHT_SUN")
+        if draw_first_run(layout, context):
+            return
         draw_prompt(layout, settings)
         if settings.kind == "world":
             draw_generate(layout, context)

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests.small_engine import SmallEngine
 from tools.build_extension import build, this_platform
 
 HERE = Path(__file__).parent
@@ -56,6 +57,12 @@ class Blender:
     python: Path
     zip: Path
     home: Path
+
+    @property
+    def version(self) -> str:
+        """The version of its Python, such as ``3.11``."""
+        found = next((self.python.parent.parent / "lib").glob("python3.*/site-packages/bpy"))
+        return found.parents[1].name.removeprefix("python")
 
     def run(self, script: str, engine: Path | str = "", status: int = 0, **values: Any) -> dict[str, Any]:
         """Run ``scripts/NAME.py`` and return what it told; fail if it ends with another status."""
@@ -95,6 +102,12 @@ def blender(request: pytest.FixtureRequest, tmp_path: Path, extension_zip: Path)
         pytest.skip(WHY_NONE)
     (tmp_path / "user").mkdir()
     return Blender(request.param, extension_zip, tmp_path)
+
+
+@pytest.fixture
+def small_engine(blender: Blender, tmp_path: Path) -> SmallEngine:
+    """An engine that is quick to set up, with a lock file for that Blender's Python."""
+    return SmallEngine(tmp_path, Path(), python=blender.version)
 
 
 def _wrapper(path: Path, *command: str) -> Path:

@@ -11,18 +11,20 @@ from pathlib import Path
 
 from sync_engine.interface.history import list_results
 from sync_engine.models import TABLE
+from tests.small_engine import SmallEngine
 
 from .conftest import ROOT, Blender
 
-ENABLE_LIMIT_MS = 150
-"""The promise is 50 ms on a quiet machine; the tests also run on busy ones."""
+ENABLE_LIMIT_MS = 75
+"""Of processor time. The promise is 50 ms on a quiet machine; the tests also run on busy ones."""
 
 
 def test_install_and_enable(blender: Blender, record_property) -> None:
     """Enabling is quick, and brings no torch into Blender's process."""
     told = blender.run("install")
     record_property("enable_ms", told["enable_ms"])
-    assert told["enable_ms"][0] < ENABLE_LIMIT_MS, told
+    record_property("enable_cpu_ms", told["enable_cpu_ms"])
+    assert told["enable_cpu_ms"][0] < ENABLE_LIMIT_MS, told
 
 
 def test_operator_makes_a_world(blender: Blender, fake_engine: Path) -> None:
@@ -105,7 +107,7 @@ def test_errors_are_words(blender: Blender, fake_engine: Path, bare_python: Path
         "control characters": ("prompt", "control characters", "Remove"),
         "no model": ("model", "empty"),
         "device": ("device", "toaster", "Use auto"),
-        "no python": ("No Python", "Preferences"),
+        "no python": ("not set up", "Set Up Engine", "Preferences"),
         "missing python": ("/nowhere/python", "does not exist", "Preferences"),
         "not a program": ("cannot be run", "Preferences"),
         "no torch": ("has no", "Preferences"),
@@ -124,6 +126,16 @@ def test_errors_are_words(blender: Blender, fake_engine: Path, bare_python: Path
     for name, parts in expected.items():
         for part in parts:
             assert part in told[name], f"{name}: {told[name]}"
+
+
+def test_set_up_engine(blender: Blender, small_engine: SmallEngine) -> None:
+    """Build with the bundled uv and Blender's Python, cancel, resume, update, repair, remove."""
+    blender.run(
+        "set_up",
+        root=str(small_engine.root),
+        wheels=str(small_engine.wheels),
+        lock=str(small_engine.lock),
+    )
 
 
 def test_killed_engine(blender: Blender, fake_engine: Path, record_property) -> None:

@@ -8,10 +8,10 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from small_engine import SmallEngine
 
 from installer.setup import Setup
 from installer.states import SetupState, Stage
+from tests.small_engine import SmallEngine
 from tools.locks import uv_program
 from tools.wheels import WheelError
 
@@ -125,7 +125,7 @@ CUT = """
     from installer.setup import Setup
     from installer import store
     from installer.states import Stage
-    from small_engine import SmallEngine
+    from tests.small_engine import SmallEngine
 
     small = SmallEngine.__new__(SmallEngine)
     small.root, small.wheels, small.folder, small.uv = map(Path, {folders!r})
@@ -157,7 +157,7 @@ def test_a_power_cut_leaves_the_old_one_or_a_resumable_new_one(
         build(small)
         small.set_version("2.0")
     folders = [str(path) for path in (small.root, small.wheels, small.folder, small.uv)]
-    paths = [str(ROOT), str(Path(__file__).parent)]
+    paths = [str(ROOT)]
     script = textwrap.dedent(CUT).format(paths=paths, folders=folders, where=where)
     done = subprocess.run([sys.executable, "-c", script], timeout=PATIENCE_S, capture_output=True, text=True)
     assert done.returncode == 9, done.stderr

@@ -4,51 +4,7 @@ from types import SimpleNamespace
 
 import bpy
 import harness
-
-
-class Layout:
-    """Takes every call a layout takes, keeps the texts, checks properties and operators."""
-
-    def __init__(self, seen: list[str] | None = None) -> None:
-        self.__dict__["seen"] = [] if seen is None else seen
-
-    def __setattr__(self, _name: str, _value: object) -> None:
-        pass
-
-    def _same(self, *_args, **_kwargs) -> "Layout":
-        return Layout(self.seen)
-
-    row = column = box = split = separator = _same
-
-    def label(self, text: str = "", **_kwargs) -> None:
-        self.seen.append(text)
-
-    def prop(self, data, name: str, **_kwargs) -> None:
-        assert hasattr(data, name), name
-        self.seen.append(name)
-
-    def prop_enum(self, data, name: str, value: str, **_kwargs) -> None:
-        assert hasattr(data, name), name
-
-    def progress(self, factor: float, text: str) -> None:
-        assert 0 <= factor <= 1
-        self.seen.append(text)
-
-    def menu(self, name: str, **_kwargs) -> None:
-        assert hasattr(bpy.types, name), name
-
-    def template_icon_view(self, data, name: str, **_kwargs) -> None:
-        assert data.bl_rna.properties[name].type == "ENUM"
-        self.seen.append(getattr(data, name))
-
-    def template_icon(self, icon_value: int, scale: float) -> None:
-        self.seen.append("picture")
-
-    def operator(self, name: str, **_kwargs):
-        family, verb = name.split(".")
-        getattr(getattr(bpy.ops, family), verb).get_rna_type()
-        self.seen.append(name)
-        return SimpleNamespace()
+from panels_layout import Layout
 
 
 def draw(name: str) -> list[str]:
@@ -80,9 +36,14 @@ link = harness.module("engine_link").link
 api = harness.module("api")
 for name in PANELS:
     draw(name)
-assert "preferences.addon_show" in draw("VIEW3D_PT_syncscape"), "it says that no engine is named"
+shown = draw("VIEW3D_PT_syncscape")
+assert "syncscape.set_up_engine" in shown, "without an engine there is the button that brings one"
+assert any(text.startswith("Downloads ") for text in shown), shown
+assert "syncscape.generate" not in shown, "and no dead Generate"
 harness.preferences().engine_python = harness.GIVEN["engine"]
-assert "preferences.addon_show" not in draw("VIEW3D_PT_syncscape")
+shown = draw("VIEW3D_PT_syncscape")
+assert "syncscape.generate" in shown
+assert "syncscape.set_up_engine" not in shown
 for kind in ("world", "plate"):
     for size in (f"{kind}_size",):
         harness.settings(kind=kind, custom_sync=True, **{size: "CUSTOM"})

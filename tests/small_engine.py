@@ -30,9 +30,9 @@ print(json.dumps({"problems": problems, "executable": sys.executable}, indent=2)
 class SmallEngine:
     """An extension's root with that engine, a folder of wheels, and the environment's folder."""
 
-    def __init__(self, home: Path, uv: Path) -> None:
+    def __init__(self, home: Path, uv: Path, python: str = HERE) -> None:
         self.root, self.wheels, self.folder = home / "root", home / "wheels", home / "user" / "engine"
-        self.uv = uv
+        self.uv, self.python = uv, python
         self.wheels.mkdir()
         requirements = self.root / "sync_engine" / "requirements"
         requirements.mkdir(parents=True)
@@ -50,7 +50,7 @@ class SmallEngine:
     def write_lock(self, body: str, **values: object) -> None:
         """Write the lock file."""
         told = {"platform": this_platform(), "accelerator": "cpu", "torch": "0", "index": ""}
-        told |= {"pythons": [HERE], "download_mb": 1, "disk_mb": 1, **values}
+        told |= {"pythons": [self.python], "download_mb": 1, "disk_mb": 1, **values}
         self.lock.write_text(f"{MARK}{json.dumps(told)}\n{body}")
 
     def setup(self) -> Setup:

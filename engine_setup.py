@@ -1,0 +1,132 @@
+"""The engine's own environment in this Blender: where it lies, what it is built from, and who watches it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import bpy
+
+from .installer.locks import Lock
+from .installer.problems import SetupFailed
+from .installer.setup import Options, Setup
+from .installer.states import SetupState
+from .scene import compat
+from .sync_engine.interface.process import child_environment
+
+TICK_S = 0.2
+ROOT = Path(__file__).resolve().parent
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+class EngineSetup:
+    """The one set-up of this Blender; made when a panel or an operator first asks for it."""
+
+    def __init__(self) -> None:
+        self._setup: Setup | None = None
+        self._plan: tuple[Options, Lock | SetupFailed] | None = None
+        self._seen: tuple[object, ...] = ()
+        self._sweep_due = False
+
+    @property
+    def setup(self) -> Setup:
+        """The set-up in the extension's user folder."""
+        if self._setup is None:
+            self._setup = Setup(_folder(), ROOT, child_environment(ROOT, _OFFLINE))
+        return self._setup
+
+    @property
+    def state(self) -> SetupState:
+        """Where the environment is."""
+        return self.setup.state
+
+    @property
+    def python(self) -> str:
+        """The Python of the environment, or an empty text while there is none that works."""
+        found = self.setup.python
+        return str(found) if found else ""
+
+    def plan(self, options: Options) -> Lock | SetupFailed:
+        """Return what would be installed, or why nothing can be; panels ask for it while they draw."""
+        if self._plan is None or self._plan[0] != options:
+            try:
+                self._plan = options, self.setup.plan(options)
+            except SetupFailed as error:
+                self._plan = options, error
+        return self._plan[1]
+
+    def start(self, options: Options) -> None:
+        """Build or replace the environment in the background."""
+        self.setup.start(options)
+        self._listen()
+
+    def remove(self) -> None:
+        """Delete the environment in the background. No engine may run from it."""
+        self.setup.remove()
+        self._listen()
+
+    def tick(self) -> bool:
+        """Show what has changed; tell whether more may come."""
+        from .engine_link import link, redraw
+
+        setup = self.setup
+        shown = (setup.state, setup.stage, round(setup.progress, 3), setup.detail)
+        if shown != self._seen:
+            self._seen = shown
+            redraw()
+        if setup.state.at_work:
+            self._sweep_due = True
+            return True
+        if self._sweep_due and link.job is None:  # a job that runs still needs the old environment
+            self._sweep_due = False
+            link.stop()
+            if setup.state is SetupState.READY:
+                setup.sweep()
+        return self._sweep_due
+
+    def close(self) -> None:
+        """Stop building; it can be resumed."""
+        if self._setup is not None:
+            self._setup.stop(timeout=2.0)
+        self._setup = self._plan = None
+
+    def _listen(self) -> None:
+        if not bpy.app.timers.is_registered(_timer):
+            bpy.app.timers.register(_timer, first_interval=TICK_S, persistent=True)
+
+
+engine_setup = EngineSetup()
+
+
+def blender_python() -> str:
+    """Return Blender's own Python."""
+    return sys.executable
+
+
+def _folder() -> Path:
+    try:
+        return Path(bpy.utils.extension_path_user(__package__, path="engine"))
+    except ValueError:  # this code runs from somewhere else than Blender's extensions
+        return Path(bpy.utils.user_resource("DATAFILES", path="syncscape/engine"))
+
+
+def _timer() -> float | None:
+    """Blender's timer: comes back while the set-up has something to tell."""
+    return TICK_S if engine_setup.tick() else None
+
+
+def _close() -> None:
+    if bpy.app.timers.is_registered(_timer):
+        bpy.app.timers.unregister(_timer)
+    engine_setup.close()
+
+
+def register() -> None:
+    """Take care of Blender's exit; the disk is looked at when a panel is first drawn."""
+    compat.on_exit(_close)
+
+
+def unregister() -> None:
+    """Stop building, and end the timer and the exit hook."""
+    compat.forget_on_exit(_close)
+    _close()
