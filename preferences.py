@@ -12,7 +12,7 @@ from .engine_setup import blender_python, engine_setup
 from .installer.setup import Options
 from .installer.uv import Network
 
-ACCELERATORS = (
+ACCELERATOR_ITEMS = (
     ("auto", "Automatic", "What this computer has: an NVIDIA, AMD or Apple GPU, else the processor"),
     ("cpu", "Processor", "The smallest download; runs everywhere, slowly with large models"),
     ("cuda", "NVIDIA GPU", "PyTorch's CUDA build"),
@@ -49,7 +49,7 @@ class SyncscapePreferences(bpy.types.AddonPreferences):
     accelerator: EnumProperty(
         name="Compute On",
         description="Which build of PyTorch is installed",
-        items=ACCELERATORS,
+        items=ACCELERATOR_ITEMS,
         default="auto",
     )
     wheels: StringProperty(

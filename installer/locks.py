@@ -12,7 +12,7 @@ from .problems import SETTINGS, SetupFailed
 
 MARK = "# syncscape-lock "
 """Begins the first line of a lock file; what follows is JSON."""
-OWN = f"Name a Python that has torch under “Use my own environment” in {SETTINGS}."
+OWN_HINT = f"Name a Python that has torch under “Use my own environment” in {SETTINGS}."
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def choose(folder: Path, platform: str, accelerator: str, python: str, detected:
     """
     here = [lock for lock in locks_in(folder) if lock.platform == platform]
     if not here:
-        raise SetupFailed(f"PyTorch has no build for this system ({platform}).", OWN)
+        raise SetupFailed(f"PyTorch has no build for this system ({platform}).", OWN_HINT)
     fitting = [lock for lock in here if python in lock.pythons]
     if not fitting:
         known = ", ".join(sorted({version for lock in here for version in lock.pythons}))

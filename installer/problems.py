@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 SETTINGS = "Preferences → Syncscape"
-NETWORK = f"Check the network, the proxy and the index address in {SETTINGS}, then press Resume."
+NETWORK_HINT = f"Check the network, the proxy and the index address in {SETTINGS}, then press Resume."
 
 
 class SetupFailed(RuntimeError):
@@ -25,7 +25,7 @@ class SetupCancelled(RuntimeError):
     """Someone has pressed Cancel."""
 
 
-_SIGNS: tuple[tuple[str, str, str], ...] = (
+SIGN_ITEMS: tuple[tuple[str, str, str], ...] = (
     (
         r"No space left|os error 28\b|os error 112\b|not enough space",
         "The disk is full.",
@@ -66,7 +66,7 @@ _SIGNS: tuple[tuple[str, str, str], ...] = (
         r"dns error|Name or service not known|failed to lookup|Could not connect|[Cc]onnection refused"
         r"|error sending request|timed? ?out|Failed to fetch|Failed to download|network is unreachable",
         "The packages cannot be downloaded: the server cannot be reached.",
-        NETWORK,
+        NETWORK_HINT,
     ),
     (
         r"Permission denied|os error 13\b|os error 5\b|Access is denied",
@@ -85,19 +85,16 @@ def explain(step: str, status: int, lines: list[str]) -> SetupFailed:
     """Return why a program failed.
 
     Args:
-        step: what it was to do, for the message: "install the packages".
+        step: what it was to do, in the words of ``states.STAGES``.
         status: its exit status, negative for a signal.
         lines: the last lines that it wrote.
     """
     text = " ".join(" ".join(lines).split())
-    for pattern, message, remedy in _SIGNS:
+    for pattern, message, remedy in SIGN_ITEMS:
         if re.search(pattern, text):
             return SetupFailed(f"{message} {_quote(lines)}".strip(), remedy)
-    how = f"with exit status {status}" if status >= 0 else f"killed by signal {-status}"
-    return SetupFailed(
-        f"Could not {step}: the program ended {how}. {_quote(lines)}".strip(),
-        "Press Resume to try again. The log beside the environment has the details.",
-    )
+    message = f"{step} failed: the program ended with status {status}."
+    return SetupFailed(f"{message} {_quote(lines)}".strip(), "Press Resume to try again.")
 
 
 def _quote(lines: list[str]) -> str:

@@ -30,7 +30,7 @@ def run(
     """Run a program to its end and return what it wrote.
 
     Args:
-        step: what it does, for the message of a failure: "install the packages".
+        step: what it does, in the words of ``states.STAGES``, for the message of a failure.
         command, environment, folder: of the program; its environment is that and nothing more.
         log: what it writes is added to this file.
         look: called a few times a second with the lines so far; what it raises ends the program.
@@ -56,7 +56,9 @@ def run(
             while process.poll() is None:
                 look(_read(log, begin).splitlines())
                 if limit_s is not None and time.monotonic() - started > limit_s:
-                    raise SetupFailed(f"Could not {step}: no answer in {limit_s:g} s.", "Press Resume.")
+                    raise SetupFailed(
+                        f"{step} failed: no answer in {limit_s:g} s.", "Press Resume to try again."
+                    )
                 time.sleep(LOOK_S)
         finally:
             if process.poll() is None:

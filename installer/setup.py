@@ -15,7 +15,7 @@ from . import locks, programs, uv
 from .platforms import detect, this_platform
 from .problems import SETTINGS, SetupCancelled, SetupFailed, explain
 from .programs import UsedSpace, python_version
-from .states import ALLOWED, PARTS, SetupState, Stage
+from .states import ALLOWED, PARTS, STAGES, SetupState, Stage
 from .store import Current, Store
 
 SPARE_MB = 300
@@ -137,7 +137,7 @@ class Setup:
 
     def _move(self, state: SetupState, problem: SetupFailed | None = None) -> None:
         if state is not self._state and state not in ALLOWED[self._state]:
-            raise RuntimeError(f"the set-up cannot go from {self._state.name} to {state.name}")
+            raise ValueError(f"the set-up cannot go from {self._state.name} to {state.name}")
         self.problem = problem
         self._current, self._python = self.store.current(), self.store.python()
         self._state = state
@@ -167,7 +167,7 @@ class Setup:
         except SetupFailed as error:
             self._move(SetupState.FAILED, error)
         except OSError as error:
-            self._move(SetupState.FAILED, explain("write a file", error.errno or 1, [str(error)]))
+            self._move(SetupState.FAILED, explain(STAGES[self.stage], error.errno or 1, [str(error)]))
         else:
             self._move(self._on_disk())
 
@@ -189,13 +189,11 @@ class Setup:
             self.store.log.write_bytes(b"")
             self._enter(Stage.VENV)
             folder = self.store.begin()
-            self._call(
-                "make the environment", uv.venv_command(program, options.base_python, folder), environment
-            )
+            self._call(uv.venv_command(program, options.base_python, folder), environment)
             self._enter(Stage.INSTALL)
             python = uv.program_of(folder)
             command = uv.install_command(program, python, lock.path, lock.index, options.network)
-            self._call("install the packages", command, environment, lock.disk_mb * 10**6)
+            self._call(command, environment, lock.disk_mb * 10**6)
             self._enter(Stage.VERIFY)
             report = self._doctor(python)
             self._enter(Stage.SWITCH)
@@ -231,17 +229,17 @@ class Setup:
     def _doctor(self, python: Path) -> dict[str, Any]:
         """Ask the new environment's engine what works. Raises SetupFailed if it does not."""
         command = [str(python), "-m", "sync_engine", "doctor", "--json"]
-        text = self._call("try the engine out", command, self._doctor_environment)
+        text = self._call(command, self._doctor_environment)
         begin = re.search(r"^\{", text, re.MULTILINE)  # libraries may have written warnings around it
         if begin is None:
-            raise explain("try the engine out", 0, text.splitlines()[-5:])
+            raise explain(STAGES[self.stage], 0, text.splitlines()[-5:])
         report, _ = json.JSONDecoder().raw_decode(text, begin.start())
         if report.get("problems"):
             shutil.rmtree(self.store.cache, ignore_errors=True)  # what it was made from may be damaged
             raise SetupFailed(" ".join(report["problems"]), "Press Resume: it begins with new downloads.")
         return report
 
-    def _call(self, step: str, command: list[str], environment: Mapping[str, str], size: int = 0) -> str:
+    def _call(self, command: list[str], environment: Mapping[str, str], size: int = 0) -> str:
         """Run a program to its end; ``size``: what it will write, in bytes. Raises as ``programs.run``."""
         used = UsedSpace(self.store.folder, already=self.store.weight())
 
@@ -253,6 +251,7 @@ class Setup:
                 self.detail = lines[-1][:80] if lines else ""
 
         limit = None if size else DOCTOR_S
+        step = STAGES[self.stage]
         return programs.run(step, command, environment, self.store.folder, self.store.log, look, limit)
 
     def _stop_if_cancelled(self) -> None:

@@ -29,14 +29,25 @@ class SetupState(Enum):
 
 
 class Stage(Enum):
-    """The steps of building, in their order, with the words for them."""
+    """The steps of building, in their order."""
 
-    CHECK = "Checking"
-    TOOLS = "Getting ready"
-    VENV = "Making the environment"
-    INSTALL = "Installing packages"
-    VERIFY = "Trying it out"
-    SWITCH = "Finishing"
+    CHECK = "check"
+    TOOLS = "tools"
+    VENV = "venv"
+    INSTALL = "install"
+    VERIFY = "verify"
+    SWITCH = "switch"
+
+
+STAGES = {
+    Stage.CHECK: "Checking",
+    Stage.TOOLS: "Getting ready",
+    Stage.VENV: "Making the environment",
+    Stage.INSTALL: "Installing packages",
+    Stage.VERIFY: "Trying the engine out",
+    Stage.SWITCH: "Finishing",
+}
+"""The words for them."""
 
 
 PARTS: dict[Stage, tuple[float, float]] = {

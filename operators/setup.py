@@ -8,6 +8,7 @@ from .. import preferences
 from ..engine_link import link
 from ..engine_setup import engine_setup
 from ..installer.states import SetupState
+from ..translations import sentence
 
 LOOK_S = 0.2
 """How often the blocking form looks."""
@@ -43,7 +44,7 @@ class _Build(_Work):
         engine_setup.tick()
         setup = engine_setup.setup
         if setup.state is SetupState.FAILED:
-            self.report({"ERROR"}, str(setup.problem))
+            self.report({"ERROR"}, sentence(str(setup.problem)))
         return {"FINISHED"} if setup.state is SetupState.READY else {"CANCELLED"}
 
 

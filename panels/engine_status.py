@@ -10,9 +10,9 @@ from ..engine_setup import engine_setup
 from ..installer.locks import Lock
 from ..installer.platforms import NAMES
 from ..installer.problems import SetupFailed
-from ..installer.states import SetupState
+from ..installer.states import STAGES, SetupState
 from ..sync_engine.interface.client import EngineState
-from ..translations import tr
+from ..translations import sentence, tr
 from .parts import draw_preferences_button, draw_problem, draw_text
 
 
@@ -45,7 +45,7 @@ def _draw_work(layout: bpy.types.UILayout, context) -> None:
         row.label(text="Removing the engine…", icon="SORTTIME")
         return
     row.scale_y = 1.4
-    row.progress(factor=setup.progress, text=f"{tr(setup.stage.value)}, {setup.progress:.0%}")
+    row.progress(factor=setup.progress, text=f"{tr(STAGES[setup.stage])}, {setup.progress:.0%}")
     row.operator("syncscape.cancel_set_up", text="", icon="X")
     if setup.detail:
         draw_text(layout, context, setup.detail, translate=False)
@@ -67,12 +67,12 @@ def _draw_ready(layout: bpy.types.UILayout, context, state: SetupState) -> None:
 def _draw_missing(layout: bpy.types.UILayout, context, state: SetupState) -> None:
     plan = engine_setup.plan(preferences.setup_options())
     problem = engine_setup.setup.problem
-    words = {
-        SetupState.PARTIAL: "Setting up was interrupted. What was downloaded is kept.",
-        SetupState.BROKEN: "The engine's Python is gone: Blender was updated, moved or removed.",
-    }
-    if state in words:
-        draw_text(layout, context, words[state], "INFO")
+    if state is SetupState.PARTIAL:
+        draw_text(layout, context, "Setting up was interrupted. What was downloaded is kept.", "INFO")
+    elif state is SetupState.BROKEN:
+        draw_text(
+            layout, context, "The engine's Python is gone: Blender was updated, moved or removed.", "INFO"
+        )
     if isinstance(plan, SetupFailed):
         _draw_failure(layout, context, plan)
         return
@@ -94,13 +94,14 @@ def _draw_missing(layout: bpy.types.UILayout, context, state: SetupState) -> Non
 def _draw_plan(layout: bpy.types.UILayout, context, plan: Lock) -> None:
     """Draw what the button will download, from where, and how much space it takes."""
     options = preferences.setup_options()
-    values = (plan.torch, tr(NAMES[plan.accelerator]), plan.download_mb, plan.disk_mb / 1000)
+    kind, gigabytes = tr(NAMES[plan.accelerator]), f"{plan.disk_mb / 1000:.1f}"
     if options.network.wheels:
-        text = tr("Installs PyTorch {0} ({1}) and more from {2}; takes {3:.1f} GB.")
-        text = text.format(*values[:2], options.network.wheels, values[3])
+        text = tr("Installs PyTorch {0} ({1}) and more from {2}; takes {3} GB.")
+        text = text.format(plan.torch, kind, options.network.wheels, gigabytes)
     else:
-        text = tr("Downloads {2} MB from {4}: PyTorch {0} ({1}) and more; takes {3:.1f} GB.")
-        text = text.format(*values, options.network.index or plan.server)
+        text = tr("Downloads {0} MB from {1}: PyTorch {2} ({3}) and more; takes {4} GB.")
+        source = options.network.index or plan.server
+        text = text.format(plan.download_mb, source, plan.torch, kind, gigabytes)
     draw_text(layout, context, text, translate=False)
     if not options.network.wheels and not options.network.online:
         draw_text(layout, context, "Online access is off.", "ERROR")
@@ -109,8 +110,8 @@ def _draw_plan(layout: bpy.types.UILayout, context, plan: Lock) -> None:
 
 
 def _draw_failure(layout: bpy.types.UILayout, context, problem: SetupFailed) -> None:
-    draw_text(layout, context, problem.message, "ERROR")
-    draw_text(layout, context, problem.remedy, "INFO")
+    draw_text(layout, context, sentence(problem.message), "ERROR", translate=False)
+    draw_text(layout, context, sentence(problem.remedy), "INFO", translate=False)
 
 
 def setup_lines(report: dict) -> list[tuple[str, str]]:

@@ -210,7 +210,7 @@ def test_two_blenders_do_not_build_at_once(small: SmallEngine) -> None:
 def test_only_allowed_moves(small: SmallEngine) -> None:
     setup = small.setup()
     setup._move(SetupState.BUILDING)
-    with pytest.raises(RuntimeError, match="from BUILDING to REMOVING"):
+    with pytest.raises(ValueError, match="from BUILDING to REMOVING"):
         setup._move(SetupState.REMOVING)
 
 

@@ -141,13 +141,13 @@ WORDS = {
     "error: Hash mismatch for `numpy==1`": "not the one",
     "hint: torch==2 has no wheels with a matching Python ABI tag": "no build of a package",
     "error: failed to create: Permission denied (os error 13)": "cannot be written or run",
-    "something else altogether": "exit status 2",
+    "something else altogether": "ended with status 2",
 }
 
 
 @pytest.mark.parametrize("said", WORDS)
 def test_what_uv_says_becomes_words(said: str) -> None:
-    error = explain("install the packages", 2, [said])
+    error = explain("Installing packages", 2, [said])
     assert WORDS[said] in error.message
     assert error.remedy
 

@@ -20,11 +20,12 @@ BLENDER_SIDE = (
     "scene",
     "preferences.py",
     "engine_link.py",
+    "engine_setup.py",
     "translations/__init__.py",
 )
-ENGINE_SIDE = ("sync_engine/interface",)
+ENGINE_SIDE = ("sync_engine/interface", "installer")
 """The engine's own errors, outside the door, are sentences of another program and stay English."""
-TEXT_TABLES = {"STAGES", "NOTHING_YET", "OTHER_KIND"}
+TEXT_TABLES = {"STAGES", "NAMES", "NOTHING_YET", "OTHER_KIND"}
 """Dictionaries whose values are shown."""
 ARGUMENTS: dict[str, tuple[int | str, ...]] = {
     "label": ("text",),
@@ -45,11 +46,12 @@ ARGUMENTS: dict[str, tuple[int | str, ...]] = {
     "__init__": (0,),  # an error's own words
     "RuntimeError": (0,),
     "SpecError": (2, 3),
+    "SetupFailed": (0, 1),
     "ResultError": (1,),
     "TrashError": (0,),
 }
 """Which arguments of which calls are shown to the user."""
-SENTENCES = {"message", "hint", "problem", "reason", "SETTING"}
+SENTENCES = {"message", "hint", "problem", "reason", "SETTING", "SETTINGS"}
 """Names that only hold what is shown later."""
 LINES = {"engine_lines"}
 """Functions whose returned texts are drawn."""
