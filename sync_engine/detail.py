@@ -1,7 +1,9 @@
 """Worlds larger than the model's own pixels per degree: later passes over smaller views add detail.
 
 Each pass doubles the picture. Its views are cut from the picture so far, made partly noisy again
-(SDEdit, Meng et al. 2022) and denoised jointly like the first: the layout stays, detail comes.
+(SDEdit, Meng et al. 2022) and denoised jointly like the first. What is larger than a few cells is
+taken from the picture so far at every step (ILVR, Choi et al. 2021): a view of 30° holds too little
+for a model to know a hill from a blotch, so the layout stays and only detail comes.
 """
 
 from __future__ import annotations
@@ -11,13 +13,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.nn.functional import interpolate
 
 from sync_engine.canvas.sphere import SphereCanvas
+from sync_engine.canvas.views import continued, cut_continued
 from sync_engine.prediction import levels
-from sync_engine.sampling import Conditioning, Step, WindowBatch, sample
+from sync_engine.sampling import Conditioning, Predict, Step, WindowBatch, sample
 
 STRENGTH = 0.4
 """Share of the steps that a detail pass repeats."""
+LAYOUT_CELLS = 4
+"""What fills this many latent cells of a view is layout, and is kept; what is smaller is detail."""
 TOLERANCE = 1.25
 """A picture this much larger than the model's own is only enlarged."""
 
@@ -67,9 +73,7 @@ def refine(
         on_part: called after each decoded view; may raise to stop.
     """
     canvas = SphereCanvas(backbone.window, field_of_view(backbone.window, backbone.scale, height))
-    signed = picture * 2 - 1
-    views = [canvas.cut(signed, number, backbone.scale) for number in range(len(canvas.views))]
-    clean = torch.cat([backbone.encode_picture(view.to(backbone.device)) for view in views])
+    clean = _encode_views(backbone, canvas, picture)
     steps = len(scheduler.timesteps)
     start = min(round(steps * (1 - STRENGTH)), steps - 1)
     level = levels(scheduler)[start]
@@ -80,6 +84,41 @@ def refine(
         on_step(canvas, Step(step.step - start, step.steps - start, step.x0))
 
     x0 = sample(
-        backbone, canvas, scheduler, state, condition(canvas), batch=batch, on_step=step_of_pass, start=start
+        backbone,
+        canvas,
+        scheduler,
+        state,
+        condition(canvas),
+        KeepLayout(clean),
+        batch,
+        on_step=step_of_pass,
+        start=start,
     )
     return canvas.decode(backbone.decode, x0, height, on_part)
+
+
+@torch.no_grad()
+def _encode_views(backbone: Any, canvas: SphereCanvas, picture: torch.Tensor) -> torch.Tensor:
+    """Return the latents ``(V, C, w, w)`` of what each view sees of a picture; one by one, to save memory."""
+    source = continued(picture)
+    size = canvas.window * backbone.scale
+    views = (cut_continued(source, view, size) for view in canvas.views)
+    return torch.cat([backbone.encode_picture(view.mul(2).sub(1).to(backbone.device)) for view in views])
+
+
+class KeepLayout:
+    """A pull that keeps what fills several cells as it was in the picture so far.
+
+    Args:
+        clean: the latents ``(V, C, w, w)`` of the picture so far in each view.
+    """
+
+    def __init__(self, clean: torch.Tensor) -> None:
+        self.clean = clean
+
+    def __call__(
+        self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
+    ) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """Return (None, x0 with the layout of the picture so far)."""
+        moved = interpolate(self.clean - x0, scale_factor=1 / LAYOUT_CELLS, mode="area")
+        return None, x0 + interpolate(moved, size=x0.shape[-2:], mode="bilinear")

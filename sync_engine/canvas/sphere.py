@@ -11,18 +11,12 @@ nothing noisy is ever interpolated.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
-from sync_engine.canvas.views import (
-    View,
-    cut_view,
-    equirectangular_rays,
-    feathered,
-    fibonacci_points,
-    layout,
-)
+from sync_engine.canvas.blending import blend
+from sync_engine.canvas.views import View, equirectangular_rays, feathered, fibonacci_points, layout
 
 OVERLAP = 0.4
 THUMBNAIL_HEIGHT = 16
@@ -87,10 +81,6 @@ class SphereCanvas:
             self._thumbnail = _sampling_matrix(self.views, self.window, rays)
         return _apply(self._thumbnail, x0.cpu(), height, width)[:1].to(x0.device)
 
-    def cut(self, picture: torch.Tensor, number: int, scale: int) -> torch.Tensor:
-        """Return what view ``number`` sees of an equirectangular picture: ``(1, C, w·scale, w·scale)``."""
-        return cut_view(picture, self.views[number], self.window * scale)
-
     @torch.no_grad()
     def decode(
         self,
@@ -101,30 +91,15 @@ class SphereCanvas:
     ) -> torch.Tensor:
         """Decode each view and blend all into the picture ``(3, H, 2·H)`` in [0, 1]; on the CPU.
 
-        Every pixel of the picture looks into the views that see it, bilinearly, so that no column
-        and no pole is special. Memory grows with the picture, not with the number of views.
+        Memory grows with the picture, not with the number of views.
         """
-        total = torch.zeros(4, height * 2 * height)
-        for number, view in enumerate(self.views):
-            picture = decode(x0[number : number + 1]).float().cpu()
-            _splat(view, picture, total, height)
-            on_part(number + 1, len(self.views))
-        picture = (total[:3] / total[3]).reshape(3, height, 2 * height)
-        return picture.add_(1).div_(2).clamp_(0, 1)
 
+        def pictures() -> Iterator[tuple[View, torch.Tensor]]:
+            for number, view in enumerate(self.views):
+                yield view, decode(x0[number : number + 1])
+                on_part(number + 1, len(self.views))
 
-def _splat(view: View, picture: torch.Tensor, total: torch.Tensor, height: int) -> None:
-    """Add a view's picture ``(1, 3, h, w)``, weighted, to ``total`` ``(4, H·W)``."""
-    rows, columns = view.region(height)
-    place, inside = view.project(equirectangular_rays(height, rows, columns).float())
-    place = place[inside]
-    weight = feathered(place)
-    values = torch.nn.functional.grid_sample(
-        picture, place[None, None], mode="bilinear", padding_mode="border", align_corners=False
-    )[0, :, 0]
-    where = (rows[:, None] * 2 * height + columns).reshape(-1)[inside]
-    total[:3, where] += values * weight
-    total[3, where] += weight
+        return blend(pictures(), height).add_(1).div_(2).clamp_(0, 1)
 
 
 def _exchange_matrix(views: list[View], window: int) -> torch.Tensor:
@@ -132,16 +107,31 @@ def _exchange_matrix(views: list[View], window: int) -> torch.Tensor:
 
     A cell takes its own value as it is and its neighbours' bilinearly.
     """
-    return _sampling_matrix(views, window, torch.cat([view.rays(window) for view in views]))
+    centres = _centres(views)
+    blocks = [_sampling_rows(views, centres, window, view.rays(window)) for view in views]
+    return _stack(blocks, len(views) * window**2)
 
 
 def _sampling_matrix(views: list[View], window: int, rays: torch.Tensor) -> torch.Tensor:
     """Return the sparse matrix ``(N, V·w²)`` that samples the views along N rays; its rows sum to one."""
+    return _stack([_sampling_rows(views, _centres(views), window, rays)], len(views) * window**2)
+
+
+def _centres(views: list[View]) -> torch.Tensor:
+    return torch.stack([view.axes()[0] for view in views])
+
+
+def _sampling_rows(
+    views: list[View], centres: torch.Tensor, window: int, rays: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return (entries of each row, their columns, their values) of a matrix that samples along rays."""
+    middle = torch.nn.functional.normalize(rays.mean(dim=0), dim=0)
+    spread = math.degrees(math.acos(float((rays @ middle).min().clamp(-1, 1))))
+    apart = min(180.0, spread + views[0].reach + 0.1)
     rows, columns, values = [], [], []
-    for number, view in enumerate(views):
-        near = (rays @ view.axes()[0] > math.cos(math.radians(view.reach + 0.1))).nonzero()[:, 0]
-        place, inside = view.project(rays[near])
-        row, place = near[inside], place[inside]
+    for number in (centres @ middle >= math.cos(math.radians(apart))).nonzero()[:, 0].tolist():
+        place, inside = views[number].project(rays)
+        row, place = inside.nonzero()[:, 0], place[inside]
         weight = feathered(place)
         cell = ((place + 1) / 2 * window - 0.5).clamp(0, window - 1)
         low = cell.floor().clamp(max=max(0, window - 2))
@@ -156,12 +146,21 @@ def _sampling_matrix(views: list[View], window: int, rays: torch.Tensor) -> torc
                 rows.append(row[keep])
                 columns.append(number * window**2 + index[keep].long())
                 values.append((weight * share)[keep])
-    row, value = torch.cat(rows), torch.cat(values)
+    row, column, value = torch.cat(rows), torch.cat(columns), torch.cat(values)
     total = torch.zeros(len(rays), dtype=value.dtype).index_add_(0, row, value)
-    indices = torch.stack([row, torch.cat(columns)])
-    size = (len(rays), len(views) * window**2)
-    weights = (value / total[row]).float()
-    return torch.sparse_coo_tensor(indices, weights, size, check_invariants=False).coalesce()
+    order = (row * (len(views) * window**2) + column).argsort()
+    counts = row.bincount(minlength=len(rays))
+    return counts, column[order].int(), (value / total[row])[order].float()
+
+
+def _stack(blocks: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], width: int) -> torch.Tensor:
+    """Return the sparse matrix of blocks of rows, one above the other."""
+    counts = torch.cat([block[0] for block in blocks])
+    rows = torch.arange(len(counts)).repeat_interleave(counts)
+    indices = torch.stack([rows, torch.cat([block[1] for block in blocks]).long()])
+    values = torch.cat([block[2] for block in blocks])
+    size = (len(counts), width)
+    return torch.sparse_coo_tensor(indices, values, size, is_coalesced=True, check_invariants=False)
 
 
 def _apply(matrix: torch.Tensor, windows: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -102,24 +102,37 @@ def equirectangular_rays(height: int, rows: torch.Tensor, columns: torch.Tensor)
     return torch.stack([e.cos() * a.cos(), e.cos() * a.sin(), e.sin()], dim=-1).reshape(-1, 3)
 
 
+MARGIN = 4
+"""Rows and columns of its own continuation around a picture that views are cut from."""
+
+
+def continued(picture: torch.Tensor) -> torch.Tensor:
+    """Return an equirectangular picture ``(C, H, W)`` with a margin: around in longitude, over the poles."""
+
+    def around(rows: torch.Tensor) -> torch.Tensor:
+        return torch.cat([rows[..., -MARGIN:], rows, rows[..., :MARGIN]], dim=-1)
+
+    def beyond(rows: torch.Tensor) -> torch.Tensor:
+        return around(rows.flip(1).roll(picture.shape[-1] // 2, dims=-1))
+
+    return torch.cat([beyond(picture[:, :MARGIN]), around(picture), beyond(picture[:, -MARGIN:])], dim=1)
+
+
 def cut_view(picture: torch.Tensor, view: View, size: int) -> torch.Tensor:
     """Return a view ``(1, C, size, size)`` of an equirectangular picture ``(C, H, W)``, bicubic."""
-    height, width = picture.shape[1:]
+    return cut_continued(continued(picture), view, size)
+
+
+def cut_continued(picture: torch.Tensor, view: View, size: int) -> torch.Tensor:
+    """Return a view ``(1, C, size, size)`` of a picture that is ``continued``: for many views of one."""
+    total_h, total_w = picture.shape[1:]
+    height, width = total_h - 2 * MARGIN, total_w - 2 * MARGIN
     x, y, z = view.rays(size).unbind(dim=1)
-    column = (0.5 - torch.atan2(y, x) / (2 * math.pi)) * width - 0.5
-    row = (0.5 - torch.asin(z.clamp(-1, 1)) / math.pi) * height - 0.5
-    # a margin of the picture's own continuation: around in longitude, over the pole turned by half
-    margin = 4
-    padded = torch.cat([picture[..., -margin:], picture, picture[..., :margin]], dim=-1)
-    turned = picture.roll(width // 2, dims=-1)
-    over = torch.cat([turned[..., -margin:], turned, turned[..., :margin]], dim=-1)
-    padded = torch.cat([over[:, :margin].flip(1), padded, over[:, -margin:].flip(1)], dim=1)
-    total_h, total_w = padded.shape[1:]
-    place = torch.stack(
-        [(column + margin + 0.5) / total_w * 2 - 1, (row + margin + 0.5) / total_h * 2 - 1], dim=1
-    )
+    column = (0.5 - torch.atan2(y, x) / (2 * math.pi)) * width + MARGIN
+    row = (0.5 - torch.asin(z.clamp(-1, 1)) / math.pi) * height + MARGIN
+    place = torch.stack([column / total_w * 2 - 1, row / total_h * 2 - 1], dim=1)
     return torch.nn.functional.grid_sample(
-        padded[None], place.reshape(1, size, size, 2).to(padded), mode="bicubic", align_corners=False
+        picture[None], place.reshape(1, size, size, 2).to(picture), mode="bicubic", align_corners=False
     )
 
 

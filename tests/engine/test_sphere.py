@@ -9,8 +9,7 @@ import torch
 
 from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.canvas.views import View, cut_view, equirectangular_rays, fibonacci_points, layout
-from sync_engine.directions import PHRASES, window_prompts
-from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.sync.fast import FastSync
 
 
 @pytest.fixture(scope="module")
@@ -123,13 +122,30 @@ def test_thumbnail_is_a_small_world(canvas: SphereCanvas) -> None:
     assert (small - truth).abs().max() < 0.05
 
 
-def test_sky_and_ground_have_their_own_words() -> None:
-    spec = EnvironmentSpec("mountains at dawn", prompt_zenith="thin clouds")
-    up, level, down, plane = window_prompts(spec, [90.0, 0.0, -90.0, None], PHRASES)
-    assert up == "thin clouds"
-    assert level == plane == "mountains at dawn"
-    assert down.startswith("mountains at dawn, ")
-    assert "ground" in down
+def test_sync_leaves_the_poles_alone_and_pulls_each_ring_together(canvas: SphereCanvas) -> None:
+    """An anchor per elevation row: the zenith has nobody to be like, least of all the horizon."""
+
+    def embed(windows: torch.Tensor) -> list[torch.Tensor]:
+        return [windows.tanh()]
+
+    x0 = torch.randn(len(canvas.views), 2, 16, 16, generator=torch.Generator().manual_seed(0))
+    x0 += torch.tensor(canvas.elevations).reshape(-1, 1, 1, 1) / 45
+
+    def pulled(windows: torch.Tensor) -> torch.Tensor:
+        return FastSync(embed, 1.0, 5, 1.0, 4)(0, windows, windows, canvas.rows, lambda w, numbers: w)[1]
+
+    def spread(windows: torch.Tensor, row: list[int]) -> float:
+        return windows[row].tanh().std(dim=0).mean().item()
+
+    together = pulled(x0)
+    poles = [number for number, elevation in enumerate(canvas.elevations) if abs(elevation) == 90]
+    assert len(poles) == 2
+    assert torch.equal(together[poles], x0[poles])
+    for row in (row for row in canvas.rows if len(row) > 1):
+        assert spread(together, row) < 0.97 * spread(x0, row)
+        elsewhere = torch.zeros_like(x0)
+        elsewhere[row] = x0[row]
+        torch.testing.assert_close(pulled(elsewhere)[row], together[row])
 
 
 def test_a_turned_camera_sees_the_turned_world() -> None:
@@ -163,15 +179,3 @@ def test_a_view_cut_from_a_picture_shows_the_scene(view: View) -> None:
 
 def scene_picture(height: int) -> torch.Tensor:
     return scene(picture_rays(height)).reshape(3, height, 2 * height)
-
-
-def test_passes_double_the_picture_up_to_the_wanted_size() -> None:
-    from sync_engine import detail
-
-    assert detail.heights(512, 256) == [256]
-    assert detail.heights(512, 576) == [576]
-    assert detail.heights(512, 1024) == [512, 1024]
-    assert detail.heights(512, 1536) == [512, 1024, 1536]
-    assert detail.heights(512, 4096) == [512, 1024, 2048, 4096]
-    assert detail.field_of_view(32, 8, 512) == pytest.approx(90)
-    assert detail.field_of_view(32, 8, 1024) == pytest.approx(53.13, abs=0.01)
