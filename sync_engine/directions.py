@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from sync_engine.errors import ModelNotAvailable
@@ -11,14 +12,42 @@ from sync_engine.interface.spec import EnvironmentSpec
 POLE_ELEVATION = 67.5
 """Views that look further up or down than this have the zenith or nadir prompt."""
 
-PHRASES = (
-    (-90.0, -POLE_ELEVATION, "the ground seen from directly above, top-down"),
-    (-POLE_ELEVATION, -35.0, "looking down at the ground"),
-    (-35.0, 35.0, ""),
-    (35.0, POLE_ELEVATION, "looking up at the sky"),
-    (POLE_ELEVATION, 90.0, "only the sky straight overhead"),
-)
+PHRASES = ((-POLE_ELEVATION, -35.0, "looking down at the ground"), (35.0, POLE_ELEVATION, "looking up"))
 """(lowest, highest elevation, phrase) for models that bring no ``view_phrases.json``."""
+
+INDOORS = (
+    "attic basement bathroom bedroom cathedral cave cavern cellar chapel church corridor factory gallery "
+    "garage hall hallway hangar indoor indoors inside interior kitchen library loft mine museum office "
+    "room showroom studio subway temple theatre theater tunnel warehouse workshop"
+)
+UNDER_WATER = "coral reef seabed submarine undersea underwater"
+SPACE = "asteroid asteroids cosmic cosmos galaxies galaxy interstellar nebula nebulae spaceship"
+SKY = (
+    "afternoon aurora blizzard cloud cloudless clouds cloudscape cloudy dawn day daybreak daylight "
+    "drizzle dusk evening fog foggy haze hazy lightning mist misty moon moonless moonlight moonlit "
+    "morning night nighttime noon overcast rain rainbow rainy skies sky snowfall starlit starry stars "
+    "storm storms stormy sun sundown sunlight sunlit sunny sunrise sunset thunder thunderstorm twilight"
+)
+OF_THE_SKY = (
+    "blue bright broken clear dark deep dramatic early full golden gloomy grey gray heavy high late milky "
+    "orange pale pink purple red scattered soft thin warm white wispy"
+)
+"""Words that belong to the sky where a word of the sky follows."""
+
+
+def _words(*lists: str) -> str:
+    return "|".join(word for words in lists for word in words.split())
+
+
+_INDOORS, _UNDER_WATER, _SPACE = (
+    re.compile(rf"\b(?:{_words(words)})\b", re.IGNORECASE) for words in (INDOORS, UNDER_WATER, SPACE)
+)
+_SKY = re.compile(
+    rf"\b(?:(?:{_words(OF_THE_SKY)})\s+)*"
+    rf"(?:{_words(SKY)}|golden hour|blue hour|milky way|(?:soft|warm) light)\b",
+    re.IGNORECASE,
+)
+_BESIDE_THE_SKY = {"a", "an", "and", "at", "by", "during", "in", "of", "on", "the", "under", "with"}
 
 
 def phrases_of(folder: Path) -> tuple[tuple[float, float, str], ...]:
@@ -40,11 +69,46 @@ def window_prompts(
     return [_prompt(spec, elevation, phrases) for elevation in elevations]
 
 
+def zenith_prompt(prompt: str) -> str:
+    """Return what the view straight up shows in a place that a prompt describes.
+
+    Outdoors only the words of time, weather and light are kept; rooms get a ceiling, the sea its
+    surface, and space looks the same everywhere.
+    """
+    if _SPACE.search(prompt):
+        return prompt
+    if _INDOORS.search(prompt):
+        return f"the ceiling seen from directly below, {prompt}"
+    if _UNDER_WATER.search(prompt):
+        return f"the water surface seen from below, {prompt}"
+    kept = (" ".join(_SKY.findall(clause)) for clause in re.split(r"[,;.]", prompt))
+    return ", ".join(["only the sky straight overhead", *dict.fromkeys(words for words in kept if words)])
+
+
+def nadir_prompt(prompt: str) -> str:
+    """Return what the view straight down shows: the ground without what is in the sky.
+
+    A clause about the sky alone is dropped; of "sunset over a desert" the desert is kept.
+    """
+    if _SPACE.search(prompt):
+        return prompt
+    surface = "floor" if _INDOORS.search(prompt) else "ground"
+    clauses = (
+        re.sub(r".*\b(?:over|above)\b\s*", "", clause).strip() for clause in re.split(r"[,;.]", prompt)
+    )
+    place = [clause for clause in clauses if not _is_sky(clause)]
+    return ", ".join([f"the {surface} seen from directly above, top-down", *(place or [prompt])])
+
+
+def _is_sky(clause: str) -> bool:
+    return set(_SKY.sub("", clause).lower().split()) <= _BESIDE_THE_SKY
+
+
 def _prompt(spec: EnvironmentSpec, elevation: float, phrases: tuple[tuple[float, float, str], ...]) -> str:
-    if elevation > POLE_ELEVATION and spec.prompt_zenith:
-        return spec.prompt_zenith
-    if elevation < -POLE_ELEVATION and spec.prompt_nadir:
-        return spec.prompt_nadir
+    if elevation > POLE_ELEVATION and (spec.prompt_zenith or phrases is PHRASES):
+        return spec.prompt_zenith or zenith_prompt(spec.prompt)
+    if elevation < -POLE_ELEVATION and (spec.prompt_nadir or phrases is PHRASES):
+        return spec.prompt_nadir or nadir_prompt(spec.prompt)
     for low, high, phrase in phrases:
         if low <= elevation <= high and (elevation != high or high == 90.0):
             return f"{spec.prompt}, {phrase}" if phrase else spec.prompt
