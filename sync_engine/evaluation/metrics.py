@@ -56,6 +56,12 @@ def _horizon(device, needs: Needs):
     return Horizon()
 
 
+def _poles(device, needs: Needs):
+    from sync_engine.evaluation.poles import Poles
+
+    return Poles()
+
+
 def _detail(device, needs: Needs):
     from sync_engine.evaluation.detail import Detail
 
@@ -102,6 +108,7 @@ TABLE: dict[str, Row] = {
     "intra-style": Row("style loss between the parts, sum and mean", _intra_style),
     "discontinuity": Row("seam at the wrap of a world", _discontinuity),
     "horizon": Row("tilt and wander of the horizon", _horizon),
+    "poles": Row("rays or rings around the zenith and the nadir", _poles),
     "detail": Row("gradient energy, and variety of the parts", _detail),
     "repetition": Row("strongest sideways self-correlation", _repetition),
     "clip": Row("CLIP score against the prompt", _clip, alone=False),
