@@ -1,0 +1,70 @@
+"""Turn a world by any yaw: the place where the picture ends cannot be told from any other column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sync_engine.evaluation.discontinuity import score
+from sync_engine.evaluation.picture import read
+from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.job import Engine
+from sync_engine.models import DRAFT_FOLDER
+from sync_engine.progress import Reporter
+
+PROMPTS = ("sunset over a desert", "city street at night", "snowy mountains", "living room in daylight")
+SEEDS = (0, 1)
+COLUMNS = 40
+DRAWS = 20000
+
+pytestmark = pytest.mark.skipif(
+    not (DRAFT_FOLDER / "unet").is_dir(),
+    reason="the draft model is not there; it would paint worlds and look for their seam",
+)
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> list[torch.Tensor]:
+    """Eight worlds ``(3, 256, 512)`` of the draft model, whole jobs of few steps."""
+    engine, pictures, silent = Engine(), [], Reporter("seam", lambda event: None, wants_preview=False)
+    for number, prompt in enumerate(PROMPTS):
+        for seed in SEEDS:
+            spec = EnvironmentSpec(prompt, width=512, steps=4, seed=seed)
+            files, _ = engine.run(spec, tmp_path_factory.mktemp("world") / f"{number}-{seed}", silent)
+            pictures.append(read(Path(files["image"])).pixels)
+    return pictures
+
+
+def p_value(pictures: list[torch.Tensor], seed: int) -> float:
+    """Return how often columns drawn at random rank as far from the middle as the columns 0 do.
+
+    A permutation test: in each picture the score at the wrap is ranked among those at random
+    columns; were the wrap a column like others, any of them could have been called the wrap.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    ranks = []
+    for picture in pictures:
+        others = 4 + torch.randperm(picture.shape[2] - 8, generator=generator)[:COLUMNS]
+        scores = torch.tensor([score(picture, column) for column in [0, *others.tolist()]])
+        ranks.append(scores.argsort().argsort() / COLUMNS - 0.5)
+    table = torch.stack(ranks)
+    observed = table[:, 0].mean().abs()
+    drawn = torch.randint(COLUMNS + 1, (DRAWS, len(pictures)), generator=generator)
+    means = table[torch.arange(len(pictures)), drawn].mean(dim=1).abs()
+    return float((means >= observed - 1e-6).float().mean())
+
+
+def test_the_wrap_cannot_be_told_from_random_columns(worlds: list[torch.Tensor]) -> None:
+    assert p_value(worlds, seed=0) > 0.01
+
+
+@pytest.mark.parametrize("yaw", [37, 256, 411])
+def test_turned_worlds_have_no_special_column_either(worlds: list[torch.Tensor], yaw: int) -> None:
+    assert p_value([world.roll(yaw, dims=2) for world in worlds], seed=yaw) > 0.01
+
+
+def test_a_seam_is_found(worlds: list[torch.Tensor]) -> None:
+    """The same worlds without their last four columns: a step no eye would miss must not pass."""
+    assert p_value([world[..., :-4] for world in worlds], seed=0) < 0.01
