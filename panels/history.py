@@ -142,6 +142,7 @@ class VIEW3D_PT_syncscape_history(bpy.types.Panel):
     """Everything made so far: look for a picture, use it again, keep it or throw it away"""
 
     bl_label = "History"
+    bl_translation_context = "Syncscape"  # Blender's own German word for it means a log
     bl_parent_id = "VIEW3D_PT_syncscape"
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"

@@ -19,7 +19,10 @@ from .world import FACING_Y, LINEAR, RESULT_KEY, new_world
 LIBRARY_NAME = "Syncscape"
 CATALOG_FILE = "blender_assets.cats.txt"
 CATALOG_ID = "5c1f8a52-7d0e-4c57-9f2b-0a6f1c3e9d41"
-CATALOG_PATH = "Worlds/Syncscape"
+CATALOGS = {
+    "f0b7a3de-52c1-4b0e-8a63-9d1f4c7e2b58": "Worlds",  # a catalog without its parent shows as unsaved
+    CATALOG_ID: "Worlds/Syncscape",
+}
 CATALOG_HEADER = """# This is an Asset Catalog Definition file for Blender.
 #
 # Empty lines and lines starting with `#` will be ignored.
@@ -120,12 +123,16 @@ def _copy(result: Result, textures: Path) -> Path:
 
 
 def _add_catalog(path: Path) -> None:
-    """Add our catalog to the library's list, beside those that the user made."""
+    """Add our catalogs to the library's list, beside those that the user made."""
     text = path.read_text(encoding="utf-8") if path.exists() else CATALOG_HEADER
-    if CATALOG_ID in text:
+    lines = [
+        f"{catalog}:{place}:{place.replace('/', '-')}"
+        for catalog, place in CATALOGS.items()
+        if catalog not in text and f":{place}:" not in text
+    ]
+    if not lines:
         return
-    name = CATALOG_PATH.replace("/", "-")
-    text = text.rstrip("\n") + f"\n{CATALOG_ID}:{CATALOG_PATH}:{name}\n"
+    text = "\n".join([text.rstrip("\n"), *lines, ""])
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)

@@ -14,8 +14,9 @@ import bpy
 
 from ..sync_engine.interface.jobs import Failure
 
-CONTEXTS = ("*", "Operator")
-"""Blender looks for the label of a button in the second, for everything else in the first."""
+CONTEXTS = ("*", "Operator", "Syncscape")
+"""Blender looks for the label of a button in the second, for everything else in the first. The last is
+for words that Blender translates in another sense: its own tables come before ours."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z])")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.ui.window import REPO, BlenderWindow, missing
 
+FAKE_ENGINE = REPO / "tests" / "blender" / "fake_engine.py"
 NAMES = """
 from bl_ext.user_default.syncscape.engine_link import link
 settings = bpy.context.scene.syncscape
@@ -24,8 +25,13 @@ def not_here(suite: str) -> str | None:
 
 
 @contextmanager
-def opened(suite: str, user: Path, size: tuple[int, int] = (1440, 900)) -> Iterator[BlenderWindow]:
-    """Open Blender with a new user folder in which the extension is installed and set up."""
+def opened(
+    suite: str, user: Path, size: tuple[int, int] = (1440, 900), fake: bool = False
+) -> Iterator[BlenderWindow]:
+    """Open Blender with a new user folder in which the extension is installed and set up.
+
+    With ``fake`` the engine is ``tests/blender/fake_engine.py``: quick, and without a model.
+    """
     shutil.rmtree(user, ignore_errors=True)
     with BlenderWindow(suite, user, size) as window:
         window.run(
@@ -33,7 +39,7 @@ def opened(suite: str, user: Path, size: tuple[int, int] = (1440, 900)) -> Itera
             "repo='user_default', enable_on_install=True)"
         )
         window.run(NAMES)
-        window.run(f"preferences.engine_python = {str(_engine_python(user))!r}")
+        window.run(f"preferences.engine_python = {str(_engine_python(user, fake))!r}")
         window.run(f"preferences.library = {str(user / 'library')!r}")
         _open_tab(window)
         yield window
@@ -58,10 +64,11 @@ def _archives() -> list[Path]:
     return sorted((REPO / "dist").glob("syncscape-*linux_x64.zip"))
 
 
-def _engine_python(folder: Path) -> Path:
+def _engine_python(folder: Path, fake: bool) -> Path:
     """Write a program for Blender's root that runs this Python among the host's own files."""
     program = folder / "engine-python"
-    program.write_text(f'#!/bin/sh\nexec chroot /host {sys.executable} "$@"\n')
+    command = f"{sys.executable} {FAKE_ENGINE}" if fake else sys.executable
+    program.write_text(f'#!/bin/sh\nexec chroot /host {command} "$@"\n')
     program.chmod(0o755)
     return program
 

@@ -1,0 +1,74 @@
+"""The documentation: every example runs, every picture and page that it names is there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT, Blender
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+VARIES = r"…|=|'|:|,|\btorch\b|\b128\b|\b\w+\.\w+ (?=is )"
+QUIET = {"PYTHONPATH": str(ROOT)}
+
+
+def blocks(page: Path, language: str) -> list[tuple[str, str]]:
+    """Return the code blocks of a page with the place of each."""
+    text = page.read_text(encoding="utf-8")
+    found = [match for match in BLOCK.finditer(text) if match[1] == language]
+    return [(f"{page.name}:{text.count(chr(10), 0, match.start()) + 1}", match[2]) for match in found]
+
+
+def test_python_examples_run(blender: Blender, fake_engine: Path) -> None:
+    """Those of the README and of the scripting guide, in Blender."""
+    examples = blocks(ROOT / "README.md", "python") + blocks(ROOT / "docs" / "scripting.md", "python")
+    assert len(examples) >= 7
+    told = blender.run("doc_examples", fake_engine, examples=examples)
+    assert told["done"] == [place for place, _source in examples]
+
+
+def test_shell_examples_run(draft_engine: Path, tmp_path: Path) -> None:
+    """The command lines, with the bundled model."""
+    commands = [
+        line
+        for _place, source in blocks(ROOT / "docs" / "scripting.md", "bash")
+        for line in source.splitlines()
+    ]
+    assert len(commands) >= 3
+    for line in commands:
+        command = re.sub(r"^python\b", str(draft_engine), line)
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path, env=QUIET, capture_output=True, text=True, timeout=900
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    assert (tmp_path / "another" / "world.exr").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} names {target}"
+
+
+def test_the_words_of_errors_are_in_the_troubleshooting_guide() -> None:
+    """What it quotes is still said: the longest part between what varies is found in the code."""
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| *")]
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("sync_engine", "operators", "panels", "scene")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    )
+    code += (ROOT / "engine_link.py").read_text(encoding="utf-8")
+    gone = []
+    for quoted in (words for row in rows for words in re.findall(r"\*([^*]+)\*", row)):
+        part = max(re.split(VARIES, quoted), key=len).strip()
+        if part not in code:
+            gone.append(part)
+    assert not gone, gone

@@ -1,0 +1,98 @@
+"""The studio in a real Blender window: a long history, languages, and an unfinished World beside a render."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.history_panel import make_library
+from tests.ui.extension import NAMES, not_here, opened, start
+from tests.ui.window import REPO, BlenderWindow
+
+SUITE = os.environ.get("SYNCSCAPE_UI_SUITE", "trixie")
+OUT = REPO / "out" / "ui-studio"
+WHAT = "that a history of 1,000 pictures draws quickly, that the panel speaks German and Chinese, and that a "
+WHAT += "render started while a World is previewed uses the scene's own World"
+
+
+@pytest.fixture(scope="module")
+def blender() -> Iterator[BlenderWindow]:
+    """A window with the extension, the fake engine, and a library of 1,000 results."""
+    reason = not_here(SUITE)
+    if reason:
+        pytest.skip(f"{reason}. Not checked: {WHAT}.")
+    with opened(SUITE, OUT / "user", fake=True) as window:
+        make_library(OUT / "library", 1000)
+        window.run("time_draws(bpy.types.VIEW3D_PT_syncscape_history)")
+        window.run(f"preferences.library = {str(OUT / 'library')!r}")
+        yield window
+        print(window.log())  # noqa: T201 - shown by pytest when a test fails
+
+
+def redraw(window: BlenderWindow) -> None:
+    window.run("[region.tag_redraw() for region in view()['area'].regions]")
+    time.sleep(0.2)
+
+
+def test_a_long_history_draws_at_once_and_is_read_by_and_by(blender: BlenderWindow) -> None:
+    blender.run("clear_times()")
+    for _ in range(20):
+        redraw(blender)
+    blender.wait_until("link.library().complete", timeout=120)
+    assert blender.run("len(link.library().results)") == 1000
+    for _ in range(10):
+        redraw(blender)
+    blender.screenshot(OUT / "long-history.png")
+    busy = [processor for _wall, processor in blender.run("draws")]
+    assert len(busy) > 10
+    assert statistics.median(busy) < 0.005, busy
+    assert max(busy) < 0.05, "even the first one, that lists the folder, and the one that makes a page"
+
+
+@pytest.mark.parametrize(
+    ("language", "label"), [("de_DE", "Als Welt einsetzen"), ("zh_HANS", "应用为世界环境")]
+)
+def test_the_panel_in_another_language(blender: BlenderWindow, language: str, label: str) -> None:
+    blender.run(f"bpy.context.preferences.view.language = {language!r}")
+    try:
+        name = "bpy.ops.syncscape.apply_world.get_rna_type().name"
+        assert blender.run(f"bpy.app.translations.pgettext_iface({name}, 'Operator')") == label
+        redraw(blender)
+        time.sleep(3.0)
+        blender.screenshot(OUT / f"panel-{language}.png")
+    finally:
+        blender.run("bpy.context.preferences.view.language = 'en_US'")
+
+
+def test_a_render_meanwhile_has_the_scenes_own_world(blender: BlenderWindow) -> None:
+    blender.run(NAMES)
+    blender.run(
+        "scene = bpy.context.scene; scene.render.engine = 'CYCLES'; scene.cycles.samples = 1; "
+        "scene.render.resolution_x = scene.render.resolution_y = 16; scene.cycles.use_denoising = False; "
+        "own = scene.world.name"
+    )
+    blender.run("[bpy.data.objects.remove(item) for item in bpy.data.objects if item.type == 'MESH']")
+    blender.run(
+        "answer = None\n"
+        "worlds = []\n"
+        "def note(scene, *_): worlds.append(scene.world.name)\n"
+        "bpy.app.handlers.render_pre.append(note)"
+    )
+    start(blender, prompt="slow lake", world_size="512", live_world=True, apply_when_done=False)
+    blender.wait_until("bpy.context.scene.world.name != own", timeout=60)
+    blender.screenshot(OUT / "live-world.png")
+    left, top, width, height = blender.region_box("VIEW_3D", "WINDOW")
+    blender.move(left + width // 3, top + height // 2)
+    blender.key("F12")
+    blender.wait_until("len(worlds) > 0", timeout=60)
+    assert blender.run("worlds") == [blender.run("own")]
+    blender.wait_until("not bpy.app.is_job_running('RENDER')", timeout=120)
+    blender.screenshot(OUT / "rendered.png")
+    blender.key("Escape")
+    blender.run("link.job and link.job.cancel()")
+    blender.wait_until("bpy.context.scene.world.name == own", timeout=10)
+    assert blender.run("[world.name for world in bpy.data.worlds if 'Preview' in world.name]") == []
