@@ -2,10 +2,10 @@ import bpy
 
 settings = bpy.context.scene.syncscape
 
-settings.prompt = "wide alpine valley at golden hour, low warm sun, long shadows, wildflowers, photograph"
+settings.prompt = "rooftop terrace at night above a modern city, neon signs, wet concrete, photograph"
 settings.negative = "people, text, watermark, frame, blurry"
-settings.prompt_zenith = "clear evening sky, soft gradient from warm to blue"
-settings.prompt_nadir = "grass and wildflowers seen from above"
+settings.prompt_zenith = "dark night sky with faint city glow"
+settings.prompt_nadir = "wet concrete floor seen from above"
 settings.kind = "world"
 settings.world_size = "4096"
 settings.world_width = 4096
@@ -14,9 +14,9 @@ settings.plate_width = 2048
 settings.plate_height = 512
 settings.projection = "sphere"
 settings.method = "sync"
-settings.model = "sdxl"
-settings.steps = 30
-settings.guidance = 6.0
+settings.model = "sd-2-base"
+settings.steps = 25
+settings.guidance = 7.5
 settings.custom_sync = False
 settings.sync_strength = 1.0
 settings.sync_steps = 0

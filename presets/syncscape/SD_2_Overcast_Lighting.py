@@ -2,21 +2,21 @@ import bpy
 
 settings = bpy.context.scene.syncscape
 
-settings.prompt = "rooftop terrace at night above a modern city, neon signs, wet concrete, photograph"
+settings.prompt = "open moorland under an even overcast sky, soft shadowless light, photograph"
 settings.negative = "people, text, watermark, frame, blurry"
-settings.prompt_zenith = "dark night sky with faint city glow"
-settings.prompt_nadir = "wet concrete floor seen from above"
+settings.prompt_zenith = "even grey overcast sky"
+settings.prompt_nadir = "short grass and heather seen from above"
 settings.kind = "world"
-settings.world_size = "4096"
-settings.world_width = 4096
+settings.world_size = "2048"
+settings.world_width = 2048
 settings.plate_size = "2048x512"
 settings.plate_width = 2048
 settings.plate_height = 512
 settings.projection = "sphere"
 settings.method = "sync"
-settings.model = "sdxl"
-settings.steps = 30
-settings.guidance = 6.0
+settings.model = "sd-2-base"
+settings.steps = 25
+settings.guidance = 7.5
 settings.custom_sync = False
 settings.sync_strength = 1.0
 settings.sync_steps = 0
