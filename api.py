@@ -19,8 +19,9 @@ import bpy
 
 from . import preferences
 from .engine_link import link
-from .operators.apply import install_world
-from .scene import plate
+from .operators.apply import install_world, world_name
+from .operators.assets import asset_folder, words
+from .scene import assets, plate
 from .sync_engine.interface.client import EngineFailed, EngineMissing
 from .sync_engine.interface.history import Result, ResultError, read_result
 from .sync_engine.interface.jobs import Failure, Job, JobState
@@ -40,6 +41,8 @@ __all__ = [
     "apply_world",
     "batch",
     "generate",
+    "history",
+    "save_asset",
 ]
 
 
@@ -95,6 +98,44 @@ def apply_plate(
     """Show a result behind a scene's camera, with ``render`` in renders too; return its image."""
     found = _finished(result, "plate")
     return plate.apply_plate(scene or bpy.context.scene, found.image, found.id, render=render)
+
+
+def history(kind: str | None = None, text: str = "") -> list[Result]:
+    """Return what was made so far, newest first.
+
+    Args:
+        kind: only ``world`` or only ``plate``.
+        text: only results whose prompt or name has every word of it, in any case.
+    """
+    library = link.library()
+    library.refresh()
+    return library.find(kind, text)
+
+
+def save_asset(
+    result: Job | Result | Path | str,
+    name: str = "",
+    author: str = "",
+    licence: str = "",
+    tags: Iterable[str] = (),
+    packed: bool = True,
+) -> Path:
+    """Write a World into the Syncscape asset library and return the .blend file.
+
+    Args:
+        result: as for ``apply_world``.
+        name, tags: by default from the prompt.
+        author, licence: as the asset browser shows them.
+        packed: the picture inside the file; otherwise a copy beside it.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    found = _finished(result, "world")
+    facts = assets.AssetFacts(
+        name or world_name(found), author, licence, tuple(tags) or tuple(words(found)), found.spec.prompt
+    )
+    return assets.save_world(found, asset_folder(), facts, packed)
 
 
 def _finished(given: Job | Result | Path | str, kind: str) -> Result:

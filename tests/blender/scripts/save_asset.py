@@ -87,6 +87,12 @@ assert "already" in harness.error_of(lambda: bpy.ops.syncscape.register_assets()
 assets.register_library(folder)
 assert len(libraries) == count + 1
 
+# From a script.
+job = api.generate(prompt="hills", width=512, seed=1)
+path = api.save_asset(job, author="Me", tags=["soft"])
+with bpy.data.libraries.load(str(path), assets_only=True) as (there, _here):
+    assert list(there.worlds) == ["hills"]
+
 # What cannot be saved is told with a remedy, and leaves nothing.
 job = api.generate(prompt="pond", width=512, seed=1)
 job.wait(60)
