@@ -37,6 +37,14 @@ wheels: setup
 locks: setup
 	$(VENV)/bin/python -m tools.locks
 
+# Every wheel of the engine's environment for Linux without a GPU, for the test of set-up without a
+# network. torch's build for the processor must be where pip looks (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL).
+ENGINE_LOCK := sync_engine/requirements/linux-x64-cpu.txt
+.build/engine-wheels/.done: $(VENV)/.done $(ENGINE_LOCK)
+	$(VENV)/bin/python -m pip download -q --no-deps --require-hashes --only-binary :all: \
+	    -r $(ENGINE_LOCK) -d $(@D)
+	touch $@
+
 extension: bpy wheels
 	$(VENV)/bin/python -m tools.build_extension --python $(BPY)/bin/python --all
 	$(VENV)/bin/python -m tools.check_extension dist/syncscape-*.zip
