@@ -1,7 +1,8 @@
 """The pictures that are measured and shown: prompts, methods and seeds, made once and kept.
 
 ``prompts.json`` holds the prompts with what a picture of each must show: the classes of
-``training/evaluator.py``, null where the prompt does not say; ``flat`` where the land is level.
+``training/evaluator.py``, null where the prompt does not say; ``flat`` for open sea and plains, whose
+horizon is level.
 Pictures lie in ``OUT/pictures/MODEL-FINGERPRINT/KIND/METHOD/PROMPT-SEED``. The fingerprint changes with the
 weights and with the code that samples, so that old pictures are never taken for new ones.
 """

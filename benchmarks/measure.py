@@ -24,10 +24,11 @@ METRICS = (
     "intra-style",
     "discontinuity",
     "horizon",
+    "poles",
     "detail",
     "repetition",
 )
-WEIGHTLESS = ("discontinuity", "horizon", "detail", "repetition")
+WEIGHTLESS = ("discontinuity", "horizon", "poles", "detail", "repetition")
 
 log = logging.getLogger(__name__)
 

@@ -164,10 +164,9 @@ def measure(gallery: Gallery, data: Path, out: Path, scenes: int, views: int) ->
         report["kid_vgg"][name] = {"mean": mean, "spread": spread}
         log.info("realism: %s %.4f ± %.4f", name, mean, spread)
     gallery.engine.release()  # its U-Net is the untrained one now
-    figures = report["kid_vgg"]
-    report["generated_over_reconstructions"] = (
-        figures["generated"]["mean"] / figures["reconstructions"]["mean"]
-    )
+    made, floor = (report["kid_vgg"][name]["mean"] for name in ("generated", "reconstructions"))
+    # the estimate is unbiased: of like sets it may be below zero, and a ratio to that says nothing
+    report["generated_over_reconstructions"] = made / floor if floor > 0 else None
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(report, indent=2))
     return report

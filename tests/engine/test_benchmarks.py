@@ -35,6 +35,26 @@ def test_prompts_ask_for_classes_of_the_evaluator() -> None:
         assert prompt.weather is None or prompt.weather in evaluator.WEATHERS
 
 
+def test_the_evaluator_in_the_repository_is_small_and_knows_the_classes() -> None:
+    """Its accuracy is measured when it is trained, on renders that are not in the repository."""
+    from safetensors import safe_open
+
+    evaluator = pytest.importorskip("training.evaluator", reason="the evaluator is training's")
+    file = Path(gallery.__file__).with_name("evaluator.safetensors")
+    assert file.stat().st_size < 2 << 20
+    with safe_open(file, framework="pt") as stored:
+        about = json.loads(stored.metadata()["about"])
+        width = len(stored.get_tensor("mean"))
+    assert set(about["classes"]["time"]) == set(evaluator.TIMES)
+    assert set(about["classes"]["weather"]) == set(evaluator.WEATHERS)
+    assert len(about["classes"]["scene"]) == 17
+    assert about["held_out_accuracy"]["scene"]["panorama"] > 0.9
+    head = evaluator.Head(width, about["classes"])
+    assert {name: rows.shape[1] for name, rows in head(torch.zeros(2, width)).items()} == {
+        name: len(kinds) for name, kinds in about["classes"].items()
+    }
+
+
 def test_fidelity_counts_what_was_asked_only() -> None:
     rows = {
         Case("plate", "sync", NOON, 0): row(1, 1, scene="desert", time="day", weather="clear"),
