@@ -24,6 +24,9 @@ $(VENV)/.done: $(REQUIREMENTS)
 	    -r requirements-dev.txt
 	touch $@
 
+# Blender 5.1 and later have Python 3.13; PYTHON313 names one where none is on the PATH.
+PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) python3.13)
+.build/bpy-5.2%/.done: PYTHON = $(PYTHON313)
 .build/bpy-%/.done:
 	$(PYTHON) -m venv .build/bpy-$*
 	.build/bpy-$*/bin/python -m pip install -q bpy==$*

@@ -73,6 +73,8 @@ class Blender:
                 {"zip": str(self.zip), "engine": str(engine), "home": str(self.home), **values}
             ),
         }
+        if values.get("private_home"):
+            environment["HOME"] = str(self.home)
         done = subprocess.run(
             [str(self.python), str(HERE / "scripts" / f"{script}.py")],
             env=environment,
@@ -108,6 +110,20 @@ def blender(request: pytest.FixtureRequest, tmp_path: Path, extension_zip: Path)
 def small_engine(blender: Blender, tmp_path: Path) -> SmallEngine:
     """An engine that is quick to set up, with a lock file for that Blender's Python."""
     return SmallEngine(tmp_path, Path(), python=blender.version)
+
+
+@pytest.fixture
+def engine_wheels(blender: Blender) -> Path:
+    """Every wheel of the engine, for one Blender: the wheels are for Python 3.11, and it takes minutes."""
+    folder = ROOT / ".build" / "engine-wheels"
+    if not (folder / ".done").exists():
+        pytest.skip(
+            "no folder of wheels: make .build/engine-wheels/.done. "
+            "Not checked: from the zip to the first World"
+        )
+    if "bpy-5.0" not in str(blender.python):
+        pytest.skip("done once, in Blender 5.0, whose Python the wheels are for")
+    return folder
 
 
 def _wrapper(path: Path, *command: str) -> Path:

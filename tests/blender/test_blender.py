@@ -138,6 +138,14 @@ def test_set_up_engine(blender: Blender, small_engine: SmallEngine) -> None:
     )
 
 
+def test_from_the_zip_to_the_first_world(blender: Blender, engine_wheels: Path, record_property) -> None:
+    """The real engine from a folder of wheels, offline; nothing is left in the user's folders by Remove."""
+    told = blender.run("set_up_whole", wheels=str(engine_wheels), size="512", private_home=True)
+    record_property("set_up_s", told["set_up_s"])
+    record_property("first_world_s", told["first_world_s"])
+    assert told["left"] == []
+
+
 def test_killed_engine(blender: Blender, fake_engine: Path, record_property) -> None:
     """SIGKILL in the middle of a job is told within a second, and the next job works."""
     told = blender.run("killed", fake_engine)
