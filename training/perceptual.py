@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from sync_engine.perceptual_net import LatentFeatures
 from training import checkpoints
+from training.denoiser import take_over
 from training.encode_views import LatentCache, open_cache
 from training.panoramas import Record, is_held_out, read_index
 
@@ -92,7 +93,7 @@ def train(args: argparse.Namespace) -> None:
     if state is not None:
         net.load_state_dict(state["average"])
     elif (args.export / "perceptual" / "config.json").is_file():
-        net.load_state_dict(LatentFeatures.from_folder(args.export / "perceptual").state_dict())
+        take_over(net, LatentFeatures.from_folder(args.export / "perceptual"))
     net.requires_grad_(True).to(device, memory_format=torch.channels_last).train()
     average = checkpoints.Average(net, 0.995)
     optimizer = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=0.05)
