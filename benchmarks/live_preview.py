@@ -2,7 +2,8 @@
 
     python -m benchmarks.live_preview --repeat 5
 
-The engine is asked as Blender asks it; the median of the time per denoising step is compared. What it
+The engine is asked as Blender asks it. Compared are the engine's own seconds for the denoising and (on
+Linux) the processor time of the whole job, which other programs on the machine disturb less. What it
 costs Blender to show them is measured in the window (``pytest tests/ui``).
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -23,9 +25,19 @@ from sync_engine.interface.spec import EnvironmentSpec
 PATIENCE_S = 1800.0
 
 
-def run(client: EngineClient, spec: EnvironmentSpec, previews: bool) -> tuple[float, int]:
-    """Make one World; return its denoising seconds, as the engine measured them, and how many previews."""
+def processor_seconds(pid: int | None) -> float:
+    """Return the processor time that a process has used so far; 0 where that cannot be told."""
+    path = Path(f"/proc/{pid}/stat")
+    if not path.exists():
+        return 0.0
+    fields = path.read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def run(client: EngineClient, spec: EnvironmentSpec, previews: bool) -> tuple[float, float, int]:
+    """Make one World; return its denoising seconds, the job's processor seconds, and how many previews."""
     client.set_preview(previews)
+    before = processor_seconds(client.pid)
     job = client.generate(spec)
     seen: set[float] = set()
     deadline = time.monotonic() + PATIENCE_S
@@ -36,7 +48,15 @@ def run(client: EngineClient, spec: EnvironmentSpec, previews: bool) -> tuple[fl
         time.sleep(0.01)
     if job.result is None:
         raise RuntimeError(str(job.error or "not in time"))
-    return float(job.result.timings["denoise"]), len(seen)
+    return float(job.result.timings["denoise"]), processor_seconds(client.pid) - before, len(seen)
+
+
+def _cost(measured: dict[bool, list[float]]) -> float | None:
+    """Return the median over pairs of what previews add, as a share; None where nothing was measured."""
+    if not all(measured[False]):
+        return None
+    pairs = zip(measured[False], measured[True], strict=True)
+    return round(statistics.median(with_them / without for without, with_them in pairs) - 1, 4)
 
 
 def main() -> None:
@@ -49,6 +69,7 @@ def main() -> None:
     options = parser.parse_args()
     spec = EnvironmentSpec("desert at sunset", width=options.width, steps=options.steps, seed=7)
     seconds: dict[bool, list[float]] = {False: [], True: []}
+    busy: dict[bool, list[float]] = {False: [], True: []}
     counts = []
     with tempfile.TemporaryDirectory() as folder:
         client = EngineClient(sys.executable, Path(folder))
@@ -56,24 +77,26 @@ def main() -> None:
             run(client, spec, False)  # loads the model
             for number in range(options.repeat):
                 for previews in (False, True) if number % 2 else (True, False):
-                    took, count = run(client, spec, previews)
+                    took, used, count = run(client, spec, previews)
                     seconds[previews].append(took)
+                    busy[previews].append(used)
                     if previews:
                         counts.append(count)
         finally:
             client.shutdown()
-    without, with_them = statistics.median(seconds[False]), statistics.median(seconds[True])
-    pairs = [b / a for a, b in zip(seconds[False], seconds[True], strict=True)]
     row = {
-        "without_s": round(without, 3),
-        "with_s": round(with_them, 3),
-        "cost": round(statistics.median(pairs) - 1, 4),
+        "without_s": round(statistics.median(seconds[False]), 3),
+        "with_s": round(statistics.median(seconds[True]), 3),
+        "cost": _cost(seconds),
+        "processor_without_s": round(statistics.median(busy[False]), 3),
+        "processor_with_s": round(statistics.median(busy[True]), 3),
+        "processor_cost": _cost(busy),
         "previews": statistics.median(counts),
         "runs": options.repeat,
     }
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "live_preview.json").write_text(
-        json.dumps({**row, "seconds": list(seconds.values())}, indent=2)
+        json.dumps({**row, "seconds": list(seconds.values()), "busy": list(busy.values())}, indent=2)
     )
     sys.stdout.write(f"{json.dumps(row)}\n")
 

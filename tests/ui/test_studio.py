@@ -96,3 +96,33 @@ def test_a_render_meanwhile_has_the_scenes_own_world(blender: BlenderWindow) -> 
     blender.run("link.job and link.job.cancel()")
     blender.wait_until("bpy.context.scene.world.name == own", timeout=10)
     assert blender.run("[world.name for world in bpy.data.worlds if 'Preview' in world.name]") == []
+
+
+def test_a_world_is_dragged_from_the_asset_browser(blender: BlenderWindow) -> None:
+    blender.run(
+        "job = link.generate(settings.to_spec().__class__('dragged valley', width=512)); job.wait(60)\n"
+        "link.settle(); bpy.ops.syncscape.save_asset(result=job.id); bpy.ops.syncscape.register_assets()\n"
+        "with bpy.context.temp_override(**view()):\n"
+        "    bpy.ops.screen.area_split(direction='HORIZONTAL', factor=0.4)"
+    )
+    time.sleep(1.0)
+    views = "[area for area in window().screen.areas if area.type == 'VIEW_3D']"
+    blender.run(f"min({views}, key=lambda area: area.y).ui_type = 'ASSETS'")
+    time.sleep(1.0)
+    browser = "next(area for area in window().screen.areas if area.ui_type == 'ASSETS')"
+    blender.run(f"{browser}.spaces.active.params.asset_library_reference = 'Syncscape'")
+    time.sleep(5.0)
+    region = f"next(region for region in {browser}.regions if region.type == 'WINDOW')"
+    x, y, _, height = blender.run(f"(lambda r: (r.x, r.y, r.width, r.height))({region})")
+    x, y = x + 60, blender.size[1] - y - height + 50
+    left, top, width, height = blender.region_box("VIEW_3D", "WINDOW")
+    path = [(x, y), (x + 10, y - 10), (x + 60, y - 80), (left + width // 3, top + height // 2)]
+    moves = [word for place in path[1:] for word in ("mousemove", *place, "sleep", "0.7")]
+    blender.inside(
+        "xdotool", "mousemove", *path[0], "sleep", "0.7", "mousedown", 1, "sleep", "0.7", *moves, "mouseup", 1
+    )
+    try:
+        blender.wait_until("bpy.context.scene.world.name == 'dragged valley'", timeout=20)
+    finally:
+        blender.screenshot(OUT / "dragged.png")
+    assert blender.run("bpy.context.scene.world.node_tree.nodes['Environment Texture'].image.size[0]") == 512
