@@ -62,10 +62,10 @@ def test_the_words_of_errors_are_in_the_troubleshooting_guide() -> None:
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| *")]
     code = "\n".join(
         path.read_text(encoding="utf-8")
-        for folder in ("sync_engine", "operators", "panels", "scene")
+        for folder in ("sync_engine", "installer", "operators", "panels", "scene")
         for path in sorted((ROOT / folder).rglob("*.py"))
     )
-    code += (ROOT / "engine_link.py").read_text(encoding="utf-8")
+    code += "\n".join(path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("*.py")))
     gone = []
     for quoted in (words for row in rows for words in re.findall(r"\*([^*]+)\*", row)):
         part = max(re.split(VARIES, quoted), key=len).strip()
