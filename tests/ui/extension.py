@@ -26,11 +26,12 @@ def not_here(suite: str) -> str | None:
 
 @contextmanager
 def opened(
-    suite: str, user: Path, size: tuple[int, int] = (1440, 900), fake: bool = False
+    suite: str, user: Path, size: tuple[int, int] = (1440, 900), fake: bool = False, engine: bool = True
 ) -> Iterator[BlenderWindow]:
-    """Open Blender with a new user folder in which the extension is installed and set up.
+    """Open Blender with a new user folder in which the extension is installed and has an engine.
 
-    With ``fake`` the engine is ``tests/blender/fake_engine.py``: quick, and without a model.
+    With ``fake`` the engine is ``tests/blender/fake_engine.py``: quick, and without a model. Without
+    ``engine`` there is none: the first run.
     """
     shutil.rmtree(user, ignore_errors=True)
     with BlenderWindow(suite, user, size) as window:
@@ -39,7 +40,8 @@ def opened(
             "repo='user_default', enable_on_install=True)"
         )
         window.run(NAMES)
-        window.run(f"preferences.engine_python = {str(_engine_python(user, fake))!r}")
+        if engine:
+            window.run(f"preferences.engine_python = {str(_engine_python(user, fake))!r}")
         window.run(f"preferences.library = {str(user / 'library')!r}")
         _open_tab(window)
         yield window

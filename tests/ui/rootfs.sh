@@ -53,15 +53,17 @@ enter() {
     local root=$home/$1
     shift
     [ -e "$root/.complete" ] || { echo "rootfs.sh: first run: $0 build $(basename "$root")" >&2; exit 77; }
-    mkdir -p "$root/host" "$root$repo" "$root/tmp"
+    local also=${SYNCSCAPE_WINDOW_ALSO:-} # one more folder of the host at its own path
+    mkdir -p "$root/host" "$root$repo" "$root/tmp" "$root$also"
     export -f mount_system
     exec unshare --mount bash -euc '
-        root=$1 repo=$2; shift 2
+        root=$1 repo=$2 also=$3; shift 3
         mount --rbind / "$root/host"
         mount_system "$root"
         mount --rbind /tmp "$root/tmp"
         mount --rbind "$repo" "$root$repo"
-        exec chroot "$root" "$@"' _ "$root" "$repo" env HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+        [ -z "$also" ] || mount --rbind "$also" "$root$also"
+        exec chroot "$root" "$@"' _ "$root" "$repo" "$also" env HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
 
 case ${1:-} in
