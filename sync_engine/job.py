@@ -19,7 +19,14 @@ from sync_engine import VERSION, detail, models, output
 from sync_engine.canvas import Canvas
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas
-from sync_engine.device import choose_device, choose_dtype, device_name, peak_memory_gb, window_batch
+from sync_engine.device import (
+    choose_device,
+    choose_dtype,
+    device_name,
+    give_memory_back,
+    peak_memory_gb,
+    window_batch,
+)
 from sync_engine.directions import phrases_of, window_prompts
 from sync_engine.errors import EngineError, JobCancelled, OutOfMemory, OutputError
 from sync_engine.interface.messages import FailureCode
@@ -49,12 +56,8 @@ class Engine:
 
     def release(self) -> None:
         """Drop the model and give its memory back."""
-        import gc
-
         self._loaded = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        give_memory_back()
 
     def run(
         self,

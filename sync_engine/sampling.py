@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from sync_engine.canvas import Canvas
+from sync_engine.device import give_memory_back
 from sync_engine.errors import OutOfMemory
 from sync_engine.prediction import Level, levels
 
@@ -95,23 +96,32 @@ class WindowBatch:
         while start < len(index):
             self._check()
             part = slice(start, start + self.size)
-            try:
-                done.append(function(windows[part], index[part]))
-            except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                if self.size == 1:
-                    raise OutOfMemory(
-                        "There is not enough memory for a single window of this model.",
-                        "Close other programs, choose a smaller model, or set the device to cpu.",
-                    ) from error
+            result = self._try(function, windows[part], index[part])
+            if result is None:
                 self.size //= 2
                 self._on_note(f"Memory is short: {self.size} windows at a time.")
-                if torch.cuda.is_available():
-                    torch.cuda.empty_cache()
-                continue
-            start += self.size
+                give_memory_back()
+            else:
+                done.append(result)
+                start += self.size
         return torch.cat(done)
+
+    def _try(self, function: Predict, windows: torch.Tensor, index: list[int]) -> torch.Tensor | None:
+        """Return what the function returns, or None where a smaller batch may fit.
+
+        The error ends here: as long as it lives, its traceback holds the tensors that took the memory.
+        """
+        try:
+            return function(windows, index)
+        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if self.size == 1:
+                raise OutOfMemory(
+                    "There is not enough memory for a single window of this model.",
+                    "Close other programs, choose a smaller model, or set the device to cpu.",
+                ) from error
+            return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:
