@@ -1,7 +1,7 @@
 """Worlds larger than the model's own pixels per degree: later passes over smaller views add detail.
 
 Each pass doubles the picture. Its views are cut from the picture so far, made partly noisy again
-(SDEdit, Meng et al. 2022) and denoised jointly like the first. What is larger than a few cells is
+(SDEdit, Meng et al. 2022) and denoised jointly like the first. What fills two cells or more is
 taken from the picture so far at every step (ILVR, Choi et al. 2021): a view of 30° holds too little
 for a model to know a hill from a blotch, so the layout stays and only detail comes.
 """
@@ -22,8 +22,8 @@ from sync_engine.sampling import Conditioning, Predict, Step, WindowBatch, sampl
 
 STRENGTH = 0.4
 """Share of the steps that a detail pass repeats."""
-LAYOUT_CELLS = 4
-"""What fills this many latent cells of a view is layout, and is kept; what is smaller is detail."""
+LAYOUT_CELLS = 2
+"""What fills so many latent cells of a view is layout and is kept: the smaller picture shows it already."""
 TOLERANCE = 1.25
 """A picture this much larger than the model's own is only enlarged."""
 
