@@ -66,8 +66,8 @@ class DenoiserClock:
         sample = args[0] if args else kwargs["sample"]
         self.samples += len(sample)
         if self._device.type == "cuda":
-            self._start = torch.cuda.Event(enable_timing=True)
-            self._start.record()
+            self._begin = torch.cuda.Event(enable_timing=True)
+            self._begin.record()
         else:
             self._start = time.perf_counter()
 
@@ -75,7 +75,7 @@ class DenoiserClock:
         if self._device.type == "cuda":
             end = torch.cuda.Event(enable_timing=True)
             end.record()
-            self._spans.append((self._start, end))
+            self._spans.append((self._begin, end))
         else:
             self._seconds += time.perf_counter() - self._start
 
@@ -95,7 +95,7 @@ def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
     for _ in range(8):
         synchronize(device)
         start = time.perf_counter()
-        a @ b
+        torch.mm(a, b)
         synchronize(device)
         best = min(best, time.perf_counter() - start)
     return 2 * size**3 / best

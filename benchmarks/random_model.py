@@ -56,8 +56,8 @@ def build(folder: Path, size: str, dtype: torch.dtype, device: torch.device) -> 
         vae = AutoencoderKL(
             block_out_channels=shape["vae"],
             layers_per_block=shape["vae_layers"],
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            up_block_types=("UpDecoderBlock2D",) * 4,
+            down_block_types=("DownEncoderBlock2D",) * 4,  # pyright: ignore[reportArgumentType]  # any length
+            up_block_types=("UpDecoderBlock2D",) * 4,  # pyright: ignore[reportArgumentType]
             norm_num_groups=8,
         )
         text = CLIPTextModel(
