@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import adaptive_avg_pool2d, interpolate, normalize
 
 from sync_engine.errors import ModelNotAvailable
 
 Embed = Callable[[torch.Tensor], list[torch.Tensor]]
 """Clean latents ``(N, C, h, w)`` to feature maps whose squared difference is the distance."""
 
+LAYOUT_GRID = 8
 WEIGHTS_VARIABLE = "SYNCSCAPE_LPIPS"
 
 
@@ -73,10 +74,15 @@ def lpips_embedding(model: Any, decode: Callable[[torch.Tensor], torch.Tensor]) 
 
 
 def latent_embedding(net: Any) -> Embed:
-    """Return the embedding of a model's own perceptual net on latents."""
+    """Return the embedding of a model's own perceptual net on latents, and of their layout.
+
+    The net's unit-length features do not hold how bright and how coloured a window is, so the mean latents
+    of a coarse grid stand beside them.
+    """
 
     def embed(latents: torch.Tensor) -> list[torch.Tensor]:
-        return [normalize(layer.float(), dim=1) for layer in net.features(latents)]
+        features = [normalize(layer.float(), dim=1) for layer in net.features(latents)]
+        return [*features, adaptive_avg_pool2d(latents.float(), LAYOUT_GRID)]
 
     return embed
 

@@ -10,9 +10,8 @@ from sync_engine.sync.distance import Embed, distance
 STRENGTH = 1.0
 STEPS_SHARE = 0.3
 DECAY = 0.95
-STEP_OF_RMS = 0.12
+STEP_OF_RMS = 0.25
 """A gradient step moves x0 by this share of its root mean square at strength 1."""
-INNER_STEPS = 2
 
 
 class FastSync:
@@ -41,10 +40,9 @@ class FastSync:
         if step >= self.steps or size == 0.0:
             return None, x0
         x0 = x0.clone()
-        for _ in range(INNER_STEPS):
-            for row in rows:
-                if len(row) > 1:
-                    self._pull_row(x0, row, size)
+        for row in rows:
+            if len(row) > 1:
+                self._pull_row(x0, row, size)
         return None, x0
 
     def _pull_row(self, x0: torch.Tensor, row: list[int], size: float) -> None:

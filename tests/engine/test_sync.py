@@ -90,6 +90,22 @@ def test_fast_sync_at_rest_changes_nothing(strength: float, steps: int, step: in
     assert torch.equal(pull(step, x0, x0, [[1, 0, 2]], lambda w, i: w)[1], x0)
 
 
+class BlindFeatures:
+    """Features that are the same for every picture."""
+
+    def features(self, latents: torch.Tensor) -> list[torch.Tensor]:
+        return [torch.ones(len(latents), 3, *latents.shape[-2:]) + 0 * latents[:, :1]]
+
+
+def test_windows_of_a_row_come_together_in_brightness_that_unit_length_features_do_not_hold() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x0 = torch.randn(3, 4, 16, 16, generator=generator) + torch.tensor([-1.0, 0.0, 1.0])[:, None, None, None]
+    pull = FastSync(latent_embedding(BlindFeatures()), 1.0, 5, 1.0, 4)
+    _, pulled = pull(0, x0, x0, [[0, 1, 2]], lambda windows, numbers: windows)
+    means, before = pulled.mean((1, 2, 3)), x0.mean((1, 2, 3))
+    assert means.max() - means.min() < 0.95 * (before.max() - before.min())
+
+
 def test_settings_follow_the_method_and_the_spec_wins() -> None:
     published = settings(EnvironmentSpec("a", method="sync-paper"), 50)
     assert (published.strength, published.steps, published.decay) == (20.0, 10, 0.95)
