@@ -85,7 +85,8 @@ def layout(fov: float, overlap: float = 0.5) -> list[list[View]]:
     for band in range(bands, -bands - 1, -1):
         elevation = 90 * band / bands
         if abs(band) == bands:
-            rows.append([View(0.0, elevation, fov)])
+            # two, turned by 45°: what a single view sees is not averaged and stands out as a sharper spot
+            rows.append([View(0.0, elevation, fov), View(45.0, elevation, fov)])
             continue
         # a little more than the ring's own arc asks for: the far side of a view is wider
         reach = max(0.0, abs(elevation) - fov / 4)
