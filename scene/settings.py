@@ -7,7 +7,7 @@ from dataclasses import replace
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from ..sync_engine.interface.spec import LIMITS, WORLD_WIDTH, EnvironmentSpec
+from ..sync_engine.interface.spec import LIMITS, PULLING_METHODS, WORLD_WIDTH, EnvironmentSpec
 
 CUSTOM = "CUSTOM"
 SIZE_STEP = 64
@@ -44,6 +44,11 @@ METHOD_ITEMS = (
     ("sync", "Sync", "Windows agree with each other while they form: one coherent place. Fast"),
     ("multidiffusion", "Blend", "Windows are only blended where they overlap. Fastest, less coherent"),
     ("sync-paper", "Sync (as published)", "The published SyncDiffusion, through the whole network. Slow"),
+    (
+        "blended",
+        "Window by Window",
+        "Each window continues the finished ones: for plates and equirectangular Worlds. The look may drift",
+    ),
 )
 
 
@@ -224,7 +229,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
     def to_spec(self, device: str = "auto") -> EnvironmentSpec:
         """Return the job that these settings describe, not yet validated."""
         width, height = self.size()
-        own = self.custom_sync and self.method != "multidiffusion"
+        own = self.custom_sync and self.method in PULLING_METHODS
         return EnvironmentSpec(
             prompt=self.prompt.strip(),
             negative=self.negative.strip(),
@@ -264,7 +269,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
         self.steps, self.guidance = spec.steps or 0, spec.guidance or 0.0
         self.lock_seed = spec.seed is not None
         self.seed = spec.seed or 0
-        self.custom_sync = spec.method != "multidiffusion" and spec.sync_strength is not None
+        self.custom_sync = spec.method in PULLING_METHODS and spec.sync_strength is not None
         if self.custom_sync:
             self.sync_strength, self.sync_steps = spec.sync_strength, spec.sync_steps or 0
 

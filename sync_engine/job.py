@@ -19,6 +19,7 @@ from sync_engine import VERSION, detail, models, output
 from sync_engine.canvas import Canvas
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas
+from sync_engine.decoding import window_starts
 from sync_engine.device import (
     choose_device,
     choose_dtype,
@@ -34,6 +35,7 @@ from sync_engine.interface.spec import SPEC_VERSION, EnvironmentSpec
 from sync_engine.progress import Reporter
 from sync_engine.radiance.srgb import to_linear
 from sync_engine.sampling import Conditioning, Step, WindowBatch, is_out_of_memory, sample
+from sync_engine.sync import blended
 from sync_engine.sync.methods import Settings, pull_for, settings
 
 PREVIEW_SHARE = 0.05
@@ -189,6 +191,7 @@ class _Job:
             self._stride(backbone),
             wrap=self.spec.kind == "world",
             uniform=chosen.uniform,
+            starts=blended.starts if self.spec.method == "blended" else window_starts,
         )
 
     def _stride(self, backbone: Any) -> int:
@@ -209,14 +212,17 @@ class _Job:
         generator = torch.Generator().manual_seed(int(self.spec.seed or 0))
         state = canvas.noise(backbone.channels, generator).to(backbone.device)
         batch = self._batch(backbone)
-        pull = pull_for(self.spec.method, chosen, backbone, batch.size)
-        scheduler = backbone.scheduler(chosen.scheduler, steps)
+        scheduler = partial(backbone.scheduler, chosen.scheduler, steps)
         self._denoise_start = time.perf_counter()
 
         def on_step(step: Step) -> None:
             self._on_step(backbone, canvas, step)
 
-        return sample(backbone, canvas, scheduler, state, conditioning, pull, batch, on_step)
+        if self.spec.method == "blended":
+            assert isinstance(canvas, PlaneCanvas)  # the spec allows no other
+            return blended.extend(backbone, canvas, scheduler, state, conditioning, generator, batch, on_step)
+        pull = pull_for(self.spec.method, chosen, backbone, batch.size)
+        return sample(backbone, canvas, scheduler(), state, conditioning, pull, batch, on_step)
 
     def _batch(self, backbone: Any) -> WindowBatch:
         size = window_batch(backbone.device, backbone.window)

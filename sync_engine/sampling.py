@@ -167,7 +167,7 @@ def sample(
         scheduler.set_begin_index(start)
     for step, timestep in enumerate(scheduler.timesteps[start:], start):
         level = noise_levels[step]
-        predict = _x0_predictor(denoiser, timestep, level, conditioning)
+        predict = x0_predictor(denoiser, timestep, level, conditioning)
         windows = canvas.gather(state)
         x0 = batch.map(predict, windows, list(range(len(windows))))
         moved, x0 = pull(step, windows, x0, canvas.rows, predict)
@@ -180,7 +180,9 @@ def sample(
     return state
 
 
-def _x0_predictor(denoiser: Denoiser, timestep: Any, level: Level, conditioning: Conditioning) -> Predict:
+def x0_predictor(denoiser: Denoiser, timestep: Any, level: Level, conditioning: Conditioning) -> Predict:
+    """Return the function from noisy windows and their numbers to clean windows at one timestep."""
+
     def predict(windows: torch.Tensor, numbers: list[int]) -> torch.Tensor:
         prompts = [conditioning.index[number] for number in numbers]
         return level.to_x0(denoiser.predict(windows, timestep, conditioning, prompts), windows)

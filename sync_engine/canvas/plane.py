@@ -29,15 +29,23 @@ class PlaneCanvas:
         wrap: whether the left edge continues at the right edge.
         uniform: weigh all cells of a window alike, as MultiDiffusion and SyncDiffusion do,
             instead of less towards the window's border.
+        starts: where windows start on an axis, from its length, window, stride and wrap.
     """
 
     def __init__(
-        self, height: int, width: int, window: int, stride: int, wrap: bool = False, uniform: bool = False
+        self,
+        height: int,
+        width: int,
+        window: int,
+        stride: int,
+        wrap: bool = False,
+        uniform: bool = False,
+        starts: Callable[[int, int, int, bool], list[int]] = window_starts,
     ) -> None:
-        self.height, self.width, self.wrap = height, width, wrap
+        self.height, self.width, self.stride, self.wrap = height, width, stride, wrap
         self.window_height, self.window_width = min(window, height), min(window, width)
-        rows = window_starts(height, self.window_height, min(stride, self.window_height), wrap=False)
-        columns = window_starts(width, self.window_width, min(stride, self.window_width), wrap)
+        rows = starts(height, self.window_height, min(stride, self.window_height), False)
+        columns = starts(width, self.window_width, min(stride, self.window_width), wrap)
         self.corners = [(top, left) for top in rows for left in columns]
         middle = len(columns) // 2
         self.rows = [

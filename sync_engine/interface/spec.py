@@ -15,7 +15,9 @@ from typing import Any
 
 SPEC_VERSION = 1
 KINDS = ("world", "plate")
-METHODS = ("sync", "multidiffusion", "sync-paper")
+METHODS = ("sync", "multidiffusion", "sync-paper", "blended")
+PULLING_METHODS = ("sync", "sync-paper")
+"""The methods that the sync settings mean something to."""
 PROJECTIONS = ("sphere", "equirectangular")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 MAX_PROMPT_CHARACTERS = 2000
@@ -82,7 +84,8 @@ class EnvironmentSpec:
             360° pictures. A plate does not use it.
         prompt_zenith, prompt_nadir: what the views straight up and down show; empty derives them
             from ``prompt``. Only a world on the sphere uses them.
-        method: how the windows are joined (``sync``, ``multidiffusion``, ``sync-paper``).
+        method: how the windows are joined (``sync``, ``multidiffusion``, ``sync-paper``), or made one
+            after the other (``blended``, on a plate or an equirectangular world).
         model: ``draft``, a name of the table of models, a hub id, or a folder.
         steps: denoising steps.
         guidance: classifier-free guidance scale.
@@ -132,6 +135,13 @@ class EnvironmentSpec:
         _check_choice("kind", self.kind, KINDS)
         _check_choice("projection", self.projection, PROJECTIONS)
         _check_choice("method", self.method, METHODS)
+        if self.method == "blended" and self.kind == "world" and self.projection == "sphere":
+            raise SpecError(
+                "projection",
+                self.projection,
+                "the method blended continues a flat picture to its sides",
+                "Use the projection equirectangular, or the method sync.",
+            )
         _check_choice("precision", self.precision, PRECISIONS)
         _check_text("model", self.model)
         if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.interface.spec import PULLING_METHODS, EnvironmentSpec
 from sync_engine.sampling import Pull, no_pull
 from sync_engine.sync import fast, paper
 from sync_engine.sync.distance import choose
@@ -26,6 +26,7 @@ def settings(spec: EnvironmentSpec, steps: int) -> Settings:
     """Return the settings of the spec's method for a run of ``steps`` denoising steps."""
     defaults = {
         "multidiffusion": Settings("dpm", False, 0.0, 0, 1.0),
+        "blended": Settings("dpm", False, 0.0, 0, 1.0),
         "sync": Settings("dpm", False, fast.STRENGTH, max(1, round(steps * fast.STEPS_SHARE)), fast.DECAY),
         "sync-paper": Settings("ddim", True, paper.STRENGTH, min(steps, paper.STEPS), paper.DECAY),
     }[spec.method]
@@ -40,7 +41,7 @@ def settings(spec: EnvironmentSpec, steps: int) -> Settings:
 
 def pull_for(method: str, chosen: Settings, backbone: Any, batch: int) -> Pull:
     """Return the pull of a method for a loaded backbone."""
-    if method == "multidiffusion" or chosen.strength == 0.0 or chosen.steps == 0:
+    if method not in PULLING_METHODS or chosen.strength == 0.0 or chosen.steps == 0:
         return no_pull
     embed = choose(backbone, method)
     if method == "sync":
