@@ -12,6 +12,14 @@ import torch
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
+def seconds(device: torch.device) -> float:
+    """Return a clock for differences: wall time with a GPU, else the processor time of this process.
+
+    Other programs on the same cores stretch the wall time of one case and not of the next.
+    """
+    return time.perf_counter() if device.type == "cuda" else time.process_time()
+
+
 def synchronize(device: torch.device) -> None:
     """Wait until a GPU has done what it was given."""
     if device.type == "cuda":
@@ -19,7 +27,7 @@ def synchronize(device: torch.device) -> None:
 
 
 class PeakMemory:
-    """The peak of a block in bytes: a GPU's allocator, else this process's resident memory, every 5 ms."""
+    """The peak of a block in bytes: a GPU's allocator, else this process's resident memory, every 20 ms."""
 
     def __init__(self, device: torch.device) -> None:
         self.device, self.bytes = device, 0
@@ -44,7 +52,7 @@ class PeakMemory:
         while True:
             with open("/proc/self/statm", encoding="ascii") as file:
                 self.bytes = max(self.bytes, int(file.read().split()[1]) * PAGE_BYTES)
-            if self._done.wait(0.005):
+            if self._done.wait(0.02):
                 return
 
 
@@ -69,7 +77,7 @@ class DenoiserClock:
             self._begin = torch.cuda.Event(enable_timing=True)
             self._begin.record()
         else:
-            self._start = time.perf_counter()
+            self._start = seconds(self._device)
 
     def _after(self, *_: object) -> None:
         if self._device.type == "cuda":
@@ -77,7 +85,7 @@ class DenoiserClock:
             end.record()
             self._spans.append((self._begin, end))
         else:
-            self._seconds += time.perf_counter() - self._start
+            self._seconds += seconds(self._device) - self._start
 
     def stop(self) -> float:
         """Take the hooks away and return the seconds."""
@@ -94,10 +102,10 @@ def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
     best = float("inf")
     for _ in range(8):
         synchronize(device)
-        start = time.perf_counter()
+        start = seconds(device)
         torch.mm(a, b)
         synchronize(device)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, seconds(device) - start)
     return 2 * size**3 / best
 
 

@@ -4,7 +4,8 @@
 
 Random weights of the shape of Stable Diffusion 2: at full size, 512 × 3072 and 50 steps on a GPU, thin,
 512 × 1024 and 10 steps on a CPU (the shares of the steps that pull stay the same: 10 of 50 and all).
-All methods run in turn, ``--repeat`` times, so that a busy machine slows all of them.
+All methods run in turn, ``--repeat`` times. Seconds are wall time with a GPU and processor time on a CPU,
+where other programs on the same cores would otherwise decide the ratios.
 The published method goes window by window with a stride of 16 cells, as its authors run it. Where no
 weights of LPIPS are here, both pulls look through the draft model's net, which is cheaper than LPIPS and
 so makes the published method look faster than it is.
@@ -148,13 +149,19 @@ def measure(bench: Bench, run: Run) -> tuple[dict[str, float], torch.Tensor]:
     device = bench.backbone.device
     clock = meters.DenoiserClock(bench.backbone.unet, device)
     meters.synchronize(device)
-    start = time.perf_counter()
+    start, began = meters.seconds(device), time.perf_counter()
     with meters.PeakMemory(device) as memory:
         latents = run()
         meters.synchronize(device)
-    seconds = time.perf_counter() - start
+    seconds, wall = meters.seconds(device) - start, time.perf_counter() - began
     inside = clock.stop()
-    row = {"s": seconds, "peak_gib": memory.bytes / 2**30, "denoiser_s": inside, "samples": clock.samples}
+    row = {
+        "s": seconds,
+        "wall_s": wall,
+        "peak_gib": memory.bytes / 2**30,
+        "denoiser_s": inside,
+        "samples": clock.samples,
+    }
     return row, latents
 
 

@@ -12,6 +12,7 @@ from . import previews
 
 STAGES = {
     "": "Starting the engine",
+    "download": "Downloading the model",
     "load": "Loading the model",
     "encode": "Reading the prompt",
     "denoise": "Painting",
@@ -140,7 +141,7 @@ def job_text(job: Job) -> str:
     """Return one line on where a job is: stage, step, time left."""
     text = tr(STAGES.get(job.stage, job.stage))
     if job.steps:
-        text += f" {job.step}/{job.steps}"
+        text += f" {job.step}/{job.steps}" + (" MB" if job.stage == "download" else "")
     if job.eta_s is not None:
         text += ", " + tr("{0} left").format(duration(job.eta_s))
     return text

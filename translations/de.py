@@ -37,6 +37,7 @@ TABLE: dict[str, str] = {
     "No picture has these words.": "Kein Bild enthält diese Wörter.",
     # panels/parts.py
     "Starting the engine": "Engine startet",
+    "Downloading the model": "Modell wird heruntergeladen",
     "Loading the model": "Modell wird geladen",
     "Reading the prompt": "Prompt wird gelesen",
     "Painting": "Malen",

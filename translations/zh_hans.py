@@ -37,6 +37,7 @@ TABLE: dict[str, str] = {
     "No picture has these words.": "没有图像包含这些词。",
     # panels/parts.py
     "Starting the engine": "启动引擎",
+    "Downloading the model": "正在下载模型",
     "Loading the model": "加载模型",
     "Reading the prompt": "读取提示词",
     "Painting": "绘制",
