@@ -27,7 +27,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "text": 64,
         "heads": (2, 4, 6, 6),
         "groups": 16,
-        "vae": (16, 24, 32, 32),
+        "vae": (8, 16, 24, 24),
         "vae_layers": 1,
     },
 }
