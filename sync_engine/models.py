@@ -69,6 +69,17 @@ TABLE: dict[str, Model] = {
             7.5,
             "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
         ),
+        Model(
+            "sdxl",
+            "stabilityai/stable-diffusion-xl-base-1.0",
+            "Stable Diffusion XL 1.0 base",
+            "CreativeML Open RAIL++-M",
+            6.9,
+            11.0,
+            25,
+            6.0,
+            "462165984030d82259a11f4367a4eed129e94a7b",
+        ),
     )
 }
 EVALUATION_CLIP = "openai/clip-vit-base-patch16"

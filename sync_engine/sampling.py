@@ -19,14 +19,14 @@ class Conditioning:
     """Text embeddings for every window.
 
     Attributes:
-        prompts: ``(P, L, D)`` embeddings of the distinct prompts.
-        negative: ``(1, L, D)`` embedding of the negative prompt.
+        prompts: what the backbone's ``encode`` made of the distinct prompts; only it looks inside.
+        negative: the same of the negative prompt alone.
         index: which of the prompts each of the V windows has.
         guidance: classifier-free guidance scale; at 1 or below the negative is not evaluated.
     """
 
-    prompts: torch.Tensor
-    negative: torch.Tensor
+    prompts: Any
+    negative: Any
     index: list[int]
     guidance: float
 

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from sync_engine.backbones.loading import load
 from sync_engine.backbones.stable_diffusion import StableDiffusion
+from sync_engine.backbones.stable_diffusion_xl import StableDiffusionXL
 
-__all__ = ["StableDiffusion", "load"]
+__all__ = ["StableDiffusion", "StableDiffusionXL", "load"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,13 @@ from sync_engine.downloads.store import installed
 from sync_engine.errors import ModelNotAvailable
 from sync_engine.models import Model
 
-PARTS = ("vae", "text_encoder", "tokenizer", "unet", "scheduler")
+XL = "StableDiffusionXLPipeline"
+_PARTS = ("vae", "text_encoder", "tokenizer", "unet", "scheduler")
+FAMILIES = {"StableDiffusionPipeline": _PARTS, XL: (*_PARTS, "text_encoder_2", "tokenizer_2")}
+"""The parts of each family that is supported, by the pipeline's class in ``model_index.json``."""
+_WITH_WEIGHTS = ("vae", "text_encoder", "unet")
+_MUST_BE = {"unet": "UNet2DConditionModel", "text_encoder_2": "CLIPTextModelWithProjection"}
+_REMEDY = "Use a Stable Diffusion 1.x, 2.x or XL base model or the bundled model 'draft'."
 
 
 def folder_of(model: Model) -> Path:
@@ -33,14 +40,37 @@ def folder_of(model: Model) -> Path:
     return folder
 
 
-def class_names(folder: Path) -> dict[str, str]:
-    """Return the class of each part from ``model_index.json``; raise ModelNotAvailable."""
+@dataclass(frozen=True)
+class Index:
+    """What ``model_index.json`` says.
+
+    Attributes:
+        family: a key of ``FAMILIES``.
+        classes: the class of each part.
+        zeros_when_empty: whether an empty prompt is zeros (of Stable Diffusion XL only).
+    """
+
+    family: str
+    classes: dict[str, str]
+    zeros_when_empty: bool
+
+
+def read_index(folder: Path) -> Index:
+    """Read ``model_index.json``; raise ModelNotAvailable for another family or a missing part."""
     index = folder / "model_index.json"
     try:
         data = json.loads(index.read_text(encoding="utf-8"))
-        names = {part: data[part][1] for part in PARTS}
-        if not all(isinstance(name, str) for name in names.values()):
-            raise TypeError("a part has no class")
+        family = data["_class_name"]
+        if family not in FAMILIES:
+            raise ModelNotAvailable(
+                f"{folder}: this engine does not know models of the family {family}.", _REMEDY
+            )
+        lacking = [part for part in FAMILIES[family] if not isinstance(data.get(part, [None] * 2)[1], str)]
+        if lacking:
+            raise ModelNotAvailable(
+                f"{index} names no {' and no '.join(lacking)}, which a {family} has.",
+                "Fetch the model again; a pipeline saved without some of its parts cannot be used.",
+            )
     except FileNotFoundError as error:
         raise ModelNotAvailable(
             f"model folder {folder} has no model_index.json.",
@@ -49,14 +79,15 @@ def class_names(folder: Path) -> dict[str, str]:
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise ModelNotAvailable(
             f"{index} does not describe a Stable Diffusion model ({error!r}).",
-            f"The parts {', '.join(PARTS)} must be there; fetch the model again.",
+            "Fetch the model again.",
         ) from error
-    return names
+    classes = {part: data[part][1] for part in FAMILIES[family]}
+    return Index(family, classes, bool(data.get("force_zeros_for_empty_prompt", True)))
 
 
-def check_weights(folder: Path) -> None:
+def check_weights(folder: Path, parts: list[str]) -> None:
     """Parse the header of every weights file; raise ModelNotAvailable for a missing or damaged one."""
-    for part in ("vae", "text_encoder", "unet"):
+    for part in parts:
         files = sorted((folder / part).glob("*.safetensors"))
         if not files:
             raise ModelNotAvailable(
@@ -67,7 +98,7 @@ def check_weights(folder: Path) -> None:
             check_weights_file(file)
 
 
-def load_parts(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
+def load_parts(folder: Path, classes: dict[str, str], dtype: torch.dtype) -> dict[str, Any]:
     """Load the parts of a Stable Diffusion folder on the CPU in one precision."""
     import sync_engine.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
 
@@ -77,19 +108,18 @@ def load_parts(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
     diffusers.utils.logging.set_verbosity_error()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    names = class_names(folder)
-    check_weights(folder)
+    check_weights(folder, [part for part in classes if part.startswith(_WITH_WEIGHTS)])
     parts: dict[str, Any] = {}
-    for part, name in names.items():
-        library = transformers if part in ("text_encoder", "tokenizer") else diffusers
+    for part, name in classes.items():
+        library = transformers if part.startswith(("text_encoder", "tokenizer")) else diffusers
         cls = getattr(library, name, None)
-        if cls is None or (part == "unet" and name != "UNet2DConditionModel"):
+        if cls is None or _MUST_BE.get(part, name) != name:
             raise ModelNotAvailable(
                 f"{folder}: this engine cannot load {part} of class {name}.",
-                "Use a Stable Diffusion 1.x or 2.x model or the bundled model 'draft'.",
+                _REMEDY,
             )
         options: dict[str, Any] = {}
-        if part == "text_encoder":
+        if part.startswith("text_encoder"):
             options = {"dtype": dtype, "use_safetensors": True}
         elif part in ("unet", "vae"):
             options = {"torch_dtype": dtype, "use_safetensors": True}
@@ -119,6 +149,11 @@ def _first_line(error: BaseException) -> str:
 def load(model: Model, device: torch.device, dtype: torch.dtype) -> Any:
     """Load a model of any supported family onto a device and return its backbone."""
     from sync_engine.backbones.stable_diffusion import StableDiffusion
+    from sync_engine.backbones.stable_diffusion_xl import StableDiffusionXL
 
     folder = folder_of(model)
-    return StableDiffusion(folder, load_parts(folder, dtype), device, dtype)
+    index = read_index(folder)
+    parts = load_parts(folder, index.classes, dtype)
+    if index.family == XL:
+        return StableDiffusionXL(folder, parts, device, dtype, index.zeros_when_empty)
+    return StableDiffusion(folder, parts, device, dtype)

@@ -40,7 +40,7 @@ class StableDiffusion:
     # --- words ---------------------------------------------------------------------------
 
     @torch.no_grad()
-    def encode(self, prompts: list[str]) -> torch.Tensor:
+    def encode(self, prompts: list[str]) -> Any:
         """Return the embeddings ``(P, L, D)`` of prompts, padded and cut to the encoder's length."""
         tokens = self.tokenizer(
             prompts,
@@ -70,7 +70,8 @@ class StableDiffusion:
         from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 
         cls = {"ddim": DDIMScheduler, "dpm": DPMSolverMultistepScheduler}[name]
-        scheduler = cls.from_config(self._scheduler.config)
+        # latents are not bounded by 1, but DDIM clips where a folder's own scheduler has no such setting
+        scheduler = cls.from_config(self._scheduler.config, clip_sample=False)
         scheduler.set_timesteps(steps)
         return scheduler
 
@@ -82,12 +83,15 @@ class StableDiffusion:
         noisy = windows.to(self.dtype).contiguous(memory_format=torch.channels_last)
         if conditioning.guidance <= 1.0:
             return self._unet(noisy, timestep, positive).to(windows.dtype)
-        negative = conditioning.negative.expand(len(index), -1, -1)
-        both = self._unet(torch.cat([noisy, noisy]), timestep, torch.cat([negative, positive]))
+        negative = conditioning.negative[[0] * len(index)]
+        both = self._unet(torch.cat([noisy, noisy]), timestep, self._join(negative, positive))
         without, with_prompt = both.to(windows.dtype).chunk(2)
         return without + conditioning.guidance * (with_prompt - without)
 
-    def _unet(self, noisy: torch.Tensor, timestep: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+    def _join(self, first: Any, second: Any) -> Any:
+        return torch.cat([first, second])
+
+    def _unet(self, noisy: torch.Tensor, timestep: torch.Tensor, text: Any) -> torch.Tensor:
         return self.unet(noisy, timestep, encoder_hidden_states=text, return_dict=False)[0]
 
     # --- pictures --------------------------------------------------------------------------
@@ -98,13 +102,13 @@ class StableDiffusion:
         Not clamped and differentiable, so that a loss on the picture keeps its gradient.
         """
         shift = self.vae.config.get("shift_factor") or 0.0
-        scaled = latents.to(self.dtype) / self.vae.config.scaling_factor + shift
+        scaled = latents.to(self.vae.dtype) / self.vae.config.scaling_factor + shift
         scaled = scaled.contiguous(memory_format=torch.channels_last)
         return self.vae.decode(scaled, return_dict=False)[0].to(latents.dtype)
 
     def encode_picture(self, picture: torch.Tensor) -> torch.Tensor:
         """Encode sRGB ``(N, 3, H, W)`` in [-1, 1] to latents as the denoiser sees them; differentiable."""
-        output = self.vae.encode(picture.to(self.dtype))
+        output = self.vae.encode(picture.to(self.vae.dtype))
         encoded = output.latents if hasattr(output, "latents") else output.latent_dist.mode()
         shift = self.vae.config.get("shift_factor") or 0.0
         return ((encoded - shift) * self.vae.config.scaling_factor).to(picture.dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,8 +16,7 @@ WORDS = ["[PAD]", "[UNK]", "[BOS]", "[EOS]", "a", "calm", "desert", "sea", "sky"
 def build(folder: Path, *, prediction: str = "epsilon", tiny_vae: bool = True, window: int = 16) -> Path:
     """Write a random model of the Stable Diffusion family with 8 pixels a cell and return its folder."""
     from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
+    from transformers import CLIPTextModel
 
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
@@ -47,23 +47,6 @@ def build(folder: Path, *, prediction: str = "epsilon", tiny_vae: bool = True, w
             latent_channels=4,
             norm_num_groups=4,
         )
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[BOS] $A [EOS]", special_tokens=[("[BOS]", 2), ("[EOS]", 3)]
-    )
-    text_config = CLIPTextConfig(
-        vocab_size=len(WORDS),
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=16,
-        bos_token_id=2,
-        eos_token_id=3,
-        pad_token_id=0,
-    )
     scheduler = DDIMScheduler(
         beta_schedule="scaled_linear",
         beta_start=0.00085,
@@ -73,15 +56,7 @@ def build(folder: Path, *, prediction: str = "epsilon", tiny_vae: bool = True, w
         steps_offset=1,
         prediction_type=prediction,
     )
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        unk_token="[UNK]",
-        pad_token="[PAD]",
-        bos_token="[BOS]",
-        eos_token="[EOS]",
-        model_max_length=16,
-    )
-    parts = {"unet": unet, "vae": vae, "text_encoder": CLIPTextModel(text_config), "tokenizer": fast}
+    parts = {"unet": unet, "vae": vae, "text_encoder": CLIPTextModel(text_config()), "tokenizer": tokenizer()}
     for name, part in {**parts, "scheduler": scheduler}.items():
         part.save_pretrained(folder / name)
     index = {
@@ -96,3 +71,42 @@ def build(folder: Path, *, prediction: str = "epsilon", tiny_vae: bool = True, w
     }
     (folder / "model_index.json").write_text(json.dumps(index))
     return folder
+
+
+def text_config(**changes: int) -> Any:
+    """Return the configuration of a text encoder for ``WORDS``."""
+    from transformers import CLIPTextConfig
+
+    settings = {
+        "vocab_size": len(WORDS),
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 16,
+        "bos_token_id": 2,
+        "eos_token_id": 3,
+        "pad_token_id": 0,
+    }
+    return CLIPTextConfig(**settings | changes)
+
+
+def tokenizer(pad: str = "[PAD]") -> Any:
+    """Return a tokenizer of whole words that pads with ``pad``."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    words.normalizer = normalizers.Lowercase()
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    words.post_processor = processors.TemplateProcessing(
+        single="[BOS] $A [EOS]", special_tokens=[("[BOS]", 2), ("[EOS]", 3)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=words,
+        unk_token="[UNK]",
+        pad_token=pad,
+        bos_token="[BOS]",
+        eos_token="[EOS]",
+        model_max_length=16,
+    )

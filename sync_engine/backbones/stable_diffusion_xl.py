@@ -1,0 +1,99 @@
+"""Stable Diffusion XL: two text encoders, and a network that is told the size of its picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sync_engine.backbones.stable_diffusion import StableDiffusion
+from sync_engine.errors import ModelNotAvailable
+
+
+@dataclass(frozen=True)
+class Text:
+    """What the two encoders make of P prompts.
+
+    Attributes:
+        states: ``(P, L, D)``, the encoders' last-but-one hidden states side by side.
+        pooled: ``(P, E)``, the second encoder's projected embedding of the whole prompt.
+    """
+
+    states: torch.Tensor
+    pooled: torch.Tensor
+
+    def __getitem__(self, index: list[int]) -> Text:
+        return Text(self.states[index], self.pooled[index])
+
+
+class StableDiffusionXL(StableDiffusion):
+    """SDXL base (Podell et al. 2023, section 2); the refiner is not used.
+
+    Args:
+        zeros_when_empty: whether an empty prompt is zeros, which such a model learned to take for "no
+            prompt", or the encoders' embedding of an empty text.
+
+    Raises:
+        ModelNotAvailable: the folder calls itself SDXL, but its latents have other statistics.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        parts: dict[str, Any],
+        device: torch.device,
+        dtype: torch.dtype,
+        zeros_when_empty: bool = True,
+    ) -> None:
+        super().__init__(folder, parts, device, dtype)
+        self.text_encoder_2 = parts["text_encoder_2"].eval().requires_grad_(False).to(device)
+        self.tokenizer_2 = parts["tokenizer_2"]
+        self._zeros_when_empty = zeros_when_empty
+        if self.vae.config.get("latents_mean") is not None:
+            raise ModelNotAvailable(
+                f"{folder}: this engine cannot use an autoencoder with latents_mean.",
+                "Use the model 'sdxl' of the table, or one tuned from it.",
+            )
+        if dtype == torch.float16 and self.vae.config.get("force_upcast"):
+            self.vae.to(torch.float32)  # its activations leave the range of float16: black pictures
+
+    @torch.no_grad()
+    def encode(self, prompts: list[str]) -> Text:
+        """Return the text of prompts, each padded and cut to the encoders' length."""
+        states, pooled = [], torch.empty(0)
+        pairs = ((self.tokenizer, self.text_encoder), (self.tokenizer_2, self.text_encoder_2))
+        for tokenizer, encoder in pairs:
+            tokens = tokenizer(
+                prompts,
+                padding="max_length",
+                max_length=tokenizer.model_max_length,
+                truncation=True,
+                return_tensors="pt",
+            )
+            output = encoder(tokens.input_ids.to(self.device), output_hidden_states=True)
+            states.append(output.hidden_states[-2])
+            pooled = output[0]  # the second encoder's stays
+        text = Text(torch.cat(states, dim=-1).to(self.dtype), pooled.to(self.dtype))
+        if self._zeros_when_empty:
+            empty = [number for number, prompt in enumerate(prompts) if not prompt]
+            text.states[empty] = 0
+            text.pooled[empty] = 0
+        return text
+
+    def _join(self, first: Text, second: Text) -> Text:
+        return Text(torch.cat([first.states, second.states]), torch.cat([first.pooled, second.pooled]))
+
+    def _unet(self, noisy: torch.Tensor, timestep: torch.Tensor, text: Text) -> torch.Tensor:
+        """Say of every window that it is a whole, uncropped picture: the sizes are a window's, in pixels."""
+        height, width = (side * self.scale for side in noisy.shape[-2:])
+        sizes = torch.tensor([[height, width, 0, 0, height, width]], device=noisy.device)
+        added = {"text_embeds": text.pooled, "time_ids": sizes.expand(len(noisy), -1)}
+        return self.unet(
+            noisy,
+            timestep,
+            encoder_hidden_states=text.states,
+            added_cond_kwargs=added,
+            return_dict=False,
+        )[0]
