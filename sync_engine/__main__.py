@@ -53,6 +53,9 @@ SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "sync_steps": {"type": int, "help": "how many of the first steps pull the windows together"},
     "sync_decay": {"type": float, "help": "factor on the strength from step to step"},
     "stride": {"type": int, "help": "distance of neighbouring windows in latent cells"},
+    "sun_stops": {"type": float, "help": "the lights' strength in stops over the rest of a world"},
+    "ldr": {"action": "store_true", "help": "keep the picture's range: no light is added"},
+    "exposure": {"type": float, "metavar": "EV", "help": "of a world; left out: as bright as suits a scene"},
     "device": {"metavar": "auto|cpu|cuda|cuda:N|mps"},
     "precision": {"choices": PRECISIONS},
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import json
 import platform
 import secrets
 import time
@@ -33,7 +34,7 @@ from sync_engine.errors import EngineError, JobCancelled, OutOfMemory, OutputErr
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import SPEC_VERSION, EnvironmentSpec
 from sync_engine.progress import Reporter
-from sync_engine.radiance.srgb import to_linear
+from sync_engine.radiance.expand import expand
 from sync_engine.sampling import Conditioning, Step, WindowBatch, is_out_of_memory, sample
 from sync_engine.sync import blended
 from sync_engine.sync.methods import Settings, pull_for, settings
@@ -124,6 +125,7 @@ class _Job:
         self.engine, self.spec, self.folder = engine, spec, folder
         self.reporter, self.cancelled = reporter, cancelled
         self.timings: dict[str, float] = {}
+        self.light: dict[str, Any] | None = None
         self._preview_cost, self._last_preview, self._denoise_start = 0.0, 0.0, 0.0
 
     def run(self, job_id: str) -> dict[str, float]:
@@ -287,7 +289,10 @@ class _Job:
         (partial / "live.png").unlink(missing_ok=True)
         image = partial / output.IMAGE_NAMES[full.kind]
         if full.kind == "world":
-            output.write_exr(image, to_linear(picture), {"syncscape": full.to_json()})
+            expanded = expand(picture, full.sun_stops, full.ldr, full.exposure)
+            self.light = expanded.report
+            attributes = {"syncscape": full.to_json(), "syncscape_light": json.dumps(self.light)}
+            output.write_exr(image, expanded.radiance, attributes)
         else:
             output.write_png(image, picture)
         output.write_png(partial / "preview.png", output.thumbnail(picture))
@@ -301,6 +306,8 @@ class _Job:
             "engine": _versions(backbone),
             "timings": self.timings,
         }
+        if self.light is not None:
+            record["light"] = self.light
         output.write_json(self.folder.partial / "spec.json", record)
 
 

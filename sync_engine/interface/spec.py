@@ -44,6 +44,8 @@ LIMITS: dict[str, Limit] = {
     "sync_steps": Limit(0, 200),
     "sync_decay": Limit(0.0, 1.0),
     "stride": Limit(1, 512),
+    "sun_stops": Limit(-10.0, 10.0),
+    "exposure": Limit(-20.0, 20.0),
 }
 WORLD_WIDTH = Limit(256, 8192, 128)
 """A world is twice as wide as high, so that its height is a multiple of 64 pixels too."""
@@ -95,6 +97,9 @@ class EnvironmentSpec:
         sync_steps: how many of the first steps pull the windows together.
         sync_decay: factor on the weight from one step to the next.
         stride: distance of neighbouring windows in latent cells (8 pixels each).
+        sun_stops: strength of a world's lights in stops over everything else; ``None`` estimates it.
+        ldr: keep the range of the picture: no light is added to a world.
+        exposure: EV applied to a world; ``None`` darkens one that would burn a white ball out.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
         precision: arithmetic of the network.
     """
@@ -116,6 +121,9 @@ class EnvironmentSpec:
     sync_steps: int | None = None
     sync_decay: float | None = None
     stride: int | None = None
+    sun_stops: float | None = None
+    ldr: bool = False
+    exposure: float | None = None
     device: str = "auto"
     precision: str = "auto"
 
@@ -159,7 +167,9 @@ class EnvironmentSpec:
         for name in ("steps", "seed", "sync_steps", "stride"):
             if getattr(self, name) is not None:
                 _check_number(name, getattr(self, name), LIMITS[name], whole=True)
-        for name in ("guidance", "sync_strength", "sync_decay"):
+        if not isinstance(self.ldr, bool):
+            raise SpecError("ldr", self.ldr, "neither true nor false", "Use true or false.")
+        for name in ("guidance", "sync_strength", "sync_decay", "sun_stops", "exposure"):
             if getattr(self, name) is not None:
                 _check_number(name, getattr(self, name), LIMITS[name], whole=False)
         return self

@@ -1,0 +1,126 @@
+"""Lights in an 8-bit panorama: its saturated areas, connected across the seam and over the poles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from sync_engine.radiance.directions import LUMINANCE, light_vector, pixel_directions, solid_angles
+
+SATURATED_CHANNEL = 0.985
+"""A pixel is saturated when its darkest sRGB channel reaches this …"""
+SATURATED_LUMINANCE = 0.98
+"""… or its linear luminance this."""
+
+
+@dataclass(frozen=True)
+class Lights:
+    """The saturated areas of one picture of ``(H, W)`` pixels.
+
+    Attributes:
+        labels: ``(H, W)`` int, 0 outside, light ``i`` has the label ``i + 1``; largest light first.
+        depth: ``(H, W)`` distance to the nearest pixel that is not saturated, in pixels; 0 outside.
+        solid_angle: ``(N,)`` steradians.
+        direction: ``(N, 3)`` unit vectors, weighted by the squared depth.
+        weight: ``(N,)`` ∫ depth² dω, where a light without any other hint has its energy.
+        inradius: ``(N,)`` greatest depth in radians.
+    """
+
+    labels: np.ndarray
+    depth: np.ndarray
+    solid_angle: np.ndarray
+    direction: np.ndarray
+    weight: np.ndarray
+    inradius: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """How many lights there are."""
+        return len(self.solid_angle)
+
+
+def saturated(srgb: np.ndarray, linear: np.ndarray) -> np.ndarray:
+    """Return the mask ``(H, W)`` of pixels that may be brighter than the picture can say."""
+    return (srgb.min(axis=-1) >= SATURATED_CHANNEL) | (linear @ LUMINANCE >= SATURATED_LUMINANCE)
+
+
+def find_lights(mask: np.ndarray) -> Lights:
+    """Return the connected lights of a mask ``(H, W)``, wrapped in longitude and over the poles."""
+    height, width = mask.shape
+    labels = _connected(mask)
+    depth = _depth(mask)
+    area = np.broadcast_to(solid_angles(height, width), mask.shape)
+    count = int(labels.max())
+    index = np.arange(1, count + 1)
+    solid_angle = ndimage.sum_labels(area, labels, index)
+    order = np.argsort(-solid_angle, kind="stable")
+    lookup = np.zeros(count + 1, dtype=np.int32)
+    lookup[order + 1] = np.arange(1, count + 1)
+    labels = lookup[labels]
+    energy = depth.astype(np.float64) ** 2 * area
+    directions = pixel_directions(height, width)
+    moment = np.stack(
+        [ndimage.sum_labels(energy * directions[..., axis], labels, index) for axis in range(3)], axis=-1
+    )
+    length = np.linalg.norm(moment, axis=-1, keepdims=True)
+    return Lights(
+        labels=labels,
+        depth=depth,
+        solid_angle=solid_angle[order],
+        direction=moment / np.maximum(length, 1e-30),
+        weight=ndimage.sum_labels(energy, labels, index),
+        inradius=np.asarray(ndimage.maximum(depth, labels, index)).reshape(-1) * np.pi / height,
+    )
+
+
+def _connected(mask: np.ndarray) -> np.ndarray:
+    """Label with 8-neighbours; labels that meet at the seam or around a pole become one."""
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    parent = np.arange(count + 1)
+
+    def root(label: int) -> int:
+        while parent[label] != label:
+            label = parent[label]
+        return label
+
+    def join(first: int, second: int) -> None:
+        low, high = sorted((root(first), root(second)))
+        parent[high] = low
+
+    for shift in (-1, 0, 1):
+        first, last = labels[:, 0], np.roll(labels[:, -1], shift)
+        if shift:
+            last[0 if shift == 1 else -1] = 0
+        for a, b in {(int(a), int(b)) for a, b in zip(first, last, strict=True) if a and b}:
+            join(a, b)
+    for row in (labels[0], labels[-1]):  # all pixels of the first and last row touch the pole
+        touching = np.unique(row[row > 0])
+        for label in touching[1:]:
+            join(int(touching[0]), int(label))
+    roots = np.array([root(label) for label in range(count + 1)])
+    _, compact = np.unique(roots, return_inverse=True)
+    return compact.astype(np.int32)[labels]
+
+
+def _depth(mask: np.ndarray) -> np.ndarray:
+    """Distance to the nearest pixel outside, in pixels, wrapped; a full mask has depth H / 2."""
+    height, width = mask.shape
+    if mask.all():
+        return np.full(mask.shape, height / 2, dtype=np.float32)
+    margin = min(width // 2, height // 2)
+    over = np.roll(mask, width // 2, axis=1)[::-1]  # what lies beyond a pole
+    tall = np.concatenate([over[-margin:], mask, over[:margin]])
+    wide = np.concatenate([tall[:, -margin:], tall, tall[:, :margin]], axis=1)
+    distance = ndimage.distance_transform_edt(wide)
+    return np.asarray(distance)[margin : margin + height, margin : margin + width].astype(np.float32)
+
+
+def main_direction(lights: Lights) -> np.ndarray | None:
+    """Return the direction of all lights together, weighted by squared depth; None without any."""
+    if not lights.count:
+        return None
+    vector = light_vector(lights.depth.astype(np.float64) ** 2)
+    length = float(np.linalg.norm(vector))
+    return vector / length if length > 0 else None

@@ -1,0 +1,104 @@
+"""The light: connected areas, a sun's energy, what stays dark, and the overrides."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sync_engine.radiance.directions import (
+    LUMINANCE,
+    irradiance,
+    light_vector,
+    pixel_directions,
+    solid_angles,
+)
+from sync_engine.radiance.expand import expand
+from sync_engine.radiance.lights import find_lights
+from sync_engine.radiance.srgb import from_linear, to_linear
+
+
+def sky(direction=(0.6, 0.5, 0.62), height: int = 256, glow: float = 4.0) -> np.ndarray:
+    """A clear day in sRGB: blue above, brown below, a clipped sun with its glow."""
+    directions = pixel_directions(height, 2 * height)
+    angle = np.degrees(
+        np.arccos(np.clip(directions @ (np.array(direction) / np.linalg.norm(direction)), -1, 1))
+    )
+    up = (directions[..., 2] > 0)[..., None]
+    light = np.where(up, (0.15, 0.25, 0.45), (0.12, 0.1, 0.07)) + (3 * np.exp(-angle / glow))[..., None] * up
+    return np.round(from_linear(np.clip(light, 0, 1)) * 255) / 255
+
+
+def test_a_light_across_the_seam_is_one() -> None:
+    mask = np.zeros((64, 128), dtype=bool)
+    mask[20:24, :3] = mask[20:24, -3:] = True
+    lights = find_lights(mask)
+    assert lights.count == 1
+    assert lights.direction[0] @ (-1, 0, 0) > 0.7
+    assert abs(lights.direction[0][1]) < 1e-3
+
+
+def test_a_light_over_the_pole_is_one() -> None:
+    mask = np.zeros((64, 128), dtype=bool)
+    mask[:2, 10:14] = mask[:2, 74:78] = True
+    assert find_lights(mask).count == 1
+
+
+def test_full_sphere_is_four_pi() -> None:
+    assert np.isclose(solid_angles(64, 128).sum() * 128, 4 * np.pi)
+    around = irradiance(np.ones((64, 128), dtype=np.float32), np.eye(3))
+    assert np.allclose(around, np.pi, rtol=0.01)
+
+
+@pytest.mark.parametrize("height", [128, 256, 1024])
+@pytest.mark.parametrize("direction", [(1, 0, 0.6), (-1, 0.002, 0.5), (0.05, 0.05, 1)])
+def test_a_set_sun_has_its_energy_and_direction(height: int, direction) -> None:
+    """``sun_stops`` is the light's irradiance over everything else's, at every size and place."""
+    picture = sky(direction, height)
+    plain = to_linear(picture)
+    made = expand(picture, sun_stops=1.0, exposure=0.0)
+    extra = (made.radiance - plain) @ LUMINANCE
+    vector = light_vector(extra.astype(np.float64))
+    toward = vector / np.linalg.norm(vector)
+    wanted = np.array(direction) / np.linalg.norm(direction)
+    assert np.degrees(np.arccos(min(1.0, toward @ wanted))) < 1.5
+    added = np.linalg.norm(vector)
+    assert np.isclose(added, sum(light["energy"] for light in made.report["lights"]), rtol=0.02)
+    from sync_engine.radiance.directions import reduced
+
+    ambient = irradiance(reduced(plain @ LUMINANCE, 128), wanted[None])[0]
+    assert np.isclose(added / ambient, 2.0, rtol=0.1)
+    assert made.report["lights"][0]["kind"] == "sun"
+    assert made.radiance.dtype == np.float32
+
+
+def test_a_clear_day_gets_a_sun_and_is_darkened_for_it() -> None:
+    made = expand(sky())
+    assert made.report["lights"][0]["kind"] == "sun"
+    assert made.report["k"] > 0.2
+    assert made.report["exposure"] <= 0
+    assert made.radiance.max() > 100
+
+
+def test_overrides() -> None:
+    picture = sky()
+    assert np.array_equal(expand(picture, ldr=True, exposure=0.0).radiance, to_linear(picture))
+    brighter = expand(picture, exposure=1.0).radiance
+    assert np.allclose(brighter, 2 * expand(picture, exposure=0.0).radiance)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.5])
+def test_an_even_picture_gets_no_light(value: float) -> None:
+    made = expand(np.full((64, 128, 3), value), exposure=0.0)
+    assert made.report["lights"] == []
+    assert np.allclose(made.radiance, to_linear(np.full((64, 128, 3), value)))
+
+
+def test_a_soft_sun_is_found_and_an_overcast_sky_has_none() -> None:
+    soft = sky(glow=4.0) * 0.85
+    assert expand(soft, exposure=0.0).report["lights"]
+    directions = pixel_directions(256, 512)
+    overcast = np.clip(0.3 + 0.5 * directions[..., 2:], 0.1, 0.75) * np.ones(3)
+    assert expand(overcast).report["lights"] == []
+    night = np.full((256, 512, 3), 0.03)
+    assert expand(night).report["lights"] == []
+    assert expand(night).report["exposure"] == 0.0

@@ -1,0 +1,187 @@
+"""Train the head that tells how strong a panorama's lights are: ``sync_engine/radiance/light.safetensors``.
+
+    python -m training.light --hdri ../shared/hdri --data ../shared/panoramas
+
+Real HDR panoramas are clipped at luminance percentiles; the light that was lost is known. Procedural
+ones with gain maps are added with a small weight. Takes a minute or two of one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sync_engine.radiance import head
+from sync_engine.radiance.directions import LUMINANCE, irradiance, normals, reduced, solid_angles
+from sync_engine.radiance.expand import ANALYSIS_WIDTH, MOST_LIGHTS
+from sync_engine.radiance.features import features
+from sync_engine.radiance.lights import find_lights, saturated
+from sync_engine.radiance.srgb import from_linear, to_linear
+
+PERCENTILES = (0.99, 0.98, 0.97, 0.95)
+PROCEDURAL_WEIGHT = 0.1
+PROCEDURAL_EVERY = 4
+LEAST_LOSS = 0.02
+"""A procedural picture that clipping hardly changes teaches nothing about strength."""
+SAME_PLACE = {"sunset": "venice_sunset_1k", "night": "moonless_golf_1k"}
+"""Two of Blender's panoramas are in the other set too: they are left out together."""
+STRENGTHS = np.exp(np.linspace(np.log(head.LOWEST), np.log(head.HIGHEST), 60))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clipped panorama: its features, the best log k, its place's name, its weight."""
+
+    features: np.ndarray
+    target: float
+    place: str
+    weight: float
+
+
+def read_hdr(path: Path) -> np.ndarray:
+    """Return a Radiance picture ``(H, W, 3)`` (run-length encoded RGBE, the common kind)."""
+    _, _, rest = path.read_bytes().partition(b"\n\n")
+    size, _, body = rest.partition(b"\n")
+    words = size.split()
+    height, width = int(words[1]), int(words[3])
+    rgbe, at = np.empty((height, 4, width), dtype=np.uint8), 0
+    data = np.frombuffer(body, dtype=np.uint8)
+    for row in range(height):
+        at += 4
+        for channel in range(4):
+            column = 0
+            while column < width:
+                count = int(data[at])
+                run = count > 128
+                count -= 128 if run else 0
+                rgbe[row, channel, column : column + count] = data[at + 1 : at + 2 if run else at + 1 + count]
+                at += 2 if run else 1 + count
+                column += count
+    pixels = rgbe.transpose(0, 2, 1).astype(np.float32)
+    return pixels[..., :3] * np.where(pixels[..., 3:] > 0, np.exp2(pixels[..., 3:] - 136), 0)
+
+
+def read_exr(path: Path) -> np.ndarray:
+    """Return an EXR's colours ``(H, W, 3)``, float32."""
+    import OpenEXR
+
+    with OpenEXR.File(str(path)) as file:
+        channels = file.channels()
+        found = channels.get("RGB") or channels["RGBA"]
+        return np.asarray(found.pixels, dtype=np.float32)[..., :3]
+
+
+def real_panoramas(folder: Path, blender: Path | None) -> dict[str, np.ndarray]:
+    """Return the real panoramas by name, none below zero."""
+    found = {path.stem: read_hdr(path) for path in sorted(folder.glob("*.hdr"))}
+    if blender is not None:
+        found |= {path.stem: read_exr(path) for path in sorted(blender.glob("*.exr"))}
+    return {name: np.maximum(picture, 0) for name, picture in found.items()}
+
+
+def clipped(radiance: np.ndarray, percentile: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 8-bit sRGB picture with white at a luminance percentile, and the radiance in its unit."""
+    scaled = radiance / np.quantile(radiance @ LUMINANCE, percentile)
+    return np.round(from_linear(np.clip(scaled, 0, 1)) * 255) / 255, scaled
+
+
+def relative_error(given: np.ndarray, truth: np.ndarray) -> float:
+    """Return the scale-invariant RMSE of irradiance over the mean of the true one."""
+    best = (given * truth).sum() / (given**2).sum()
+    return float(np.sqrt(np.mean((best * given - truth) ** 2)) / truth.mean())
+
+
+def sample(srgb: np.ndarray, truth: np.ndarray, place: str, weight: float = 1.0) -> Sample | None:
+    """Return the features and the k that would bring the irradiance nearest; None without a light."""
+    linear = to_linear(srgb)
+    mask = reduced(saturated(srgb, linear).astype(np.float32), ANALYSIS_WIDTH) >= 0.5
+    if not mask.any():
+        return None
+    light, picture = reduced(linear, ANALYSIS_WIDTH), reduced(srgb, ANALYSIS_WIDTH)
+    lights = find_lights(mask)
+    around = normals()
+    kept = np.where((lights.labels > 0) & (lights.labels <= MOST_LIGHTS), lights.depth.astype(float) ** 2, 0)
+    kept /= (kept * solid_angles(*mask.shape)).sum()
+    added = irradiance(reduced(kept, 128), around)
+    ambient = irradiance(reduced(light @ LUMINANCE, 128), around)
+    true = irradiance(reduced(reduced(truth, ANALYSIS_WIDTH) @ LUMINANCE, 128), around)
+    shares = lights.weight[:MOST_LIGHTS, None] * lights.direction[:MOST_LIGHTS]
+    added *= ambient[int(np.argmax(around @ shares.sum(axis=0)))] / added.max()
+    plain = relative_error(ambient, true)
+    if weight < 1 and plain < LEAST_LOSS:
+        return None
+    errors = [relative_error(ambient + k * added, true) for k in STRENGTHS]
+    best = STRENGTHS[int(np.argmin(errors))] if min(errors) < plain else head.LOWEST
+    return Sample(features(picture, light, lights), float(np.log(best)), place, weight)
+
+
+def real_samples(panoramas: dict[str, np.ndarray]) -> list[Sample]:
+    """Return the samples of the real panoramas at every percentile."""
+    made = []
+    for name, radiance in panoramas.items():
+        for percentile in PERCENTILES:
+            made.append(sample(*clipped(radiance, percentile), SAME_PLACE.get(name, name)))
+    return [item for item in made if item is not None]
+
+
+def procedural_samples(data: Path) -> list[Sample]:
+    """Return samples of a part of the procedural panoramas, each at a percentile of its own."""
+    random = np.random.default_rng(0)
+    made = []
+    for line in (data / "index.jsonl").read_text(encoding="utf-8").splitlines()[::PROCEDURAL_EVERY]:
+        name = json.loads(line)["id"]
+        with Image.open(data / "ldr" / f"{name}.webp") as file:
+            picture = np.asarray(file.convert("RGB").resize((512, 256), Image.Resampling.BOX)) / 255
+        with Image.open(data / "gain" / f"{name}.webp") as file:
+            stops = np.asarray(file.convert("RGB"))[..., :1] / 255 * 20
+        radiance = (to_linear(picture) * np.exp2(stops)).astype(np.float32)
+        percentile = (0.99, 0.98, 0.95)[random.integers(3)]
+        made.append(sample(*clipped(radiance, percentile), name, PROCEDURAL_WEIGHT))
+    return [item for item in made if item is not None]
+
+
+def fit(samples: list[Sample]) -> dict[str, np.ndarray]:
+    """Return the head's coefficients: kernel ridge regression, the noise of a sample over its weight."""
+    values = np.array([item.features for item in samples])
+    target = np.array([item.target for item in samples])
+    weight = np.array([item.weight for item in samples])
+    real = values[weight == 1]
+    mean, deviation = real.mean(axis=0), real.std(axis=0) + 1e-6
+    support = head.standardised(values, mean, deviation)
+    bias = np.average(target, weights=weight)
+    noise = np.diag(head.RIDGE / weight)
+    coefficients = np.linalg.solve(head.kernel(support, support) + noise, target - bias)
+    return {
+        "mean": mean,
+        "deviation": deviation,
+        "support": support,
+        "coefficients": coefficients,
+        "bias": np.array([bias]),
+    }
+
+
+def main() -> None:
+    """Command line."""
+    from safetensors.numpy import save_file
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hdri", type=Path, default=Path("../shared/hdri"))
+    parser.add_argument("--blender", type=Path, help="Blender's datafiles/studiolights/world")
+    parser.add_argument("--data", type=Path, default=Path("../shared/panoramas"))
+    parser.add_argument("--out", type=Path, default=head.WEIGHTS)
+    options = parser.parse_args()
+    real = real_samples(real_panoramas(options.hdri, options.blender))
+    made = procedural_samples(options.data)
+    weights = fit(real + made)
+    save_file({name: np.ascontiguousarray(v, dtype=np.float32) for name, v in weights.items()}, options.out)
+    sys.stdout.write(f"{len(real)} real and {len(made)} procedural samples: {options.out}\n")
+
+
+if __name__ == "__main__":
+    main()
