@@ -34,6 +34,7 @@ from sync_engine.interface.spec import (
     EnvironmentSpec,
     SpecError,
 )
+from sync_engine.radiance import command as radiance
 
 SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "prompt": {"help": "what the environment shows"},
@@ -75,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--idle-release", type=float, default=600.0, metavar="SECONDS")
     models_command.add_parser(commands)
     evaluation.add_parser(commands)
+    radiance.add_parsers(commands)
     doctor = commands.add_parser("doctor", help="say what is here and what would be used")
     doctor.add_argument("--json", action="store_true")
     return root
@@ -174,6 +176,8 @@ def main(arguments: list[str] | None = None) -> int:
         return doctor(options.json)
     if options.command == "evaluate":
         return evaluation.run(options)
+    if options.command in ("expand", "inspect"):
+        return radiance.run(options)
     from sync_engine.service import serve
 
     problem = _missing_packages()
