@@ -176,7 +176,8 @@ def _nearest(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each pixel's distance to the nearest light in pixels, and that light's label."""
     margin = labels.shape[1] // 8
     wide = np.concatenate([labels[:, -margin:], labels, labels[:, :margin]], axis=1)
-    distance, (rows, columns) = ndimage.distance_transform_edt(wide == 0, return_indices=True)
+    found = ndimage.distance_transform_edt(wide == 0, return_indices=True)
+    distance, (rows, columns) = found  # type: ignore[misc]
     inner = slice(margin, margin + labels.shape[1])
     return np.asarray(distance)[:, inner], wide[rows, columns][:, inner]
 

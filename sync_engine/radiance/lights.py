@@ -77,7 +77,8 @@ def find_lights(mask: np.ndarray) -> Lights:
 
 def _connected(mask: np.ndarray) -> np.ndarray:
     """Label with 8-neighbours; labels that meet at the seam or around a pole become one."""
-    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    labels = np.zeros(mask.shape, dtype=np.int32)
+    count = int(ndimage.label(mask, structure=np.ones((3, 3)), output=labels))  # type: ignore[arg-type]
     parent = np.arange(count + 1)
 
     def root(label: int) -> int:
@@ -113,8 +114,9 @@ def _depth(mask: np.ndarray) -> np.ndarray:
     over = np.roll(mask, width // 2, axis=1)[::-1]  # what lies beyond a pole
     tall = np.concatenate([over[-margin:], mask, over[:margin]])
     wide = np.concatenate([tall[:, -margin:], tall, tall[:, :margin]], axis=1)
-    distance = ndimage.distance_transform_edt(wide)
-    return np.asarray(distance)[margin : margin + height, margin : margin + width].astype(np.float32)
+    distance = np.zeros(wide.shape, dtype=np.float64)
+    ndimage.distance_transform_edt(wide, distances=distance)
+    return distance[margin : margin + height, margin : margin + width].astype(np.float32)
 
 
 def main_direction(lights: Lights) -> np.ndarray | None:
