@@ -112,7 +112,10 @@ class Store:
             _delete(path)
 
     def remove(self) -> None:
-        """Delete everything, the folder too. Raises SetupFailed if something cannot be deleted."""
+        """Delete everything, the folder too, and its parent if that is empty then.
+
+        Raises SetupFailed if something cannot be deleted.
+        """
         self._pointer.unlink(missing_ok=True)
         _delete(self.folder)
         if self.folder.exists():
@@ -121,6 +124,8 @@ class Store:
                 f"{left} cannot be deleted.",
                 "Close other Blenders that use the engine, then press Remove again.",
             )
+        with suppress(OSError):  # the library of results lies there by default
+            self.folder.parent.rmdir()
 
     @contextmanager
     def locked(self) -> Iterator[None]:

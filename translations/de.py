@@ -330,6 +330,8 @@ TABLE: dict[str, str] = {
     "The engine has finished, but its result cannot be used: {0}": "Die Engine ist fertig, aber ihr Ergebnis ist unbrauchbar: {0}",
     "Generate again; if it comes back, check the disk of the library folder.": "Noch einmal erzeugen; wenn es wiederkommt, die Platte des Bibliotheksordners prüfen.",
     # sync_engine/interface/spec.py
+    "neither true nor false": "weder wahr noch falsch",
+    "Use true or false.": "true oder false angeben.",
     "empty or not a text": "leer oder kein Text",
     "Give a text.": "Einen Text angeben.",
     "contains control characters": "enthält Steuerzeichen",

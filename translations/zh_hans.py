@@ -330,6 +330,8 @@ TABLE: dict[str, str] = {
     "The engine has finished, but its result cannot be used: {0}": "引擎已完成，但结果无法使用：{0}",
     "Generate again; if it comes back, check the disk of the library folder.": "请重新生成；若再次出现，请检查图库文件夹所在的磁盘。",
     # sync_engine/interface/spec.py
+    "neither true nor false": "既不是真也不是假",
+    "Use true or false.": "请使用 true 或 false。",
     "empty or not a text": "为空或不是文本",
     "Give a text.": "请输入文本。",
     "contains control characters": "包含控制字符",

@@ -171,7 +171,7 @@ def test_start_that_fails_is_put_into_words(client_of, words, code, message) -> 
 
 def test_the_real_engine_under_a_python_without_packages(client_of) -> None:
     client = client_of(command=(sys.executable, "-S", "-m", "sync_engine", "serve"))
-    with pytest.raises(EngineFailed, match="has no (numpy|torch)") as raised:
+    with pytest.raises(EngineFailed, match=r"has no (numpy|torch)") as raised:
         client.wait_ready(30)
     assert raised.value.failure.code == "engine_missing"
     assert sys.executable in raised.value.failure.message

@@ -32,6 +32,6 @@ assert not (user / "engine").exists()
 left = {path for path in harness.HOME.rglob("*") if "__pycache__" not in path.parts} - before
 ours = (harness.HOME / "library", harness.HOME / ".cache" / "thumbnails")  # pictures; Blender's own cache
 left = {path for path in left if not any(folder in (path, *path.parents) for folder in ours)}
-left.discard(harness.HOME / ".cache")
+left -= {harness.HOME / ".cache", user.parent, user.parent.parent}  # Blender's own, for all extensions
 harness.tell(set_up_s=set_up, first_world_s=total, left=sorted(map(str, left)))
 harness.leave()
