@@ -1,4 +1,8 @@
-"""Train the draft model's denoiser and text encoder together, on cached latents of views.
+"""Train the draft model's denoiser on cached latents of views, beside a text encoder that stays as it is.
+
+The text encoder is trained on the captions before (:mod:`training.text_encoder`): moved along with the
+denoiser it forgot what sets scenes apart (a linear probe of its states found the scene of 79 % of held-out
+captions, of an untrained encoder's 83 %, of one trained on captions alone 94 %).
 
 v-prediction on a zero-terminal-SNR schedule, uniform timesteps, classifier-free guidance by dropped
 captions, averaged weights, bfloat16 with float32 master weights. A run lasts ``--minutes``; the rate is
@@ -71,15 +75,16 @@ class LatentSource:
 
 
 class Model(torch.nn.Module):
-    """Denoiser and text encoder as one module, so that they are optimised and averaged together."""
+    """Denoiser and fixed text encoder, from token ids to velocities."""
 
     def __init__(self, unet: UNet2DConditionModel, text_encoder: CLIPTextModel) -> None:
         super().__init__()
-        self.unet, self.text_encoder = unet, text_encoder
+        self.unet, self.text_encoder = unet, text_encoder.requires_grad_(False).eval()
 
     def forward(self, noisy: torch.Tensor, timesteps: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """Predicted velocity, the shape of ``noisy``."""
-        words = self.text_encoder(tokens)[0]
+        with torch.no_grad():
+            words = self.text_encoder(tokens)[0].to(noisy.dtype if not self.half else torch.bfloat16)
         return self.unet(noisy.to(words.dtype), timesteps, words).sample
 
 
@@ -90,6 +95,15 @@ def take_over(model: torch.nn.Module, trained: torch.nn.Module) -> None:
     for name, weight in model.state_dict().items():
         if name in weights and weights[name].shape == weight.shape:
             weight.copy_(weights[name])
+
+
+def load_text_encoder(text_encoder: CLIPTextModel, args: argparse.Namespace, device: torch.device) -> None:
+    """Put the trained words into ``text_encoder``: from the runs folder or, without one, from the export."""
+    state = checkpoints.load(args.runs / "text_encoder.pt", device)
+    if state is None:
+        trained = CLIPTextModel.from_pretrained(args.export / "text_encoder", dtype=torch.float32)
+        state = {"average": trained.state_dict()}
+    text_encoder.load_state_dict(state["average"])
 
 
 def velocity_loss(
@@ -155,20 +169,21 @@ def train(args: argparse.Namespace) -> None:
     state = checkpoints.load(path, device)
     if state is None and (args.export / "unet" / "config.json").is_file():
         take_over(model.unet, UNet2DConditionModel.from_pretrained(args.export / "unet"))
-        take_over(model.text_encoder, CLIPTextModel.from_pretrained(args.export / "text_encoder"))
+    load_text_encoder(model.text_encoder, args, device)
     together.same_start(model)
     averaged = copy.deepcopy(model).requires_grad_(False).eval()
-    model.to(device, memory_format=torch.channels_last).train()
+    model.to(device, memory_format=torch.channels_last).unet.train()
+    model.text_encoder.to(torch.bfloat16)
     if device.type == "cpu":  # plain products train a tenth faster there than the fused kernels
         model.unet.set_attn_processor(AttnProcessor())
         model.text_encoder.set_attn_implementation("eager")
     ends = (model.unet.conv_in, model.unet.conv_out)
-    masters = MasterWeights(model, args.rate, plain=ends)
+    masters = MasterWeights(model.unet, args.rate, plain=ends)
     average = MasterAverage(masters, args.average)
     if state is not None:
         masters.load_state_dict(state["masters"])
-        averaged.load_state_dict(state["average"])
-        average.values = [parameter.clone() for parameter in averaged.parameters()]
+        averaged.unet.load_state_dict(state["average"])
+        average.values = [parameter.clone() for parameter in averaged.unet.parameters()]
         step, seen = state["step"], state["seen"]
     scheduler = parts.build_scheduler()
     source = LatentSource(cache, records, tokenizer, args.seed + step + 7919 * args.rank)
@@ -189,7 +204,7 @@ def train(args: argparse.Namespace) -> None:
         timesteps = draw_timesteps(args.batch).to(device)
         loss = velocity_loss(model, scheduler, batch, timesteps).mean()
         loss.backward()
-        together.average_gradients(model)
+        together.average_gradients(model.unet)
         masters.step()
         average.update(step)
         running += 0.02 * (loss.item() - running)
@@ -205,15 +220,16 @@ def train(args: argparse.Namespace) -> None:
         if args.rank > 0 and minutes > args.minutes:
             return
         if args.rank == 0 and (time.monotonic() - saved > 60 * args.every or minutes > args.minutes):
-            average.copy_to(averaged)
+            average.copy_to(averaged.float().unet)
             figure = held_out_loss(averaged.to(torch.bfloat16), scheduler, held_out, device)
-            average.copy_to(averaged.float())
+            average.copy_to(averaged.float().unet)
+            load_text_encoder(averaged.text_encoder, args, device)
             log.info("held out after %d steps, %d views seen: loss %.4f", step, seen, figure)
             checkpoints.save(
                 path,
                 {
                     "masters": masters.state_dict(),
-                    "average": averaged.state_dict(),
+                    "average": averaged.unet.state_dict(),
                     "step": step,
                     "seen": seen,
                     "held_out_loss": figure,

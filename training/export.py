@@ -15,7 +15,7 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
 from training import captions, checkpoints, parts
-from training.denoiser import Model
+from training.denoiser import Model, load_text_encoder
 from training.encode_views import load_autoencoder, open_cache
 from training.panoramas import read_index
 from training.vocabulary import build_tokenizer, collect_words
@@ -48,7 +48,8 @@ def export_pipeline(args: argparse.Namespace, device: torch.device) -> None:
     )
     cache = open_cache(args.runs)
     model = Model(parts.build_unet(cache.latents.shape[2]), parts.build_text_encoder(tokenizer))
-    model.load_state_dict(state["average"])
+    model.unet.load_state_dict(state["average"])
+    load_text_encoder(model.text_encoder, args, torch.device("cpu"))
     vae = load_autoencoder(args.runs, args.export, torch.device("cpu"))
     vae.register_to_config(scaling_factor=round(cache.scaling_factor, 5))
     pipeline = parts.build_pipeline(vae, model.text_encoder, tokenizer, model.unet)
