@@ -78,6 +78,37 @@ class VIEW3D_PT_syncscape_advanced(_Tab, bpy.types.Panel):
             column.prop(settings, "sync_steps")
 
 
+class VIEW3D_PT_syncscape_light(_Tab, bpy.types.Panel):
+    """How strong the lights of a World are, and how bright it is as a whole"""
+
+    bl_label = "Light"
+    bl_parent_id = "VIEW3D_PT_syncscape"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context) -> bool:
+        return context.scene.syncscape.kind == "world"
+
+    def draw(self, context) -> None:
+        layout, settings = self.layout, context.scene.syncscape
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "ldr")
+        column = layout.column()
+        column.active = not settings.ldr
+        _draw_own(column, settings, "custom_sun", "sun_stops", "Sun Strength")
+        _draw_own(layout, settings, "custom_exposure", "exposure", "Exposure")
+
+
+def _draw_own(layout: bpy.types.UILayout, settings, switch: str, name: str, heading: str) -> None:
+    """Draw a number that counts only while its switch is on."""
+    row = layout.row(align=True, heading=heading)
+    row.prop(settings, switch, text="")
+    number = row.row(align=True)
+    number.active = getattr(settings, switch)
+    number.prop(settings, name, text="")
+
+
 def _draw_size(layout: bpy.types.UILayout, settings) -> None:
     size = f"{settings.kind}_size"
     layout.prop(settings, size)
@@ -88,5 +119,5 @@ def _draw_size(layout: bpy.types.UILayout, settings) -> None:
         layout.prop(settings, "plate_height")
 
 
-_classes = (VIEW3D_PT_syncscape, VIEW3D_PT_syncscape_advanced)
+_classes = (VIEW3D_PT_syncscape, VIEW3D_PT_syncscape_advanced, VIEW3D_PT_syncscape_light)
 register, unregister = bpy.utils.register_classes_factory(_classes)

@@ -194,6 +194,41 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
         default=0,
         **_whole("sync_steps"),
     )
+    ldr: BoolProperty(
+        name="Keep Low Range",
+        description="Add no light to the World: its brightest place stays as bright as white",
+        default=False,
+    )
+    custom_sun: BoolProperty(
+        name="Own Sun Strength",
+        description="Set how strong the lights of the World are instead of estimating it from the picture",
+        default=False,
+    )
+    sun_stops: FloatProperty(
+        name="Sun Strength",
+        description="Strength of the World's lights in stops over everything else: at 0 they give a surface "
+        "that faces them as much light as all the rest",
+        default=2.0,
+        min=LIMITS["sun_stops"].minimum,
+        max=LIMITS["sun_stops"].maximum,
+        soft_min=-4.0,
+        soft_max=6.0,
+    )
+    custom_exposure: BoolProperty(
+        name="Own Exposure",
+        description="Set the exposure of the World instead of darkening it where its light would burn out "
+        "a white ball",
+        default=False,
+    )
+    exposure: FloatProperty(
+        name="Exposure",
+        description="Brighter or darker World, in stops (EV)",
+        default=0.0,
+        min=LIMITS["exposure"].minimum,
+        max=LIMITS["exposure"].maximum,
+        soft_min=-6.0,
+        soft_max=6.0,
+    )
     apply_when_done: BoolProperty(
         name="Apply When Done",
         description="Install the picture in this scene as soon as it is ready, as one undo step",
@@ -246,6 +281,9 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
             seed=self.seed if self.lock_seed else None,
             sync_strength=self.sync_strength if own else None,
             sync_steps=(self.sync_steps or None) if own else None,
+            ldr=self.ldr,
+            sun_stops=self.sun_stops if self.custom_sun else None,
+            exposure=self.exposure if self.custom_exposure else None,
             device=device,
         )
 
@@ -272,6 +310,12 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
         self.custom_sync = spec.method in PULLING_METHODS and spec.sync_strength is not None
         if self.custom_sync:
             self.sync_strength, self.sync_steps = spec.sync_strength, spec.sync_steps or 0
+        self.ldr = spec.ldr
+        self.custom_sun, self.custom_exposure = spec.sun_stops is not None, spec.exposure is not None
+        if self.custom_sun:
+            self.sun_stops = spec.sun_stops
+        if self.custom_exposure:
+            self.exposure = spec.exposure
 
     def _take_size(self, width: int, height: int) -> None:
         name = f"{self.kind}_size"

@@ -27,6 +27,7 @@ def draw(name: str) -> list[str]:
 PANELS = (
     "VIEW3D_PT_syncscape",
     "VIEW3D_PT_syncscape_advanced",
+    "VIEW3D_PT_syncscape_light",
     "VIEW3D_PT_syncscape_history",
     "WORLD_PT_syncscape",
 )
@@ -49,6 +50,8 @@ for kind in ("world", "plate"):
         harness.settings(kind=kind, custom_sync=True, **{size: "CUSTOM"})
         for name in PANELS:
             draw(name)
+    light = draw("VIEW3D_PT_syncscape_light")
+    assert {"ldr", "sun_stops", "exposure"} <= set(light) if kind == "world" else not light, (kind, light)
 assert harness.settings(world_width=1000).world_width == 1024, "sizes snap to what is possible"
 harness.settings(kind="world", world_size="512", prompt="valley")
 

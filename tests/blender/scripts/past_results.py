@@ -23,9 +23,26 @@ def shown() -> list[str]:
 
 jobs = api.batch(
     [
-        {"prompt": "snowy hill", "width": 512, "seed": 5, "steps": 9, "guidance": 2.0, "negative": "people"},
+        {
+            "prompt": "snowy hill",
+            "width": 512,
+            "seed": 5,
+            "steps": 9,
+            "guidance": 2.0,
+            "negative": "people",
+            "sun_stops": 3.5,
+            "exposure": -1.0,
+            "prompt_zenith": "clouds",
+        },
         {"prompt": "harbour", "kind": "plate", "width": 1024, "height": 384, "method": "multidiffusion"},
-        {"prompt": "snowy forest", "width": 2048, "seed": 6, "sync_strength": 2.0, "sync_steps": 3},
+        {
+            "prompt": "snowy forest",
+            "width": 2048,
+            "seed": 6,
+            "sync_strength": 2.0,
+            "sync_steps": 3,
+            "ldr": True,
+        },
     ]
 )
 assert [job.wait(90) for job in jobs] == [api.JobState.DONE] * 3

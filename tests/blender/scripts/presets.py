@@ -20,7 +20,9 @@ for file in files:
     seen = []
     for start in ({}, {"prompt": "x", "kind": "plate", "method": "multidiffusion", "model": "other"}):
         bpy.ops.wm.read_homefile(use_empty=True)
-        values = harness.settings(steps=99, guidance=9.0, custom_sync=True, sync_steps=7, **start)
+        harness.settings(
+            steps=99, guidance=9.0, ldr=True, custom_sun=True, custom_sync=True, sync_steps=7, **start
+        )
         done = bpy.ops.script.execute_preset(filepath=str(file), menu_idname="SYNCSCAPE_PT_presets")
         assert done == {"FINISHED"}, file
         values = bpy.context.scene.syncscape
