@@ -1,0 +1,139 @@
+"""Train the text encoder on captions alone: from the words of a view to its layout of colours and its scene.
+
+No picture is denoised here, so a step is cheap and the captions are seen far more often than the denoiser
+could: the words learn what they look like (the view's block colours on an 8x8 grid) and what sets scenes
+apart (scene, time, weather). The heads are thrown away; the denoiser trains beside the fixed encoder.
+
+    python -m training.text_encoder --minutes 8
+"""
+
+import argparse
+import logging
+import time
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from training import checkpoints, parts
+from training.autoencoder import COLOUR_SCALES
+from training.captions import view_caption
+from training.denoiser import Batch, LatentSource
+from training.encode_views import cached_view, open_cache
+from training.panoramas import Record, read_index
+from training.perceptual import SINGLE, class_names, labels_of
+from training.precision import MasterAverage, MasterWeights
+from training.vocabulary import build_tokenizer, collect_words
+
+GRID = 8
+
+log = logging.getLogger(__name__)
+
+
+class CaptionSource(LatentSource):
+    """Captions of random cached views with the layouts of those views and the rows of their records."""
+
+    def layouts(self, size: int) -> tuple[Batch, np.ndarray]:
+        """Layouts [N, 3, 8, 8] and token ids [N, 48] in a batch, and the records' rows [N]."""
+        rows = self.rng.choice(self.rows, size)
+        numbers = self.rng.integers(0, self.cache.ready, size)
+        pairs = list(zip(numbers, rows, strict=True))
+        colours = np.stack([self.cache.latents[n, row, : len(COLOUR_SCALES)] for n, row in pairs])
+        scaled = torch.from_numpy(colours.astype(np.float32)) * self.cache.scaling_factor
+        texts = [
+            view_caption(self.records[row], cached_view(self.records[row], int(n)), self.rng)
+            for n, row in pairs
+        ]
+        layouts = functional.avg_pool2d(scaled, scaled.shape[-1] // GRID)
+        return Batch(layouts, parts.tokenize(self.tokenizer, texts)), rows
+
+
+class Reader(nn.Module):
+    """The text encoder with its heads: layout of colours, and logits of scene, time and weather."""
+
+    def __init__(self, text_encoder: nn.Module, classes: dict[str, list[str]]) -> None:
+        super().__init__()
+        self.text_encoder = text_encoder
+        self.layout = nn.Sequential(
+            nn.Linear(parts.TEXT_WIDTH, 512), nn.SiLU(), nn.Linear(512, len(COLOUR_SCALES) * GRID**2)
+        )
+        self.labels = nn.ModuleDict({f: nn.Linear(parts.TEXT_WIDTH, len(classes[f])) for f in SINGLE})
+
+    def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Layouts [N, 3, 8, 8] and logits [N, classes] per field."""
+        pooled = self.text_encoder(tokens)[0].mean(1)
+        layout = self.layout(pooled).unflatten(1, (len(COLOUR_SCALES), GRID, GRID))
+        return layout, {field: head(pooled) for field, head in self.labels.items()}
+
+
+def loss_of(
+    reader: Reader, batch: Batch, truth: dict[str, torch.Tensor], label_weight: float = 0.2
+) -> torch.Tensor:
+    """Squared error of the layout plus the cross entropies of the labels, in float32."""
+    layout, logits = reader(batch.tokens)
+    entropies = [functional.cross_entropy(logits[f].float(), truth[f], label_smoothing=0.05) for f in SINGLE]
+    return functional.mse_loss(layout.float(), batch.latents) + label_weight * torch.stack(entropies).sum()
+
+
+@torch.no_grad()
+def held_out_figures(
+    reader: Reader, source: CaptionSource, labels: dict[str, torch.Tensor], batches: int = 16
+) -> dict[str, float]:
+    """Share of the layouts' variance explained and of labels found, on captions of held-out scenes."""
+    source.rng = np.random.default_rng(99)
+    error, variance, hits = 0.0, 0.0, dict.fromkeys(SINGLE, 0.0)
+    for _ in range(batches):
+        batch, rows = source.layouts(128)
+        layout, logits = reader(batch.tokens)
+        error += functional.mse_loss(layout.float(), batch.latents).item()
+        variance += (batch.latents - batch.latents.mean(0)).square().mean().item()
+        for field in SINGLE:
+            hits[field] += (logits[field].argmax(1) == labels[field][rows]).float().mean().item() / batches
+    return {"explained": round(1 - error / variance, 4), **{f: round(hit, 4) for f, hit in hits.items()}}
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train from the start for ``--minutes``; measure on held-out scenes and write ``text_encoder.pt``."""
+    checkpoints.start(args)
+    records: list[Record] = read_index(args.data)
+    cache, classes = open_cache(args.runs), class_names(records)
+    tokenizer = parts.tokenizer_from(args.export / "tokenizer") or build_tokenizer(collect_words(records))
+    labels = labels_of(records, classes)
+    reader = Reader(parts.build_text_encoder(tokenizer), classes)
+    source = CaptionSource(cache, records, tokenizer, args.seed)
+    held_out = CaptionSource(cache, records, tokenizer, 0, held_out=True)
+    masters = MasterWeights(reader, args.rate, weight_decay=0.05)
+    average = MasterAverage(masters, 0.99)
+    began, step, progress = time.monotonic(), 0, 0.0
+    while progress < 1:
+        progress = (time.monotonic() - began) / (60 * args.minutes)
+        masters.set_rate(args.rate * min(1, (step + 1) / 50) * max(0.02, 1 - progress))
+        batch, rows = source.layouts(args.batch)
+        loss = loss_of(reader, batch, {field: labels[field][rows] for field in SINGLE})
+        loss.backward()
+        masters.step()
+        average.update(step)
+        step += 1
+        if step % 50 == 0:
+            log.info("step %d, loss %.3f", step, loss.item())
+    average.copy_to(reader.float())
+    figures = held_out_figures(reader.eval(), held_out, labels)
+    log.info("held-out captions after %d steps: %s", step, figures)
+    checkpoints.save(
+        args.runs / "text_encoder.pt",
+        {"average": reader.text_encoder.state_dict(), "step": step, "figures": figures},
+    )
+
+
+def main() -> None:
+    """Command line."""
+    parser = checkpoints.base_parser(__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
