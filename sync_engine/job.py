@@ -214,7 +214,7 @@ class _Job:
         generator = torch.Generator().manual_seed(int(self.spec.seed or 0))
         state = canvas.noise(backbone.channels, generator).to(backbone.device)
         batch = self._batch(backbone)
-        scheduler = partial(backbone.scheduler, chosen.scheduler, steps)
+        scheduler = partial(backbone.scheduler, chosen.scheduler, steps, canvas.window_size)
         self._denoise_start = time.perf_counter()
 
         def on_step(step: Step) -> None:

@@ -25,6 +25,7 @@ class Model:
         steps, guidance: defaults when the spec leaves them open.
         revision: the commit (40 hex digits) of the hub's repository that is fetched; empty for folders,
             and for a hub id that nobody has pinned: such a one is fetched only when that is allowed.
+        window: side in pixels of the pictures that it was trained on; 0 where only its folder says so.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Model:
     steps: int
     guidance: float
     revision: str = ""
+    window: int = 0
 
     @property
     def on_hub(self) -> bool:
@@ -79,6 +81,19 @@ TABLE: dict[str, Model] = {
             25,
             6.0,
             "462165984030d82259a11f4367a4eed129e94a7b",
+            1024,
+        ),
+        Model(
+            "z-image-turbo",
+            "Tongyi-MAI/Z-Image-Turbo",
+            "Z-Image Turbo, 8 steps",
+            "Apache-2.0",
+            32.9,
+            23.0,
+            8,
+            1.0,
+            "f332072aa78be7aecdf3ee76d5c247082da564a6",
+            1024,
         ),
     )
 }

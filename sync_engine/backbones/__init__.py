@@ -5,5 +5,6 @@ from __future__ import annotations
 from sync_engine.backbones.loading import load
 from sync_engine.backbones.stable_diffusion import StableDiffusion
 from sync_engine.backbones.stable_diffusion_xl import StableDiffusionXL
+from sync_engine.backbones.z_image import ZImage
 
-__all__ = ["StableDiffusion", "StableDiffusionXL", "load"]
+__all__ = ["StableDiffusion", "StableDiffusionXL", "ZImage", "load"]

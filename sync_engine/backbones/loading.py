@@ -14,13 +14,33 @@ from sync_engine.downloads.store import installed
 from sync_engine.errors import ModelNotAvailable
 from sync_engine.models import Model
 
-XL = "StableDiffusionXLPipeline"
-_PARTS = ("vae", "text_encoder", "tokenizer", "unet", "scheduler")
-FAMILIES = {"StableDiffusionPipeline": _PARTS, XL: (*_PARTS, "text_encoder_2", "tokenizer_2")}
-"""The parts of each family that is supported, by the pipeline's class in ``model_index.json``."""
-_WITH_WEIGHTS = ("vae", "text_encoder", "unet")
-_MUST_BE = {"unet": "UNet2DConditionModel", "text_encoder_2": "CLIPTextModelWithProjection"}
-_REMEDY = "Use a Stable Diffusion 1.x, 2.x or XL base model or the bundled model 'draft'."
+STABLE_DIFFUSION, XL = "StableDiffusionPipeline", "StableDiffusionXLPipeline"
+Z_IMAGE = "ZImagePipeline"
+_U_NET = {
+    "vae": (),
+    "text_encoder": (),
+    "tokenizer": (),
+    "unet": ("UNet2DConditionModel",),
+    "scheduler": (),
+}
+_FLOW = {
+    "text_encoder": ("Qwen3Model", "Qwen3ForCausalLM"),
+    "tokenizer": (),
+    "scheduler": ("FlowMatchEulerDiscreteScheduler",),
+}
+FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
+    STABLE_DIFFUSION: _U_NET,
+    XL: {**_U_NET, "text_encoder_2": ("CLIPTextModelWithProjection",), "tokenizer_2": ()},
+    Z_IMAGE: {
+        **_FLOW,
+        "vae": ("AutoencoderKL", "AutoencoderTiny"),
+        "transformer": ("ZImageTransformer2DModel",),
+    },
+}
+"""The parts of each family that is supported, by the pipeline's class in ``model_index.json``; and the
+classes that a part must have, where only some will do."""
+_WITH_WEIGHTS = ("vae", "text_encoder", "unet", "transformer")
+_REMEDY = "Use a model of one of these families: Stable Diffusion 1.x, 2.x, XL, Z-Image."
 
 
 def folder_of(model: Model) -> Path:
@@ -78,7 +98,7 @@ def read_index(folder: Path) -> Index:
         ) from error
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise ModelNotAvailable(
-            f"{index} does not describe a Stable Diffusion model ({error!r}).",
+            f"{index} does not describe a model ({error!r}).",
             "Fetch the model again.",
         ) from error
     classes = {part: data[part][1] for part in FAMILIES[family]}
@@ -98,8 +118,8 @@ def check_weights(folder: Path, parts: list[str]) -> None:
             check_weights_file(file)
 
 
-def load_parts(folder: Path, classes: dict[str, str], dtype: torch.dtype) -> dict[str, Any]:
-    """Load the parts of a Stable Diffusion folder on the CPU in one precision."""
+def load_parts(folder: Path, index: Index, dtype: torch.dtype) -> dict[str, Any]:
+    """Load the parts of a model's folder on the CPU in one precision."""
     import sync_engine.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
 
     import diffusers  # isort: skip
@@ -108,20 +128,20 @@ def load_parts(folder: Path, classes: dict[str, str], dtype: torch.dtype) -> dic
     diffusers.utils.logging.set_verbosity_error()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    check_weights(folder, [part for part in classes if part.startswith(_WITH_WEIGHTS)])
+    check_weights(folder, [part for part in index.classes if part.startswith(_WITH_WEIGHTS)])
     parts: dict[str, Any] = {}
-    for part, name in classes.items():
+    for part, name in index.classes.items():
         library = transformers if part.startswith(("text_encoder", "tokenizer")) else diffusers
         cls = getattr(library, name, None)
-        if cls is None or _MUST_BE.get(part, name) != name:
+        if cls is None or name not in (FAMILIES[index.family][part] or (name,)):
             raise ModelNotAvailable(
-                f"{folder}: this engine cannot load {part} of class {name}.",
+                f"{folder}: this engine cannot load {part} of class {name} in a {index.family}.",
                 _REMEDY,
             )
         options: dict[str, Any] = {}
         if part.startswith("text_encoder"):
             options = {"dtype": dtype, "use_safetensors": True}
-        elif part in ("unet", "vae"):
+        elif part in ("unet", "transformer", "vae"):
             options = {"torch_dtype": dtype, "use_safetensors": True}
         variant = _variant(folder / part)
         if options and variant:
@@ -148,12 +168,18 @@ def _first_line(error: BaseException) -> str:
 
 def load(model: Model, device: torch.device, dtype: torch.dtype) -> Any:
     """Load a model of any supported family onto a device and return its backbone."""
+    from sync_engine.backbones.flow import WINDOW_PIXELS
     from sync_engine.backbones.stable_diffusion import StableDiffusion
     from sync_engine.backbones.stable_diffusion_xl import StableDiffusionXL
+    from sync_engine.backbones.z_image import ZImage
 
     folder = folder_of(model)
     index = read_index(folder)
-    parts = load_parts(folder, index.classes, dtype)
+    if "transformer" in index.classes and dtype == torch.float16:
+        dtype = torch.bfloat16  # the activations of these networks leave the range of float16
+    parts = load_parts(folder, index, dtype)
     if index.family == XL:
         return StableDiffusionXL(folder, parts, device, dtype, index.zeros_when_empty)
+    if index.family == Z_IMAGE:
+        return ZImage(folder, parts, device, dtype, model.window or WINDOW_PIXELS)
     return StableDiffusion(folder, parts, device, dtype)

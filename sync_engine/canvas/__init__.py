@@ -23,6 +23,11 @@ class Canvas(Protocol):
     rows: list[list[int]]
 
     @property
+    def window_size(self) -> tuple[int, int]:
+        """Height and width of a window in latent cells."""
+        ...
+
+    @property
     def elevations(self) -> list[float]:
         """Where each window looks, degrees above the horizon."""
         ...

@@ -75,6 +75,11 @@ class PlaneCanvas:
         return self._sum_up(windows * weight) / self._total.to(windows)
 
     @property
+    def window_size(self) -> tuple[int, int]:
+        """Height and width of a window in cells."""
+        return self.window_height, self.window_width
+
+    @property
     def elevations(self) -> list[float]:
         """Where each window looks: its latitude on a wrapped canvas, about 60° a window on an open one.
 

@@ -41,6 +41,11 @@ class SphereCanvas:
         self._thumbnail: torch.Tensor | None = None
 
     @property
+    def window_size(self) -> tuple[int, int]:
+        """Height and width of a view in cells."""
+        return self.window, self.window
+
+    @property
     def elevations(self) -> list[float]:
         """The elevation of each view's centre in degrees."""
         return [view.elevation for view in self.views]

@@ -1,0 +1,120 @@
+"""What flow-matching transformers share: Euler steps with noise levels by the window's size, and guidance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sync_engine.backbones.backbone import Backbone
+from sync_engine.errors import ModelNotAvailable
+from sync_engine.sampling import Conditioning
+
+WINDOW_PIXELS = 1024
+"""Side of a window where the table of models says nothing; the folders of these families do not say it."""
+MAX_TOKENS = 512
+
+
+class FlowTransformer(Backbone):
+    """A transformer that predicts the velocity of rectified flow, ``v = noise − x0`` (Liu et al. 2022).
+
+    Each window is a picture of its own to such a network: its positions begin at 0, and the shift of the
+    noise levels follows from the window's cells. Positions on the whole canvas would leave the range of the
+    training, give the text another distance in each window, and end where the tables of rotary embeddings
+    end; a shift for the canvas's cells would add noise levels that one window's content never needs.
+
+    Args:
+        window: side of the windows in pixels.
+    """
+
+    def __init__(
+        self, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype, window: int
+    ) -> None:
+        super().__init__(folder, parts, device, dtype)
+        self.transformer = parts["transformer"].eval().requires_grad_(False).to(device)
+        self.channels: int = self.transformer.config.in_channels
+        self.window = window // self.scale
+        if not self.tokenizer.chat_template:
+            raise self._misfit("the tokenizer has no chat template")
+
+    def _misfit(self, problem: str) -> ModelNotAvailable:
+        return ModelNotAvailable(
+            f"{self.folder}: {problem}, so its parts do not belong together.", "Fetch the model again."
+        )
+
+    # --- words ---------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _hidden_states(self, prompts: list[str], thinking: bool) -> tuple[Any, torch.Tensor]:
+        """Return the language model's hidden states of prompts asked in its chat, and which tokens are words.
+
+        Args:
+            prompts: P of them, each padded and cut to ``MAX_TOKENS``.
+            thinking: whether the template leaves room for thoughts; each family was trained with one of both.
+        """
+        chats = [
+            self.tokenizer.apply_chat_template(
+                [{"role": "user", "content": prompt}],
+                tokenize=False,
+                add_generation_prompt=True,
+                enable_thinking=thinking,
+            )
+            for prompt in prompts
+        ]
+        tokens = self.tokenizer(
+            chats, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt"
+        )
+        mask = tokens.attention_mask.to(self.device)
+        # the model below the language head: the head's logits would take a gigabyte and are not looked at
+        output = self.text_encoder.base_model(
+            input_ids=tokens.input_ids.to(self.device),
+            attention_mask=mask,
+            output_hidden_states=True,
+            use_cache=False,
+        )
+        return output.hidden_states, mask.bool()
+
+    # --- the denoiser ----------------------------------------------------------------------
+
+    def scheduler(self, name: str, steps: int, cells: tuple[int, int] | None = None) -> Any:
+        """Return diffusers' Euler scheduler for flow matching with its timesteps set.
+
+        Args:
+            name: not used: distilled models know Euler's steps, and on flows they are what DDIM is to
+                diffusion, so that they serve the paper's method too.
+            steps: denoising steps.
+            cells: height and width of the windows in latent cells; by default the model's own.
+        """
+        from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+
+        scheduler: Any = FlowMatchEulerDiscreteScheduler.from_config(self._scheduler.config)
+        height, width = cells or (self.window, self.window)
+        sigmas = torch.linspace(1.0, 1 / steps, steps).tolist()
+        scheduler.set_timesteps(sigmas=sigmas, mu=self._shift(height, width, steps))
+        return scheduler
+
+    def _shift(self, height: int, width: int, steps: int) -> float:
+        """Return the shift mu of the noise levels for windows of so many cells."""
+        raise NotImplementedError
+
+    def predict(
+        self, windows: torch.Tensor, timestep: torch.Tensor, conditioning: Conditioning, index: list[int]
+    ) -> torch.Tensor:
+        """Return the guided velocity for windows ``(N, C, h, w)``, in their own precision."""
+        noisy = windows.to(self.dtype)
+        times = timestep.to(self.device, torch.float32).expand(len(index))
+        positive = conditioning.prompts[index]
+        if not self.guided or conditioning.guidance <= 1.0:
+            return self._velocity(noisy, times, positive).to(windows.dtype)
+        negative = conditioning.negative[[0] * len(index)]
+        both = self._velocity(torch.cat([noisy, noisy]), times.repeat(2), self._join(positive, negative))
+        with_prompt, without = both.to(windows.dtype).chunk(2)
+        return without + conditioning.guidance * (with_prompt - without)
+
+    def _join(self, first: Any, second: Any) -> Any:
+        return torch.cat([first, second])
+
+    def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: Any) -> torch.Tensor:
+        """Return the network's velocity for windows at timesteps ``(N,)`` of 0 to 1000."""
+        raise NotImplementedError

@@ -1,0 +1,72 @@
+"""Whole jobs with a small flow-matching model, and folders that are broken in one place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from sync_engine import models
+from sync_engine.backbones.loading import load
+from sync_engine.errors import ModelNotAvailable
+from sync_engine.interface.spec import METHODS, EnvironmentSpec
+from sync_engine.job import Engine
+from sync_engine.progress import Reporter
+
+KINDS = ("sphere", "ring", "plate")
+CASES = [(kind, method) for kind in KINDS for method in METHODS if (kind, method) != ("sphere", "blended")]
+"""What is to be made, with which method; ``blended`` is for flat pictures, whatever the model."""
+
+
+def row(folder: Path, window: int) -> models.Model:
+    """Return a row of the table for a folder, with the side of its windows in pixels."""
+    return models.Model("small", str(folder), "Small", "none", 0.0, 0.0, 2, 1.0, "", window)
+
+
+def check(
+    folder: Path,
+    window: int,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    method: str,
+    height: int = 128,
+) -> None:
+    """Make a picture several windows wide and look at what was written."""
+    monkeypatch.setitem(models.TABLE, "small", row(folder, window))
+    spec = EnvironmentSpec(
+        "a calm sea",
+        kind="plate" if kind == "plate" else "world",
+        projection="equirectangular" if kind == "ring" else "sphere",
+        width=256,
+        height=height if kind == "plate" else None,
+        method=method,
+        model="small",
+        device="cpu",
+        precision="fp32",
+        sync_steps=1,
+        seed=3,
+    )
+    files, _ = Engine().run(spec, out, Reporter("job", lambda event: None))
+    assert Path(files["image"]).stat().st_size > 1000
+    record = json.loads(Path(files["spec"]).read_text())["spec"]
+    assert (record["steps"], record["guidance"]) == (2, 1.0)
+
+
+def broken(healthy: Path, folder: Path, change: dict) -> Path:
+    """Copy a model's folder and change its ``model_index.json``."""
+    shutil.copytree(healthy, folder)
+    index = folder / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | change))
+    return folder
+
+
+def check_refused(folder: Path, words: str) -> None:
+    """Loading must fail with an error that has these words, names the folder and says what to do."""
+    with pytest.raises(ModelNotAvailable, match=words) as refused:
+        load(models.find(str(folder)), torch.device("cpu"), torch.float32)
+    assert str(folder) in refused.value.message
+    assert refused.value.hint
