@@ -33,6 +33,8 @@ from training.panoramas import Record, is_held_out, read_index
 from training.precision import MasterAverage, MasterWeights
 from training.vocabulary import build_tokenizer, collect_words
 
+LEVEL_PITCH, LEVEL_CHANCE = 5.0, 3.0
+"""Views within so many degrees of the horizon are drawn so many times as often as others."""
 COLOUR_WEIGHT, TEXTURE_WEIGHT, COARSE_WEIGHT = 1.6, 0.6, 2.0
 
 log = logging.getLogger(__name__)
@@ -59,11 +61,12 @@ class LatentSource:
         self.cache, self.records, self.tokenizer = cache, records, tokenizer
         self.rows = [i for i, record in enumerate(records) if is_held_out(record) == held_out]
         self.rng = np.random.default_rng(seed)
+        self.chances = view_chances(records, cache.latents.shape[0])
 
     def batch(self, size: int) -> Batch:
         """``size`` random views."""
         rows = self.rng.choice(self.rows, size)
-        numbers = self.rng.integers(0, self.cache.ready, size)
+        numbers = self._numbers(rows)
         latents = np.stack([self.cache.latents[n, row] for n, row in zip(numbers, rows, strict=True)])
         texts = [
             view_caption(self.records[row], cached_view(self.records[row], int(n)), self.rng)
@@ -72,6 +75,19 @@ class LatentSource:
         scaled = torch.from_numpy(latents.astype(np.float32)) * self.cache.scaling_factor
         scaled = scaled.contiguous(memory_format=torch.channels_last)
         return Batch(scaled, parts.tokenize(self.tokenizer, texts))
+
+    def _numbers(self, rows: np.ndarray) -> list[int]:
+        chances = self.chances[rows, : self.cache.ready]
+        return [int(self.rng.choice(len(row), p=row / row.sum())) for row in chances]
+
+
+def view_chances(records: list[Record], views: int) -> np.ndarray:
+    """How often each cached view is drawn [panoramas, views], relative: level ones more often.
+
+    A world's row of level windows is what one looks at, and where a wrong horizon shows.
+    """
+    pitches = np.array([[cached_view(record, n).pitch for n in range(views)] for record in records])
+    return np.where(np.abs(pitches) < LEVEL_PITCH, LEVEL_CHANCE, 1.0)
 
 
 class Model(torch.nn.Module):
