@@ -67,7 +67,7 @@ class SYNCSCAPE_OT_apply_plate(OnResult, bpy.types.Operator):
 def install_world(scene: bpy.types.Scene, result: Result) -> bpy.types.World:
     """Install a result as the scene's World, named after its prompt."""
     live.restore()
-    return world.apply_world(scene, result.image, world_name(result), result.id)
+    return world.apply_world(scene, result.image, world_name(result), result.id, light=result.light)
 
 
 def world_name(result: Result) -> str:

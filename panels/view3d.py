@@ -98,6 +98,7 @@ class VIEW3D_PT_syncscape_light(_Tab, bpy.types.Panel):
         column.active = not settings.ldr
         _draw_own(column, settings, "custom_sun", "sun_stops", "Sun Strength")
         _draw_own(layout, settings, "custom_exposure", "exposure", "Exposure")
+        layout.operator("syncscape.sun_lamp", icon="OUTLINER_OB_LIGHT")
 
 
 def _draw_own(layout: bpy.types.UILayout, settings, switch: str, name: str, heading: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..engine_link import link
+from ..scene.sun_lamp import is_replaced
 from ..scene.world import controls
 from .engine_status import draw_first_run
 from .parts import draw_generate, draw_prompt, draw_text
@@ -29,6 +30,11 @@ class WORLD_PT_syncscape(bpy.types.Panel):
             column = layout.column(align=True)
             column.operator("syncscape.face_camera", icon="CAMERA_DATA")
             column.operator("syncscape.sun_behind", icon="LIGHT_SUN")
+        if context.scene.world is not None:
+            column = layout.column(align=True)
+            column.operator("syncscape.sun_lamp", icon="OUTLINER_OB_LIGHT")
+            if is_replaced(context.scene.world):
+                column.operator("syncscape.sun_to_world", icon="LOOP_BACK")
         if draw_first_run(layout, context):
             return
         draw_prompt(layout, settings)

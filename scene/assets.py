@@ -81,7 +81,7 @@ def save_world(
         _set_linear(image)
         if packed:
             image.pack()
-        world = new_world(facts.name, image, strength, rotation)
+        world = new_world(facts.name, image, strength, rotation, result.light)
         _describe(world, facts, result)
         part = folder / f".{result.id}.part.blend"
         bpy.data.libraries.write(str(part), {world}, path_remap="RELATIVE", fake_user=True, compress=True)

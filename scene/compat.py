@@ -31,6 +31,16 @@ def set_colorspace(image: bpy.types.Image, *names: str) -> None:
         return
 
 
+def sample_picture(world: bpy.types.World) -> None:
+    """Let Cycles send its light rays to where the World's picture is bright, at the picture's own size.
+
+    Cycles is an add-on of Blender's: where it is switched off, Worlds know nothing of it.
+    """
+    cycles = getattr(world, "cycles", None)
+    if cycles is not None:
+        cycles.sampling_method = "AUTOMATIC"
+
+
 def compositor_tree(scene: bpy.types.Scene, create: bool = True) -> bpy.types.NodeTree | None:
     """Return the scene's compositor nodes, made with their default if there were none."""
     if BEFORE_5:

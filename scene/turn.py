@@ -12,10 +12,9 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
+from .sun import LOOK_WIDTH, LUMINANCE, pixels, reduced
 from .world import Controls
 
-LOOK_WIDTH = 1024
-"""Pictures are reduced to this width before the sun is looked for."""
 CELLS = 64
 """The sun is looked for in cells of 5.6° (so many around) first: one lone pixel is none."""
 STRAIGHT = 1e-3
@@ -41,7 +40,7 @@ def sun_azimuth(image: bpy.types.Image) -> float | None:
 
     Raises RuntimeError if the picture's file cannot be read.
     """
-    light = _luminance(image)
+    light = reduced(pixels(image), LOOK_WIDTH) @ LUMINANCE
     light = light[: len(light) // 2]  # the sky
     width = light.shape[1]
     cell = max(1, width // CELLS)
@@ -58,17 +57,3 @@ def sun_azimuth(image: bpy.types.Image) -> float | None:
         return None  # as bright everywhere
     u = float((weight * (near + 0.5)).sum() / weight.sum()) / width
     return math.remainder((0.5 - u) * 2 * math.pi, 2 * math.pi)
-
-
-def _luminance(image: bpy.types.Image) -> np.ndarray:
-    """Return the picture's luminance, the top row first, reduced to about LOOK_WIDTH pixels of width."""
-    width, height = image.size
-    if not width:
-        raise RuntimeError(f"{image.filepath}: the picture cannot be read.")
-    pixels = np.empty(width * height * 4, dtype=np.float32)
-    image.pixels.foreach_get(pixels)
-    block = max(1, width // LOOK_WIDTH)
-    rows, columns = height // block, width // block
-    rgba = pixels.reshape(height, width, 4)[: rows * block, : columns * block]
-    rgb = rgba.reshape(rows, block, columns, block, 4).mean(axis=(1, 3))[::-1, :, :3]
-    return np.nan_to_num(rgb) @ np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)

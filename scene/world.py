@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import bpy
 
-from . import compat
+from . import compat, sun_lamp
 
 MAPPING, BACKGROUND = "Syncscape Mapping", "Syncscape Background"
 RESULT_KEY = "syncscape_result"
@@ -19,6 +20,10 @@ FACING_Y = math.radians(-90.0)
 
 LINEAR = ("Linear Rec.709", "Linear", "scene_linear")
 """Names of the colour space of a World's picture, the bundled configuration's first."""
+
+
+SUN_THRESHOLD = 10.0
+"""EEVEE makes a sun of a World's light above so many times the picture's white."""
 
 
 class Controls(NamedTuple):
@@ -43,6 +48,7 @@ def apply_world(
     result_id: str,
     strength: float = 1.0,
     rotation: float = FACING_Y,
+    light: Mapping[str, Any] | None = None,
 ) -> bpy.types.World:
     """Give the scene a new World lit by an equirectangular picture.
 
@@ -53,20 +59,26 @@ def apply_world(
         result_id: where it came from, kept as a custom property.
         strength: strength of the light.
         rotation: turn around Z in radians.
+        light: what the engine found out about the picture's light (see ``Result.light``).
 
     Returns:
         The new World.
     """
     image = load_image(path, result_id, *LINEAR)
-    world = new_world(name, image, strength, rotation)
+    world = new_world(name, image, strength, rotation, light)
     if scene.world is not None:
+        sun_lamp.put_away(scene)
         scene.world.use_fake_user = True
     scene.world = world
     return world
 
 
 def new_world(
-    name: str, image: bpy.types.Image, strength: float = 1.0, rotation: float = FACING_Y
+    name: str,
+    image: bpy.types.Image,
+    strength: float = 1.0,
+    rotation: float = FACING_Y,
+    light: Mapping[str, Any] | None = None,
 ) -> bpy.types.World:
     """Return a new World lit by an equirectangular picture; no scene uses it yet."""
     world = bpy.data.worlds.new(name)
@@ -88,7 +100,22 @@ def new_world(
     tree.links.new(mapping.outputs["Vector"], texture.inputs["Vector"])
     tree.links.new(texture.outputs["Color"], background.inputs["Color"])
     tree.links.new(background.outputs["Background"], output.inputs["Surface"])
+    compat.sample_picture(world)
+    if light:
+        world.sun_threshold = _sun_threshold(light) * strength
     return world
+
+
+def _sun_threshold(light: Mapping[str, Any]) -> float:
+    """Return the radiance above which EEVEE makes a sun: far above the picture's white; 0 without a sun.
+
+    Windows and lamps would else get a sun's hard shadows, and a bright exposure would make suns of clouds.
+    """
+    lights = light.get("lights")
+    if not isinstance(lights, list) or not any(item.get("kind") == "sun" for item in lights):
+        return 0.0
+    exposure = light.get("exposure")
+    return SUN_THRESHOLD * 2.0 ** (exposure if isinstance(exposure, (int, float)) else 0.0)
 
 
 def controls(world: bpy.types.World | None) -> Controls | None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Result:
         spec: the full spec with its seed.
         created: ISO 8601 time with zone, empty if unknown.
         timings: seconds by stage.
+        light: what a World's lights are and its exposure in EV; empty for a plate and if unknown.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Result:
     spec: EnvironmentSpec
     created: str
     timings: dict[str, Any]
+    light: dict[str, Any] = field(default_factory=dict)
 
 
 def read_result(folder: Path) -> Result:
@@ -71,7 +73,7 @@ def read_result(folder: Path) -> Result:
     if not _has_content(image):
         raise ResultError(folder, f"{image.name} is missing or empty")
     preview = folder / PREVIEW_NAME
-    created, timings = record.get("created"), record.get("timings")
+    created, timings, light = record.get("created"), record.get("timings"), record.get("light")
     return Result(
         id=folder.name,
         folder=folder,
@@ -81,6 +83,7 @@ def read_result(folder: Path) -> Result:
         spec=spec,
         created=created if isinstance(created, str) else "",
         timings=timings if isinstance(timings, dict) else {},
+        light=light if isinstance(light, dict) else {},
     )
 
 

@@ -88,6 +88,12 @@ def test_turn_world(blender: Blender, fake_engine: Path) -> None:
     blender.run("turn_world", fake_engine)
 
 
+def test_sun_lamp(blender: Blender, fake_engine: Path, record_property) -> None:
+    """The sun of the World as a lamp: the same light in renders, never twice, one undo step."""
+    for name, value in blender.run("sun_lamp", fake_engine).items():
+        record_property(name, value)
+
+
 def test_save_asset(blender: Blender, fake_engine: Path) -> None:
     """Marked, with preview, tags, author, licence and catalog; packed or beside; usable elsewhere."""
     blender.run("save_asset", fake_engine)

@@ -46,6 +46,7 @@ ARGUMENTS: dict[str, tuple[int | str, ...]] = {
     "__init__": (0,),  # an error's own words
     "RuntimeError": (0,),
     "SpecError": (2, 3),
+    "SunProblem": (0, 1),
     "SetupFailed": (0, 1),
     "ResultError": (1,),
     "TrashError": (0,),

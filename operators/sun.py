@@ -1,0 +1,63 @@
+"""Sun: operators that make a lamp of the sun in the World's picture, and give it back."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..scene import live, sun_lamp
+from ..translations import sentence, tr
+
+
+class SYNCSCAPE_OT_sun_lamp(bpy.types.Operator):
+    """Make a Sun lamp of the sun in the World's picture and take it out of the World's light"""
+
+    bl_idname = "syncscape.sun_lamp"
+    bl_label = "Sun Lamp from World"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context) -> bool:
+        if context.scene.world is None:
+            cls.poll_message_set("The scene has no World")
+            return False
+        return True
+
+    def execute(self, context) -> set[str]:
+        live.restore()  # the lamp is for the scene's own World
+        try:
+            lamp = sun_lamp.replace_sun(context.scene)
+        except sun_lamp.SunProblem as error:
+            self.report({"ERROR"}, sentence(str(error)))
+            return {"CANCELLED"}
+        except RuntimeError as error:  # a picture that is gone from the disk
+            self.report({"ERROR"}, f"{error} " + tr("Apply the World again."))
+            return {"CANCELLED"}
+        self.report({"INFO"}, tr("{0} gives {1} W/m²").format(lamp.name, f"{lamp.data.energy:.3g}"))
+        return {"FINISHED"}
+
+
+class SYNCSCAPE_OT_sun_to_world(bpy.types.Operator):
+    """Remove the Sun lamp and let the World shine with its own sun again"""
+
+    bl_idname = "syncscape.sun_to_world"
+    bl_label = "Sun Back into World"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context) -> bool:
+        if not sun_lamp.is_replaced(context.scene.world):
+            cls.poll_message_set("The World still has its sun: no lamp was made of it")
+            return False
+        return True
+
+    def execute(self, context) -> set[str]:
+        try:
+            sun_lamp.give_back(context.scene)
+        except sun_lamp.SunProblem as error:  # its nodes were changed by hand since
+            self.report({"ERROR"}, sentence(str(error)))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+_classes = (SYNCSCAPE_OT_sun_lamp, SYNCSCAPE_OT_sun_to_world)
+register, unregister = bpy.utils.register_classes_factory(_classes)

@@ -1,0 +1,236 @@
+"""A Sun lamp in place of the sun in a World's picture: the lamp, and the nodes that take the sun away.
+
+The picture stays as it is. Two of the World's nodes darken it around the sun to the sky beside it; they
+look at directions of the picture, so that they follow the World's rotation. The lamp does not: making it
+anew, or ``follow``, turns it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import bpy
+import numpy as np
+from mathutils import Matrix, Vector
+
+from .sun import Sun, find_sun, pixels
+
+LAMP = "Syncscape Sun"
+LAMP_KEY = "syncscape_sun"
+"""Custom property of a World: its lamp. Of a lamp: how it stands when its World is not turned."""
+PREFIX = "Syncscape Sun "
+"""The names of the nodes begin with this."""
+DISTANCE = 10.0
+"""The lamp stands so far from the scene's origin; only its direction counts."""
+
+
+class SunProblem(RuntimeError):
+    """The sun of a World cannot be made a lamp; the text says why and what to do."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem} {remedy}")
+
+
+class _Sky(NamedTuple):
+    """The nodes of a World that is lit by one picture."""
+
+    texture: bpy.types.Node
+    background: bpy.types.Node
+    mapping: bpy.types.Node | None
+
+    @property
+    def turn(self) -> Matrix:
+        """How a direction of the picture is turned in the scene, 3 × 3."""
+        if self.mapping is None:
+            return Matrix.Identity(3)
+        return self.mapping.inputs["Rotation"].default_value.to_matrix().inverted()
+
+
+def replace_sun(scene: bpy.types.Scene) -> bpy.types.Object:
+    """Take the sun out of the light of the scene's World and return the Sun lamp that stands for it.
+
+    A World whose sun is a lamp already gets no second one: its lamp is set again. A World that another
+    scene uses too, or that is linked from a library, stays as it is, and this scene gets a copy.
+
+    Raises:
+        SunProblem: the World is not lit by one picture, or there is no sun in it.
+        RuntimeError: the picture cannot be read.
+    """
+    sky = _sky(scene.world)
+    sun = find_sun(pixels(sky.texture.image))
+    if sun is None:
+        raise SunProblem(
+            "There is no sun in this World: no small light far brighter than its sky.",
+            "Overcast and night skies have none. Make the World again with a Sun Strength of its own.",
+        )
+    world = scene.world
+    if world.library or any(other is not scene and other.world is world for other in bpy.data.scenes):
+        world = scene.world = world.copy()
+        if LAMP_KEY in world:  # the lamp of the other scene
+            del world[LAMP_KEY]
+        sky = _sky(world)
+    _remove_nodes(world)
+    _add_nodes(world.node_tree, sky, sun)
+    lamp = lamp_of(world)
+    if lamp is None:
+        lamp = bpy.data.objects.new(LAMP, bpy.data.lights.new(LAMP, "SUN"))
+        world[LAMP_KEY] = lamp
+    if scene.objects.get(lamp.name) != lamp:
+        scene.collection.objects.link(lamp)
+    _set_lamp(lamp, sky, sun)
+    return lamp
+
+
+def give_back(scene: bpy.types.Scene) -> None:
+    """Undo ``replace_sun`` at any later time: remove lamp and nodes."""
+    world = scene.world
+    lamp = lamp_of(world)
+    _remove_nodes(world)
+    if lamp is not None:
+        bpy.data.lights.remove(lamp.data)  # its object goes with it
+    if LAMP_KEY in world:
+        del world[LAMP_KEY]
+
+
+def follow(scene: bpy.types.Scene) -> None:
+    """Turn the lamp to where the sun of the World's picture stands now; does nothing without a lamp."""
+    if not is_replaced(scene.world):
+        return
+    lamp = lamp_of(scene.world)
+    if lamp is not None and LAMP_KEY in lamp:
+        _aim(lamp, _sky(scene.world).turn @ Vector(lamp[LAMP_KEY]))
+
+
+def put_away(scene: bpy.types.Scene) -> None:
+    """Take the lamp of the scene's World out of the scene, before another World lights it.
+
+    The World keeps its lamp: ``replace_sun`` brings it back.
+    """
+    lamp = lamp_of(scene.world) if scene.world is not None else None
+    if lamp is not None:
+        for collection in (scene.collection, *scene.collection.children_recursive):
+            if lamp.name in collection.objects:
+                collection.objects.unlink(lamp)
+
+
+def is_replaced(world: bpy.types.World | None) -> bool:
+    """Tell whether the sun of a World's picture is taken out of its light."""
+    return world is not None and world.node_tree is not None and bool(_nodes(world.node_tree))
+
+
+def lamp_of(world: bpy.types.World) -> bpy.types.Object | None:
+    """Return the lamp that stands for the sun of a World, or None."""
+    lamp = world.get(LAMP_KEY)
+    return lamp if isinstance(lamp, bpy.types.Object) and lamp.type == "LIGHT" else None
+
+
+def _sky(world: bpy.types.World | None) -> _Sky:
+    """Return the nodes of a World; SunProblem if it is lit by anything but one turned picture."""
+    if world is None or world.node_tree is None:
+        raise SunProblem("The scene has no World with a picture.", "Apply one first.")
+    output = world.node_tree.get_output_node("ALL") or world.node_tree.get_output_node("CYCLES")
+    background = _before(output, "Surface") if output is not None else None
+    if background is not None and background.bl_idname == "ShaderNodeBackground":
+        texture = _before(background, "Color")
+        if texture is not None and texture.name.startswith(PREFIX):
+            texture = next(
+                (n for n in world.node_tree.nodes if n.bl_idname == "ShaderNodeTexEnvironment"), None
+            )
+        if not background.inputs["Strength"].is_linked and _is_panorama(texture):
+            mapping = _before(texture, "Vector")
+            if mapping is None or mapping.bl_idname == "ShaderNodeTexCoord":
+                return _Sky(texture, background, None)
+            if _only_turns(mapping):
+                return _Sky(texture, background, mapping)
+    raise SunProblem(
+        "The nodes of this World do more than turn one picture.",
+        "Use an Environment Texture, a Mapping that only rotates, and a Background.",
+    )
+
+
+def _before(node: bpy.types.Node, name: str) -> bpy.types.Node | None:
+    links = node.inputs[name].links
+    return links[0].from_node if links else None
+
+
+def _is_panorama(texture: bpy.types.Node | None) -> bool:
+    return (
+        texture is not None
+        and texture.bl_idname == "ShaderNodeTexEnvironment"
+        and texture.image is not None
+        and texture.projection == "EQUIRECTANGULAR"
+    )
+
+
+def _only_turns(mapping: bpy.types.Node) -> bool:
+    if mapping.bl_idname != "ShaderNodeMapping" or mapping.vector_type != "POINT":
+        return False
+    place, size = mapping.inputs["Location"], mapping.inputs["Scale"]
+    linked = any(mapping.inputs[name].is_linked for name in ("Location", "Rotation", "Scale"))
+    return not linked and not any(place.default_value) and tuple(size.default_value) == (1.0, 1.0, 1.0)
+
+
+def _add_nodes(tree: bpy.types.NodeTree, sky: _Sky, sun: Sun) -> None:
+    """Insert: within the cone around the sun at most the colour around it, elsewhere the picture."""
+
+    def node(kind: str, name: str, x: float, operation: str = "") -> bpy.types.Node:
+        made = tree.nodes.new(kind)
+        made.name = made.label = PREFIX + name
+        made.location = (sky.texture.location.x + x, sky.texture.location.y - 300.0)
+        if operation:
+            made.operation = operation
+        return made
+
+    if sky.texture.inputs["Vector"].is_linked:
+        vector = sky.texture.inputs["Vector"].links[0].from_socket
+    else:
+        vector = node("ShaderNodeTexCoord", "Coordinates", -500.0).outputs["Generated"]
+    toward = node("ShaderNodeVectorMath", "Direction", -300.0, "DOT_PRODUCT")
+    inside = node("ShaderNodeMath", "Cone", -100.0, "GREATER_THAN")
+    darker = node("ShaderNodeVectorMath", "Limit", 100.0, "MINIMUM")
+    mix = node("ShaderNodeMix", "Mix", 300.0)
+    mix.data_type = "VECTOR"
+    toward.inputs[1].default_value = sun.direction
+    inside.inputs[1].default_value = math.cos(sun.cone)
+    darker.inputs[1].default_value = sun.around
+    without, within = (s for s in mix.inputs if s.type == "VECTOR" and s.name in ("A", "B"))
+    colour, target = sky.texture.outputs["Color"], sky.background.inputs["Color"]
+    tree.links.new(vector, toward.inputs[0])
+    tree.links.new(toward.outputs["Value"], inside.inputs[0])
+    tree.links.new(colour, darker.inputs[0])
+    tree.links.new(inside.outputs["Value"], mix.inputs[0])
+    tree.links.new(colour, without)
+    tree.links.new(darker.outputs["Vector"], within)
+    tree.links.new(next(s for s in mix.outputs if s.type == "VECTOR"), target)
+
+
+def _nodes(tree: bpy.types.NodeTree) -> list[bpy.types.Node]:
+    return [node for node in tree.nodes if node.name.startswith(PREFIX)]
+
+
+def _remove_nodes(world: bpy.types.World) -> None:
+    if not is_replaced(world):
+        return
+    sky = _sky(world)
+    world.node_tree.links.new(sky.texture.outputs["Color"], sky.background.inputs["Color"])
+    for node in _nodes(world.node_tree):
+        world.node_tree.nodes.remove(node)
+
+
+def _set_lamp(lamp: bpy.types.Object, sky: _Sky, sun: Sun) -> None:
+    """Give the lamp direction, width, colour and strength (irradiance in W/m²) of the sun."""
+    light = sun.irradiance * sky.background.inputs["Strength"].default_value
+    strength = float(light.max())
+    lamp.data.angle = min(sun.diameter, math.pi)
+    lamp.data.color = [float(value) for value in light / strength] if strength > 0.0 else (1.0, 1.0, 1.0)
+    lamp.data.energy = strength
+    lamp[LAMP_KEY] = [float(value) for value in np.asarray(sun.direction)]
+    _aim(lamp, sky.turn @ Vector(sun.direction))
+
+
+def _aim(lamp: bpy.types.Object, toward: Vector) -> None:
+    """Let the lamp shine from a direction; a Sun shines along its own -Z."""
+    lamp.location = toward * DISTANCE
+    lamp.rotation_mode = "XYZ"
+    lamp.rotation_euler = toward.to_track_quat("Z", "Y").to_euler()
