@@ -140,6 +140,11 @@ class _Job:
         unknown = backbone.unknown_words(self.spec.prompt)
         if unknown:
             self.reporter.note(f"The model {self.spec.model} does not know: {', '.join(unknown)}.")
+        if not backbone.guided and guidance > 1:
+            guidance = 1.0
+            if self.spec.guidance is not None or self.spec.negative:
+                name = self.spec.model
+                self.reporter.note(f"The model {name} takes neither guidance nor a negative prompt.")
         canvas = self._canvas(backbone, chosen)
         conditioning = self._stage("encode", lambda: self._encode(backbone, canvas, guidance))
         latents = self._stage("denoise", lambda: self._denoise(backbone, canvas, conditioning, chosen, steps))

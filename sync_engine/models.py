@@ -95,6 +95,18 @@ TABLE: dict[str, Model] = {
             "f332072aa78be7aecdf3ee76d5c247082da564a6",
             1024,
         ),
+        Model(
+            "flux2-klein",
+            "black-forest-labs/FLUX.2-klein-4B",
+            "FLUX.2 klein 4B, 4 steps",
+            "Apache-2.0",
+            16.0,
+            18.0,
+            4,
+            1.0,
+            "e7b7dc27f91deacad38e78976d1f2b499d76a294",
+            1024,
+        ),
     )
 }
 EVALUATION_CLIP = "openai/clip-vit-base-patch16"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from sync_engine.backbones.flux2_klein import Flux2Klein
 from sync_engine.backbones.loading import load
 from sync_engine.backbones.stable_diffusion import StableDiffusion
 from sync_engine.backbones.stable_diffusion_xl import StableDiffusionXL
 from sync_engine.backbones.z_image import ZImage
 
-__all__ = ["StableDiffusion", "StableDiffusionXL", "ZImage", "load"]
+__all__ = ["Flux2Klein", "StableDiffusion", "StableDiffusionXL", "ZImage", "load"]

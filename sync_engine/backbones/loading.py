@@ -15,7 +15,7 @@ from sync_engine.errors import ModelNotAvailable
 from sync_engine.models import Model
 
 STABLE_DIFFUSION, XL = "StableDiffusionPipeline", "StableDiffusionXLPipeline"
-Z_IMAGE = "ZImagePipeline"
+Z_IMAGE, KLEIN = "ZImagePipeline", "Flux2KleinPipeline"
 _U_NET = {
     "vae": (),
     "text_encoder": (),
@@ -36,11 +36,12 @@ FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
         "vae": ("AutoencoderKL", "AutoencoderTiny"),
         "transformer": ("ZImageTransformer2DModel",),
     },
+    KLEIN: {**_FLOW, "vae": ("AutoencoderKLFlux2",), "transformer": ("Flux2Transformer2DModel",)},
 }
 """The parts of each family that is supported, by the pipeline's class in ``model_index.json``; and the
 classes that a part must have, where only some will do."""
 _WITH_WEIGHTS = ("vae", "text_encoder", "unet", "transformer")
-_REMEDY = "Use a model of one of these families: Stable Diffusion 1.x, 2.x, XL, Z-Image."
+_REMEDY = "Use a model of one of these families: Stable Diffusion 1.x, 2.x, XL, Z-Image, FLUX.2 klein."
 
 
 def folder_of(model: Model) -> Path:
@@ -68,15 +69,17 @@ class Index:
         family: a key of ``FAMILIES``.
         classes: the class of each part.
         zeros_when_empty: whether an empty prompt is zeros (of Stable Diffusion XL only).
+        distilled: whether the model is distilled and takes no guidance (of FLUX.2 klein only).
     """
 
     family: str
     classes: dict[str, str]
     zeros_when_empty: bool
+    distilled: bool
 
 
 def read_index(folder: Path) -> Index:
-    """Read ``model_index.json``; raise ModelNotAvailable for another family or a missing part."""
+    """Read ``model_index.json``; raise ModelNotAvailable for another family or a wrong or missing part."""
     index = folder / "model_index.json"
     try:
         data = json.loads(index.read_text(encoding="utf-8"))
@@ -102,7 +105,17 @@ def read_index(folder: Path) -> Index:
             "Fetch the model again.",
         ) from error
     classes = {part: data[part][1] for part in FAMILIES[family]}
-    return Index(family, classes, bool(data.get("force_zeros_for_empty_prompt", True)))
+    for part, allowed in FAMILIES[family].items():
+        if allowed and classes[part] not in allowed:
+            raise _wrong_class(folder, family, part, classes[part])
+    zeros, distilled = data.get("force_zeros_for_empty_prompt", True), data.get("is_distilled", False)
+    return Index(family, classes, bool(zeros), bool(distilled))
+
+
+def _wrong_class(folder: Path, family: str, part: str, name: str) -> ModelNotAvailable:
+    return ModelNotAvailable(
+        f"{folder}: this engine cannot load {part} of class {name} in a {family}.", _REMEDY
+    )
 
 
 def check_weights(folder: Path, parts: list[str]) -> None:
@@ -133,11 +146,8 @@ def load_parts(folder: Path, index: Index, dtype: torch.dtype) -> dict[str, Any]
     for part, name in index.classes.items():
         library = transformers if part.startswith(("text_encoder", "tokenizer")) else diffusers
         cls = getattr(library, name, None)
-        if cls is None or name not in (FAMILIES[index.family][part] or (name,)):
-            raise ModelNotAvailable(
-                f"{folder}: this engine cannot load {part} of class {name} in a {index.family}.",
-                _REMEDY,
-            )
+        if cls is None:
+            raise _wrong_class(folder, index.family, part, name)
         options: dict[str, Any] = {}
         if part.startswith("text_encoder"):
             options = {"dtype": dtype, "use_safetensors": True}
@@ -169,6 +179,7 @@ def _first_line(error: BaseException) -> str:
 def load(model: Model, device: torch.device, dtype: torch.dtype) -> Any:
     """Load a model of any supported family onto a device and return its backbone."""
     from sync_engine.backbones.flow import WINDOW_PIXELS
+    from sync_engine.backbones.flux2_klein import Flux2Klein
     from sync_engine.backbones.stable_diffusion import StableDiffusion
     from sync_engine.backbones.stable_diffusion_xl import StableDiffusionXL
     from sync_engine.backbones.z_image import ZImage
@@ -182,4 +193,6 @@ def load(model: Model, device: torch.device, dtype: torch.dtype) -> Any:
         return StableDiffusionXL(folder, parts, device, dtype, index.zeros_when_empty)
     if index.family == Z_IMAGE:
         return ZImage(folder, parts, device, dtype, model.window or WINDOW_PIXELS)
+    if index.family == KLEIN:
+        return Flux2Klein(folder, parts, device, dtype, model.window or WINDOW_PIXELS, index.distilled)
     return StableDiffusion(folder, parts, device, dtype)

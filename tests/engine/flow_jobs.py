@@ -12,6 +12,7 @@ import torch
 from sync_engine import models
 from sync_engine.backbones.loading import load
 from sync_engine.errors import ModelNotAvailable
+from sync_engine.interface.messages import Event
 from sync_engine.interface.spec import METHODS, EnvironmentSpec
 from sync_engine.job import Engine
 from sync_engine.progress import Reporter
@@ -34,26 +35,32 @@ def check(
     kind: str,
     method: str,
     height: int = 128,
-) -> None:
-    """Make a picture several windows wide and look at what was written."""
+    width: int = 256,
+    guidance: float | None = None,
+) -> list[Event]:
+    """Make a picture several windows wide, look at what was written, and return what the job told."""
     monkeypatch.setitem(models.TABLE, "small", row(folder, window))
     spec = EnvironmentSpec(
         "a calm sea",
         kind="plate" if kind == "plate" else "world",
         projection="equirectangular" if kind == "ring" else "sphere",
-        width=256,
+        width=width,
         height=height if kind == "plate" else None,
         method=method,
         model="small",
         device="cpu",
         precision="fp32",
+        guidance=guidance,
         sync_steps=1,
         seed=3,
     )
-    files, _ = Engine().run(spec, out, Reporter("job", lambda event: None))
+    told: list[Event] = []
+    files, _ = Engine().run(spec, out, Reporter("job", told.append))
     assert Path(files["image"]).stat().st_size > 1000
     record = json.loads(Path(files["spec"]).read_text())["spec"]
-    assert (record["steps"], record["guidance"]) == (2, 1.0)
+    assert record["steps"] == 2
+    assert record["guidance"] == 1.0 or guidance is not None
+    return told
 
 
 def broken(healthy: Path, folder: Path, change: dict) -> Path:

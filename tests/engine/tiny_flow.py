@@ -52,13 +52,65 @@ def build_z_image(folder: Path, *, dynamic: bool = True, channels: int = 4, text
     return folder
 
 
-def _text_config(layers: int) -> Any:
+def build_klein(
+    folder: Path, *, distilled: bool = True, layers: int = 28, text: int = 24, channels: int = 16
+) -> Path:
+    """Write a random FLUX.2 klein model with 16 pixels a cell; its autoencoder has 4 channels of 8 pixels.
+
+    Args:
+        distilled: what the folder says of itself.
+        layers: of the text encoder.
+        text: features of the text that the transformer wants; its encoder gives 3 × 8.
+        channels: that the transformer wants; its autoencoder gives 4 × 4.
+    """
+    from diffusers import (
+        AutoencoderKLFlux2,
+        FlowMatchEulerDiscreteScheduler,
+        Flux2KleinPipeline,
+        Flux2Transformer2DModel,
+    )
+    from transformers import Qwen3ForCausalLM
+
+    torch.manual_seed(3)
+    transformer = Flux2Transformer2DModel(
+        in_channels=channels,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=text,
+        timestep_guidance_channels=32,
+        mlp_ratio=2.0,
+        axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=False,
+    )
+    vae = AutoencoderKLFlux2(
+        block_out_channels=(8, 8, 8, 8),
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=4,
+        norm_num_groups=4,
+        layers_per_block=1,
+    )
+    torch.nn.init.normal_(vae.bn.running_mean)
+    torch.nn.init.uniform_(vae.bn.running_var, 0.5, 2.0)
+    Flux2KleinPipeline(
+        FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift=3.0),
+        vae,
+        Qwen3ForCausalLM(_text_config(layers, size=8)),
+        _tokenizer(),
+        transformer,
+        is_distilled=distilled,
+    ).save_pretrained(folder)
+    return folder
+
+
+def _text_config(layers: int, size: int = 16) -> Any:
     from transformers import Qwen3Config
 
     return Qwen3Config(
         vocab_size=len(tiny.WORDS),
-        hidden_size=16,
-        intermediate_size=32,
+        hidden_size=size,
+        intermediate_size=2 * size,
         num_hidden_layers=layers,
         num_attention_heads=2,
         num_key_value_heads=1,

@@ -1,0 +1,115 @@
+"""FLUX.2 klein: a small transformer on latents of 16 pixels a cell, with three layers of a language model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+
+from sync_engine.backbones.flow import FlowTransformer
+
+TEXT_LAYERS = (9, 18, 27)
+"""The language model's hidden states that are the text, side by side."""
+PATCH = 2
+"""The autoencoder's cells along each side of one cell of the canvas."""
+
+
+class Flux2Klein(FlowTransformer):
+    """FLUX.2 klein (Black Forest Labs 2026), distilled or base, as a maker of pictures from text.
+
+    A cell of the canvas is what the transformer takes for a token: 2 × 2 of the autoencoder's cells, their
+    channels side by side, brought to mean 0 and variance 1 with the statistics of the autoencoder's batch
+    norm.
+
+    Args:
+        distilled: whether the model is distilled to a few steps: it was trained on guided predictions and
+            knows neither a guidance scale nor a negative prompt.
+
+    Raises:
+        ModelNotAvailable: the parts of the folder do not fit each other.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        parts: dict[str, Any],
+        device: torch.device,
+        dtype: torch.dtype,
+        window: int,
+        distilled: bool,
+    ) -> None:
+        super().__init__(folder, parts, device, dtype, window)
+        self.scale *= PATCH
+        self.window = window // self.scale
+        self.guided = not distilled
+        self._check_parts()
+        norm = self.vae.bn
+        self._mean = norm.running_mean.float().view(1, -1, 1, 1)
+        self._deviation = (norm.running_var.float() + self.vae.config.batch_norm_eps).sqrt().view(1, -1, 1, 1)
+
+    def _check_parts(self) -> None:
+        text, network = self.text_encoder.config, self.transformer.config
+        if text.num_hidden_layers < TEXT_LAYERS[-1]:
+            layers = text.num_hidden_layers
+            raise self._misfit(f"its text encoder has {layers} layers, fewer than {TEXT_LAYERS[-1]}")
+        given = len(TEXT_LAYERS) * text.hidden_size
+        if network.joint_attention_dim != given:
+            wanted = network.joint_attention_dim
+            raise self._misfit(f"its transformer wants text of {wanted} features, its encoder gives {given}")
+        given = PATCH**2 * self.vae.config.latent_channels
+        if network.in_channels != given:
+            wanted = network.in_channels
+            raise self._misfit(f"its transformer wants {wanted} channels, its autoencoder gives {given}")
+
+    # --- words ---------------------------------------------------------------------------
+
+    def encode(self, prompts: list[str]) -> torch.Tensor:
+        """Return the text ``(P, L, 3·D)`` of prompts; the network was trained on the padding as well."""
+        states, _ = self._hidden_states(prompts, thinking=False)
+        return torch.cat([states[layer] for layer in TEXT_LAYERS], dim=-1).to(self.dtype)
+
+    # --- the denoiser ----------------------------------------------------------------------
+
+    def _shift(self, height: int, width: int, steps: int) -> float:
+        from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
+
+        return compute_empirical_mu(height * width, steps)
+
+    def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        number, _, height, width = noisy.shape
+        velocity = self.transformer(
+            hidden_states=noisy.flatten(2).transpose(1, 2),
+            timestep=times / 1000,
+            guidance=None,
+            encoder_hidden_states=text,
+            txt_ids=_positions(1, 1, text.shape[1]).to(noisy.device).expand(number, -1, -1),
+            img_ids=_positions(height, width, 1).to(noisy.device).expand(number, -1, -1),
+            return_dict=False,
+        )[0]
+        return velocity.transpose(1, 2).reshape(noisy.shape)
+
+    # --- pictures --------------------------------------------------------------------------
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Decode latents ``(N, 4·C, h, w)`` to sRGB ``(N, 3, h·scale, w·scale)``, nominally in [-1, 1]."""
+        unpacked = self.unpack(latents).to(self.vae.dtype).contiguous(memory_format=torch.channels_last)
+        return self.vae.decode(unpacked, return_dict=False)[0].to(latents.dtype)
+
+    def unpack(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return latents as the autoencoder knows them, ``(N, C, 2·h, 2·w)``."""
+        return pixel_shuffle(latents * self._deviation.to(latents) + self._mean.to(latents), PATCH)
+
+    def encode_picture(self, picture: torch.Tensor) -> torch.Tensor:
+        """Encode sRGB ``(N, 3, H, W)`` in [-1, 1] to latents as the denoiser sees them; differentiable."""
+        encoded = self.vae.encode(picture.to(self.vae.dtype)).latent_dist.mode().to(picture.dtype)
+        packed = pixel_unshuffle(encoded, PATCH)
+        return (packed - self._mean.to(packed)) / self._deviation.to(packed)
+
+
+def _positions(height: int, width: int, words: int) -> torch.Tensor:
+    """Return the positions (0, row, column, word) of tokens, ``(height·width·words, 4)``, all from 0."""
+    return torch.cartesian_prod(
+        torch.arange(1), torch.arange(height), torch.arange(width), torch.arange(words)
+    )
