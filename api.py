@@ -23,6 +23,7 @@ from .operators.apply import install_world, world_name
 from .operators.assets import asset_folder, words
 from .scene import assets, plate
 from .sync_engine.interface.client import EngineFailed, EngineMissing
+from .sync_engine.interface.embedded import read_spec
 from .sync_engine.interface.history import Result, ResultError, read_result
 from .sync_engine.interface.jobs import Failure, Job, JobState
 from .sync_engine.interface.spec import EnvironmentSpec, SpecError
@@ -42,6 +43,7 @@ __all__ = [
     "batch",
     "generate",
     "history",
+    "read_spec",
     "save_asset",
 ]
 

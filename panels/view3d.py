@@ -76,6 +76,8 @@ class VIEW3D_PT_syncscape_advanced(_Tab, bpy.types.Panel):
         if settings.custom_sync:
             column.prop(settings, "sync_strength")
             column.prop(settings, "sync_steps")
+        layout.operator_context = "INVOKE_DEFAULT"
+        layout.operator("syncscape.load_settings", icon="FILEBROWSER")
 
 
 class VIEW3D_PT_syncscape_light(_Tab, bpy.types.Panel):

@@ -15,6 +15,7 @@ from typing import Any
 from sync_engine.downloads import commands as models_command
 from sync_engine.errors import JobCancelled, describe
 from sync_engine.evaluation import command as evaluation
+from sync_engine.interface.embedded import read_spec
 from sync_engine.interface.messages import (
     EXIT_CANCELLED,
     EXIT_STATUS,
@@ -69,7 +70,9 @@ def parser() -> argparse.ArgumentParser:
     generate = commands.add_parser("generate", help="make one environment")
     for name, options in SPEC_OPTIONS.items():
         generate.add_argument(f"--{name.replace('_', '-')}", default=None, **options)
-    generate.add_argument("--spec", type=Path, help="a JSON spec or a result's spec.json; options win")
+    generate.add_argument(
+        "--spec", type=Path, help="a JSON spec, or a result (EXR, PNG, spec.json); options win"
+    )
     generate.add_argument("--out", type=Path, required=True, help="folder of the result")
     generate.add_argument("--json", action="store_true", help="print the protocol's events")
     serve = commands.add_parser("serve", help="speak the protocol on stdin and stdout")
@@ -87,7 +90,7 @@ def spec_from(options: argparse.Namespace) -> EnvironmentSpec:
     given = {name: getattr(options, name) for name in SPEC_OPTIONS if getattr(options, name) is not None}
     if options.spec is None:
         return EnvironmentSpec.from_dict(given)
-    base = EnvironmentSpec.from_file(options.spec)
+    base = read_spec(options.spec)
     if "width" in given and "height" not in given:
         given["height"] = None
     return dataclasses.replace(base, **given).validated()

@@ -299,7 +299,7 @@ class _Job:
             attributes = {"syncscape": full.to_json(), "syncscape_light": json.dumps(self.light)}
             output.write_exr(image, expanded.radiance, attributes)
         else:
-            output.write_png(image, picture)
+            output.write_png(image, picture, {"syncscape": json.dumps(full.to_dict())})
         output.write_png(partial / "preview.png", output.thumbnail(picture))
 
     def _write_record(self, full: EnvironmentSpec, backbone: Any, job_id: str) -> None:

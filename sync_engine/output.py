@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from sync_engine.errors import OutputError
 
@@ -67,11 +67,14 @@ class ResultFolder:
             os.replace(file, self.out / file.name)
 
 
-def write_png(path: Path, picture: np.ndarray) -> None:
-    """Write sRGB ``(H, W, 3)`` in [0, 1] as an 8-bit PNG, whole or not at all."""
+def write_png(path: Path, picture: np.ndarray, texts: dict[str, str] | None = None) -> None:
+    """Write sRGB ``(H, W, 3)`` in [0, 1] as an 8-bit PNG with ASCII texts, whole or not at all."""
     pixels = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     part = path.with_name(f".{path.name}.part")
-    Image.fromarray(pixels).save(part, format="PNG", compress_level=4)
+    info = PngImagePlugin.PngInfo()
+    for name, text in (texts or {}).items():
+        info.add_text(name, text)
+    Image.fromarray(pixels).save(part, format="PNG", compress_level=4, pnginfo=info)
     os.replace(part, path)
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 
 from sync_engine.errors import EngineError, OutputError, describe
+from sync_engine.interface.embedded import read_record
 from sync_engine.interface.messages import EXIT_STATUS, FailureCode
-from sync_engine.interface.spec import LIMITS
+from sync_engine.interface.spec import LIMITS, SpecError
 
 SMALLEST, LARGEST = 64, 16384
 
@@ -27,7 +28,7 @@ def add_parsers(commands: Any) -> None:
     expand.add_argument("--ldr", action="store_true", help="add no light")
     expand.add_argument("--exposure", type=float, metavar="EV")
     inspect = commands.add_parser("inspect", help="print the spec and the light that a result keeps")
-    inspect.add_argument("file", type=Path, help="an EXR, a result's folder or its spec.json")
+    inspect.add_argument("file", type=Path, help="an EXR or PNG, a result's folder or its spec.json")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,12 +37,19 @@ def run(options: argparse.Namespace) -> int:
         if options.command == "expand":
             sys.stdout.write(json.dumps(_expand(options)) + "\n")
         else:
-            sys.stdout.write(json.dumps(embedded(options.file), indent=2, ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps(_inspect(options.file), indent=2, ensure_ascii=False) + "\n")
     except (EngineError, OSError) as error:
         failure = describe(error)
         sys.stderr.write(f"{failure.message} {failure.hint}\n")
         return EXIT_STATUS.get(failure.code, 1)
     return 0
+
+
+def _inspect(path: Path) -> dict[str, Any]:
+    try:
+        return read_record(path)
+    except SpecError as error:
+        raise _bad(f"{path} {error.problem}.", error.remedy) from error
 
 
 def _expand(options: argparse.Namespace) -> dict[str, Any]:
@@ -112,33 +120,6 @@ def _from_exr(path: Path) -> np.ndarray:
     if light.max() > 1:
         raise _bad(f"{path} reaches {light.max():.4g}: it is HDR already.", "Use it as it is.")
     return from_linear(np.maximum(light, 0))
-
-
-def embedded(path: Path) -> dict[str, Any]:
-    """Return ``spec`` and ``light`` of an EXR, a result's folder or its ``spec.json``."""
-    if path.is_dir():
-        path = path / "spec.json"
-    if path.suffix.lower() == ".exr":
-        import OpenEXR
-
-        try:
-            with OpenEXR.File(str(path), header_only=True) as file:
-                header = dict(file.header())
-        except RuntimeError as error:
-            raise _bad(f"{path} cannot be read ({error}).", "Check the file.") from error
-        texts = {"spec": header.get("syncscape"), "light": header.get("syncscape_light")}
-        found = {name: json.loads(text) for name, text in texts.items() if isinstance(text, str)}
-    else:
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise _bad(f"{path} cannot be read ({error}).", "Name an EXR or a result's folder.") from error
-        found = {
-            name: record[name] for name in ("spec", "light") if isinstance(record, dict) and name in record
-        }
-    if not found:
-        raise _bad(f"{path} holds no settings of Syncscape.", "Name a file that Syncscape has made.")
-    return found
 
 
 def _bad(message: str, hint: str) -> EngineError:

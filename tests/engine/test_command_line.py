@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from sync_engine.__main__ import main
+from sync_engine.interface.embedded import read_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,6 +73,7 @@ def test_a_world_is_written_whole(run, quick, tmp_path: Path) -> None:
     assert record["spec"]["seed"] == 7
     assert record["spec"]["steps"] == 2
     assert json.loads(header["syncscape"]) == record["spec"]
+    assert read_record(tmp_path / "w" / "world.exr") == {name: record[name] for name in ("spec", "light")}
     assert {"load", "encode", "denoise", "decode", "write", "total"} <= record["timings"].keys()
     assert record["engine"]["torch"]
 
@@ -91,6 +93,7 @@ def test_the_spec_of_a_result_makes_it_again(run, quick, tmp_path: Path) -> None
     run(*quick, "--kind", "plate", "--width", "192", "--height", "128", "--out", str(tmp_path / "a"))
     status, _ = run("--spec", str(tmp_path / "a" / "spec.json"), "--out", str(tmp_path / "b"))
     assert status == 0
+    assert read_record(tmp_path / "a" / "plate.png") == read_record(tmp_path / "a")
     assert (tmp_path / "a" / "plate.png").read_bytes() == (tmp_path / "b" / "plate.png").read_bytes()
 
 

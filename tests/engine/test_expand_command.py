@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from sync_engine.__main__ import main
+from sync_engine.interface.embedded import read_spec
+from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.output import write_exr
 from tests.engine.test_radiance import sky
 
@@ -72,6 +74,12 @@ def test_bad_pictures_are_told_in_words(tmp_path: Path, kind: str, capsys) -> No
     assert BAD[kind] in told
     assert str(path) in told
     assert not (tmp_path / "out.exr").exists()
+
+
+def test_settings_in_any_language_come_back_from_an_exr(tmp_path: Path) -> None:
+    spec = EnvironmentSpec(prompt="山谷, Täler and “quotes”", width=512, seed=7, exposure=-1.5)
+    write_exr(tmp_path / "p.exr", np.zeros((4, 8, 3), dtype=np.float32), {"syncscape": spec.to_json()})
+    assert read_spec(tmp_path / "p.exr") == spec
 
 
 def test_inspect_refuses_a_file_without_settings(tmp_path: Path, capsys) -> None:

@@ -47,6 +47,7 @@ ARGUMENTS: dict[str, tuple[int | str, ...]] = {
     "RuntimeError": (0,),
     "SpecError": (2, 3),
     "SunProblem": (0, 1),
+    "_bad": (1, 2),
     "SetupFailed": (0, 1),
     "ResultError": (1,),
     "TrashError": (0,),

@@ -68,7 +68,21 @@ for job in jobs:
     differ = {name: (again[name], made[name]) for name in made if again[name] != made[name]}
     differ.pop("height", None)  # a World's follows from its width
     assert not differ, differ
+    # The same from any of its files, by the same way.
+    bpy.context.scene.syncscape.prompt = "something else"
+    assert bpy.ops.syncscape.load_settings(filepath=str(job.result.folder / "spec.json")) == {"FINISHED"}
+    assert bpy.context.scene.syncscape.to_spec().to_dict() == again
+    picture = harness.HOME / "carried away.png"
+    text = b"syncscape\0" + json.dumps(made).encode()
+    picture.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + len(text).to_bytes(4, "big") + b"tEXt" + text + b"\0" * 8 + b"IEND"
+    )
+    bpy.context.scene.syncscape.prompt = "something else"
+    assert bpy.ops.syncscape.load_settings(filepath=str(picture)) == {"FINISHED"}
+    assert bpy.context.scene.syncscape.to_spec().to_dict() == again
 assert bpy.context.scene.syncscape.world_size == "2048"
+for path, words in ((harness.HOME / "nothing.exr", "cannot be read"), (jobs[1].result.image, "no settings")):
+    assert words in harness.error_of(lambda path=path: bpy.ops.syncscape.load_settings(filepath=str(path)))
 bpy.ops.syncscape.reuse_settings(result=jobs[1].id)
 assert bpy.context.scene.syncscape.plate_size == "CUSTOM"
 assert bpy.context.scene.syncscape.to_spec().height == 384
