@@ -3,45 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from sync_engine import families
 from sync_engine.downloads.headers import check_weights_file
 from sync_engine.downloads.store import installed
 from sync_engine.errors import ModelNotAvailable
+from sync_engine.families import KLEIN, XL, Z_IMAGE, Index
 from sync_engine.models import Model
 
-STABLE_DIFFUSION, XL = "StableDiffusionPipeline", "StableDiffusionXLPipeline"
-Z_IMAGE, KLEIN = "ZImagePipeline", "Flux2KleinPipeline"
-_U_NET = {
-    "vae": (),
-    "text_encoder": (),
-    "tokenizer": (),
-    "unet": ("UNet2DConditionModel",),
-    "scheduler": (),
-}
-_FLOW = {
-    "text_encoder": ("Qwen3Model", "Qwen3ForCausalLM"),
-    "tokenizer": (),
-    "scheduler": ("FlowMatchEulerDiscreteScheduler",),
-}
-FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
-    STABLE_DIFFUSION: _U_NET,
-    XL: {**_U_NET, "text_encoder_2": ("CLIPTextModelWithProjection",), "tokenizer_2": ()},
-    Z_IMAGE: {
-        **_FLOW,
-        "vae": ("AutoencoderKL", "AutoencoderTiny"),
-        "transformer": ("ZImageTransformer2DModel",),
-    },
-    KLEIN: {**_FLOW, "vae": ("AutoencoderKLFlux2",), "transformer": ("Flux2Transformer2DModel",)},
-}
-"""The parts of each family that is supported, by the pipeline's class in ``model_index.json``; and the
-classes that a part must have, where only some will do."""
 _WITH_WEIGHTS = ("vae", "text_encoder", "unet", "transformer")
-_REMEDY = "Use a model of one of these families: Stable Diffusion 1.x, 2.x, XL, Z-Image, FLUX.2 klein."
 
 
 def folder_of(model: Model) -> Path:
@@ -61,61 +35,19 @@ def folder_of(model: Model) -> Path:
     return folder
 
 
-@dataclass(frozen=True)
-class Index:
-    """What ``model_index.json`` says.
-
-    Attributes:
-        family: a key of ``FAMILIES``.
-        classes: the class of each part.
-        zeros_when_empty: whether an empty prompt is zeros (of Stable Diffusion XL only).
-        distilled: whether the model is distilled and takes no guidance (of FLUX.2 klein only).
-    """
-
-    family: str
-    classes: dict[str, str]
-    zeros_when_empty: bool
-    distilled: bool
-
-
 def read_index(folder: Path) -> Index:
     """Read ``model_index.json``; raise ModelNotAvailable for another family or a wrong or missing part."""
     index = folder / "model_index.json"
     try:
         data = json.loads(index.read_text(encoding="utf-8"))
-        family = data["_class_name"]
-        if family not in FAMILIES:
-            raise ModelNotAvailable(
-                f"{folder}: this engine does not know models of the family {family}.", _REMEDY
-            )
-        lacking = [part for part in FAMILIES[family] if not isinstance(data.get(part, [None] * 2)[1], str)]
-        if lacking:
-            raise ModelNotAvailable(
-                f"{index} names no {' and no '.join(lacking)}, which a {family} has.",
-                "Fetch the model again; a pipeline saved without some of its parts cannot be used.",
-            )
     except FileNotFoundError as error:
         raise ModelNotAvailable(
             f"model folder {folder} has no model_index.json.",
             "Name a folder in diffusers' format, as save_pretrained writes it.",
         ) from error
-    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
-        raise ModelNotAvailable(
-            f"{index} does not describe a model ({error!r}).",
-            "Fetch the model again.",
-        ) from error
-    classes = {part: data[part][1] for part in FAMILIES[family]}
-    for part, allowed in FAMILIES[family].items():
-        if allowed and classes[part] not in allowed:
-            raise _wrong_class(folder, family, part, classes[part])
-    zeros, distilled = data.get("force_zeros_for_empty_prompt", True), data.get("is_distilled", False)
-    return Index(family, classes, bool(zeros), bool(distilled))
-
-
-def _wrong_class(folder: Path, family: str, part: str, name: str) -> ModelNotAvailable:
-    return ModelNotAvailable(
-        f"{folder}: this engine cannot load {part} of class {name} in a {family}.", _REMEDY
-    )
+    except (OSError, ValueError) as error:
+        raise ModelNotAvailable(f"{index} cannot be read ({error}).", "Fetch the model again.") from error
+    return families.read(data, str(folder))
 
 
 def check_weights(folder: Path, parts: list[str]) -> None:
@@ -147,7 +79,7 @@ def load_parts(folder: Path, index: Index, dtype: torch.dtype) -> dict[str, Any]
         library = transformers if part.startswith(("text_encoder", "tokenizer")) else diffusers
         cls = getattr(library, name, None)
         if cls is None:
-            raise _wrong_class(folder, index.family, part, name)
+            raise families.wrong_class(str(folder), index.family, part, name)
         options: dict[str, Any] = {}
         if part.startswith("text_encoder"):
             options = {"dtype": dtype, "use_safetensors": True}

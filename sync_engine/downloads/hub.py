@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from sync_engine import families
 from sync_engine.downloads import store
 from sync_engine.downloads.headers import check_start
 from sync_engine.downloads.listing import wanted
@@ -93,11 +94,13 @@ def ask(source: Source, check: Callable[[], None]) -> tuple[Source, list[File]]:
         )
     content = with_patience(lambda: _read(source, index), source, check)
     try:
-        parts = store.parts_of(json.loads(content))
+        data = json.loads(content)
+        parts = store.parts_of(data)
     except ValueError as error:
         raise ModelNotAvailable(
             f"{source.repository}: its model_index.json cannot be used ({error}).", "Use another model."
         ) from error
+    families.read(data, source.repository)
     return source, wanted(files, parts, source.repository)
 
 

@@ -96,7 +96,7 @@ class EnvironmentSpec:
             20 the published weight of ``sync-paper``.
         sync_steps: how many of the first steps pull the windows together.
         sync_decay: factor on the weight from one step to the next.
-        stride: distance of neighbouring windows in latent cells (8 pixels each).
+        stride: distance of neighbouring windows in latent cells (8 pixels each, 16 with FLUX.2 klein).
         sun_stops: strength of a world's lights in stops over everything else; ``None`` estimates it.
         ldr: keep the range of the picture: no light is added to a world.
         exposure: EV applied to a world; ``None`` darkens one that would burn a white ball out.

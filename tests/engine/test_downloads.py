@@ -325,12 +325,20 @@ def test_list_says_what_is_here(online: FakeHub, events, capsys) -> None:
     assert rows["draft"]["state"] == "here"
     assert rows["sd-1.5"]["state"] == "absent"
     assert rows["sd-1.5"]["pinned"]
+    for name in ("z-image-turbo", "flux2-klein"):
+        assert (rows[name]["state"], rows[name]["licence"], rows[name]["pinned"]) == (
+            "absent",
+            "Apache-2.0",
+            True,
+        )
+        assert (rows[name]["steps"], rows[name]["window"]) == (models.TABLE[name].steps, 1024)
     assert rows["owner/tiny"]["state"] == "here"
     assert not rows["owner/tiny"]["pinned"]
     main(["models", "list"])
     words = capsys.readouterr().out
     assert "bundled" in words
     assert "unpinned" in words
+    assert "flux2-klein" in words
 
 
 def test_two_downloads_do_not_write_into_one_file(online: FakeHub, events, tmp_path: Path) -> None:
@@ -381,6 +389,51 @@ def test_one_set_of_weights_is_chosen_and_no_pickle() -> None:
         "tokenizer/vocab.json",
         "tokenizer/merges.txt",
     }
+
+
+def test_of_a_flow_model_its_shards_and_its_chat_template_are_fetched() -> None:
+    """The layout of FLUX.2 klein's repository, which holds the transformer a second time in one file."""
+    wanted = {
+        "model_index.json",
+        "scheduler/scheduler_config.json",
+        "text_encoder/config.json",
+        "text_encoder/model-00001-of-00002.safetensors",
+        "text_encoder/model-00002-of-00002.safetensors",
+        "text_encoder/model.safetensors.index.json",
+        "tokenizer/chat_template.jinja",
+        "tokenizer/merges.txt",
+        "tokenizer/tokenizer.json",
+        "transformer/config.json",
+        "transformer/diffusion_pytorch_model-00001-of-00003.safetensors",
+        "transformer/diffusion_pytorch_model-00002-of-00003.safetensors",
+        "transformer/diffusion_pytorch_model-00003-of-00003.safetensors",
+        "transformer/diffusion_pytorch_model.safetensors.index.json",
+        "vae/config.json",
+        "vae/diffusion_pytorch_model.safetensors",
+    }
+    others = ["flux-2-klein-4b.safetensors", "README.md", "teaser.png"]
+    parts = ["scheduler", "text_encoder", "tokenizer", "transformer", "vae"]
+    assert names([*wanted, *others], parts) == wanted
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"_class_name": "FluxPipeline"}, "the family FluxPipeline"),
+        ({"_class_name": "Flux2KleinPipeline"}, "no transformer"),
+        ({"unet": ["diffusers", "UNet1DModel"]}, "unet of class UNet1DModel"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_refused_before_its_weights_are_fetched(
+    online: FakeHub, events, repository: Path, tmp_path: Path, change: dict, words: str
+) -> None:
+    index = repository / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | change))
+    status, told = events(PINNED)
+    assert status == 3
+    assert words in told[-1]["message"]
+    assert not online.fetched(UNET)
+    assert nothing_is_installed(tmp_path)
 
 
 def test_every_pin_of_the_table_is_a_commit() -> None:

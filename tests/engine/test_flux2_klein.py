@@ -251,6 +251,29 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path, change: d
     flow_jobs.check_refused(tiny_flow.build_klein(tmp_path / "m", **change), words)
 
 
+def test_it_is_fetched_from_a_hub_with_all_that_it_needs(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its index holds ``is_distilled`` beside the parts, its tokenizer needs its chat template."""
+    from sync_engine.downloads import store
+    from sync_engine.downloads.fetch import for_job
+    from sync_engine.progress import Reporter
+    from tests.engine.fake_hub import REVISION, FakeHub
+
+    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path / "models"))
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    model = models.find(f"owner/tiny@{REVISION}")
+    with FakeHub(folder) as served:
+        monkeypatch.setenv("HF_ENDPOINT", served.url)
+        for_job(model, Reporter("job", lambda event: None), lambda: None)
+    fetched = load(model, CPU, torch.float32)
+    assert isinstance(fetched, Flux2Klein)
+    assert fetched.folder.is_relative_to(tmp_path / "models")
+    assert not fetched.guided
+    assert fetched.window * fetched.scale == 1024
+
+
 def test_the_table_pins_the_model() -> None:
     row = models.find("black-forest-labs/FLUX.2-klein-4B")
     assert row == models.TABLE["flux2-klein"]

@@ -1,0 +1,97 @@
+"""The families of models that the engine knows, and what a ``model_index.json`` says of one.
+
+Standard library only: a download asks here before it fetches gigabytes of a model that nothing can use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sync_engine.errors import ModelNotAvailable
+
+STABLE_DIFFUSION, XL = "StableDiffusionPipeline", "StableDiffusionXLPipeline"
+Z_IMAGE, KLEIN = "ZImagePipeline", "Flux2KleinPipeline"
+_U_NET = {
+    "vae": (),
+    "text_encoder": (),
+    "tokenizer": (),
+    "unet": ("UNet2DConditionModel",),
+    "scheduler": (),
+}
+_FLOW = {
+    "text_encoder": ("Qwen3Model", "Qwen3ForCausalLM"),
+    "tokenizer": (),
+    "scheduler": ("FlowMatchEulerDiscreteScheduler",),
+}
+FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
+    STABLE_DIFFUSION: _U_NET,
+    XL: {**_U_NET, "text_encoder_2": ("CLIPTextModelWithProjection",), "tokenizer_2": ()},
+    Z_IMAGE: {
+        **_FLOW,
+        "vae": ("AutoencoderKL", "AutoencoderTiny"),
+        "transformer": ("ZImageTransformer2DModel",),
+    },
+    KLEIN: {**_FLOW, "vae": ("AutoencoderKLFlux2",), "transformer": ("Flux2Transformer2DModel",)},
+}
+"""The parts of each family that is supported, by the pipeline's class in ``model_index.json``; and the
+classes that a part must have, where only some will do."""
+REMEDY = "Use a model of one of these families: Stable Diffusion 1.x, 2.x, XL, Z-Image, FLUX.2 klein."
+
+
+@dataclass(frozen=True)
+class Index:
+    """What ``model_index.json`` says.
+
+    Attributes:
+        family: a key of ``FAMILIES``.
+        classes: the class of each part.
+        zeros_when_empty: whether an empty prompt is zeros (of Stable Diffusion XL only).
+        distilled: whether the model is distilled and takes no guidance (of FLUX.2 klein only).
+    """
+
+    family: str
+    classes: dict[str, str]
+    zeros_when_empty: bool
+    distilled: bool
+
+
+def read(data: Any, name: str) -> Index:
+    """Return what a parsed ``model_index.json`` says.
+
+    Args:
+        data: the parsed file.
+        name: what to call the model in an error.
+
+    Raises:
+        ModelNotAvailable: another family, a part is missing or of a class that the family does not have.
+    """
+    try:
+        family = data["_class_name"]
+        if family not in FAMILIES:
+            raise ModelNotAvailable(
+                f"{name}: this engine does not know models of the family {family}.", REMEDY
+            )
+        lacking = [part for part in FAMILIES[family] if not isinstance(data.get(part, [None] * 2)[1], str)]
+    except (TypeError, KeyError, IndexError, AttributeError) as error:
+        raise ModelNotAvailable(
+            f"{name}: its model_index.json does not describe a model ({error!r}).", "Fetch the model again."
+        ) from error
+    if lacking:
+        raise ModelNotAvailable(
+            f"{name}: its model_index.json names no {' and no '.join(lacking)}, which a {family} has.",
+            "Fetch the model again; a pipeline saved without some of its parts cannot be used.",
+        )
+    classes = {part: data[part][1] for part in FAMILIES[family]}
+    for part, allowed in FAMILIES[family].items():
+        if allowed and classes[part] not in allowed:
+            raise wrong_class(name, family, part, classes[part])
+    zeros, distilled = data.get("force_zeros_for_empty_prompt", True), data.get("is_distilled", False)
+    return Index(family, classes, bool(zeros), bool(distilled))
+
+
+def wrong_class(name: str, family: str, part: str, given: str) -> ModelNotAvailable:
+    """Return the error for a part of a class that cannot be loaded."""
+    return ModelNotAvailable(
+        f"{name}: this engine cannot load {part} of class {given} in a {family}.", REMEDY
+    )
