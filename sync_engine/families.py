@@ -5,7 +5,9 @@ Standard library only: a download asks here before it fetches gigabytes of a mod
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sync_engine.errors import ModelNotAvailable
@@ -95,3 +97,30 @@ def wrong_class(name: str, family: str, part: str, given: str) -> ModelNotAvaila
     return ModelNotAvailable(
         f"{name}: this engine cannot load {part} of class {given} in a {family}.", REMEDY
     )
+
+
+TURBO_SHIFT = 3.0
+"""Z-Image Turbo shifts its noise levels by this, the model that it was distilled from by 6."""
+
+
+def flow_defaults(folder: Path) -> tuple[int, float] | None:
+    """Return the steps and the guidance of a flow model by what its folder says; None for another family.
+
+    A folder that cannot be read has none either; loading it says what is wrong.
+    """
+    index = _object(folder / "model_index.json")
+    family = index.get("_class_name")
+    if family == Z_IMAGE:
+        shift = _object(folder / "scheduler" / "scheduler_config.json").get("shift", TURBO_SHIFT)
+        return (50, 5.0) if isinstance(shift, (int, float)) and shift > TURBO_SHIFT else (8, 1.0)
+    if family == KLEIN:
+        return (4, 1.0) if index.get("is_distilled") else (50, 4.0)
+    return None
+
+
+def _object(file: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sync_engine.errors import ModelNotAvailable
+from sync_engine.families import flow_defaults
 
 DRAFT_FOLDER = Path(__file__).parent / "draft"
 
@@ -133,7 +134,8 @@ def find(model: str) -> Model:
         return TABLE[model]
     path = Path(model).expanduser()
     if path.is_dir():
-        return Model(path.name, str(path), path.name, "see its folder", 0.0, 0.0, OTHER_STEPS, OTHER_GUIDANCE)
+        steps, guidance = flow_defaults(path) or (OTHER_STEPS, OTHER_GUIDANCE)
+        return Model(path.name, str(path), path.name, "see its folder", 0.0, 0.0, steps, guidance)
     if path.exists():
         raise ModelNotAvailable(
             f"model = {model!r} is a file, not a folder.",

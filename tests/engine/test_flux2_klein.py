@@ -190,6 +190,7 @@ def test_a_distilled_model_says_that_guidance_does_not_count(
     tmp_path: Path, monkeypatch, distilled: bool
 ) -> None:
     folder = tiny_flow.build_klein(tmp_path / "m", distilled=distilled)
+    assert models.find(str(folder)).steps == (4 if distilled else 50)
     told = flow_jobs.check(
         folder, PIXELS, tmp_path / "out", monkeypatch, "plate", "multidiffusion", guidance=4.0
     )

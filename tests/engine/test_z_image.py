@@ -285,6 +285,20 @@ def test_a_refused_folder_exits_with_3(folder: Path, tmp_path: Path) -> None:
     assert EXIT_STATUS[refused.value.code] == 3
 
 
+def test_a_folder_says_whether_it_is_distilled(folder: Path, still_folder: Path, tmp_path: Path) -> None:
+    """Turbo with the guidance of other models would burn its pictures; the base model needs it."""
+    turbo = models.find(str(still_folder))
+    assert (turbo.steps, turbo.guidance) == (8, 1.0)
+    other = flow_jobs.broken(still_folder, tmp_path / "base", {})
+    config = other / "scheduler" / "scheduler_config.json"
+    config.write_text(config.read_text().replace("3.0", "6.0"))
+    assert (models.find(str(other)).steps, models.find(str(other)).guidance) == (50, 5.0)
+    config.write_text("no JSON")
+    assert models.find(str(other)).steps == 8
+    (other / "model_index.json").unlink()
+    assert models.find(str(other)).steps == models.OTHER_STEPS
+
+
 def test_the_table_pins_turbo() -> None:
     row = models.find("Tongyi-MAI/Z-Image-Turbo")
     assert row == models.TABLE["z-image-turbo"]
