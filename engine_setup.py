@@ -32,7 +32,7 @@ class EngineSetup:
     def setup(self) -> Setup:
         """The set-up in the extension's user folder."""
         if self._setup is None:
-            self._setup = Setup(_folder(), ROOT, child_environment(ROOT, _OFFLINE))
+            self._setup = Setup(extension_folder("engine"), ROOT, child_environment(ROOT, _OFFLINE))
         return self._setup
 
     @property
@@ -103,11 +103,12 @@ def blender_python() -> str:
     return sys.executable
 
 
-def _folder() -> Path:
+def extension_folder(name: str = "") -> Path:
+    """Return a folder of the extension's own files, which Blender deletes with it."""
     try:
-        return Path(bpy.utils.extension_path_user(__package__, path="engine"))
+        return Path(bpy.utils.extension_path_user(__package__, path=name))
     except ValueError:  # this code runs from somewhere else than Blender's extensions
-        return Path(bpy.utils.user_resource("DATAFILES", path="syncscape/engine"))
+        return Path(bpy.utils.user_resource("DATAFILES", path=f"syncscape/{name}"))
 
 
 def _timer() -> float | None:

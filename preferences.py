@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from .engine_setup import blender_python, engine_setup
+from .engine_setup import blender_python, engine_setup, extension_folder
 from .installer.setup import Options
 from .installer.uv import Network
 
@@ -89,7 +89,7 @@ class SyncscapePreferences(bpy.types.AddonPreferences):
     )
     library: StringProperty(
         name="Library",
-        description="Folder for the results. Empty: Syncscape's own folder in Blender's user files",
+        description="Folder for the results. Empty: the folder Syncscape in your home folder",
         subtype="DIR_PATH",
     )
     show_preview: BoolProperty(
@@ -101,6 +101,7 @@ class SyncscapePreferences(bpy.types.AddonPreferences):
 
     def draw(self, context) -> None:
         from .panels.engine_status import draw_engine, draw_setup
+        from .panels.parts import draw_text
 
         layout = self.layout
         layout.use_property_split = True
@@ -120,6 +121,13 @@ class SyncscapePreferences(bpy.types.AddonPreferences):
         layout.prop(self, "library")
         if not self.library:
             layout.label(text=str(library_folder()), icon="FILE_FOLDER")
+        if goes_with_the_extension(library_folder()):
+            draw_text(
+                layout,
+                context,
+                "Blender deletes this folder with the extension. Move it and name its new place as Library.",
+                "ERROR",
+            )
         layout.prop(self, "show_preview")
         draw_engine(layout, context)
 
@@ -162,15 +170,22 @@ def device() -> str:
 
 
 def library_folder() -> Path:
-    """Return the folder of the results; it may not exist yet."""
+    """Return the folder of the results; it may not exist yet.
+
+    By default it is the same for every Blender, and none that Blender deletes with the extension. The
+    folder of documents would not do: many copy it to a cloud, and macOS asks before a program may read it.
+    """
     preferences = get()
     if preferences and preferences.library.strip():
         return Path(bpy.path.abspath(preferences.library.strip())).expanduser().absolute()
-    try:
-        folder = bpy.utils.extension_path_user(__package__, path="library")
-    except ValueError:  # this code runs from somewhere else than Blender's extensions
-        folder = bpy.utils.user_resource("DATAFILES", path="syncscape/library")
-    return Path(folder)
+    earlier = extension_folder("library")  # the default of the first versions
+    return earlier if earlier.is_dir() else Path.home() / "Syncscape"
+
+
+def goes_with_the_extension(folder: Path) -> bool:
+    """Tell whether Blender deletes a folder when the extension is uninstalled."""
+    own = extension_folder()
+    return own in (folder, *folder.parents)
 
 
 def register() -> None:

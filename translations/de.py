@@ -326,7 +326,8 @@ TABLE: dict[str, str] = {
     "Device": "Gerät",
     "Where pictures are computed: auto, cpu, cuda, cuda:N for one of several GPUs, or mps": "Wo Bilder berechnet werden: auto, cpu, cuda, cuda:N für eine von mehreren GPUs, oder mps",
     "Library": "Bibliothek",
-    "Folder for the results. Empty: Syncscape's own folder in Blender's user files": "Ordner für die Ergebnisse. Leer: Syncscapes eigener Ordner in Blenders Benutzerdateien",
+    "Folder for the results. Empty: the folder Syncscape in your home folder": "Ordner für die Ergebnisse. Leer: der Ordner Syncscape in Ihrem Benutzerverzeichnis",
+    "Blender deletes this folder with the extension. Move it and name its new place as Library.": "Blender löscht diesen Ordner mit der Erweiterung. Verschieben Sie ihn und nennen Sie den neuen Ort als Bibliothek.",
     "Live Preview": "Live-Vorschau",
     "Show the picture while it forms": "Das Bild zeigen, während es entsteht",
     # engine_link.py

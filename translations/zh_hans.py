@@ -326,7 +326,8 @@ TABLE: dict[str, str] = {
     "Device": "设备",
     "Where pictures are computed: auto, cpu, cuda, cuda:N for one of several GPUs, or mps": "在哪里计算图像：auto、cpu、cuda、cuda:N（多块 GPU 之一）或 mps",
     "Library": "图库",
-    "Folder for the results. Empty: Syncscape's own folder in Blender's user files": "存放结果的文件夹。留空：Blender 用户文件中 Syncscape 自己的文件夹",
+    "Folder for the results. Empty: the folder Syncscape in your home folder": "存放结果的文件夹。留空：主目录中的 Syncscape 文件夹",
+    "Blender deletes this folder with the extension. Move it and name its new place as Library.": "卸载扩展时 Blender 会删除此文件夹。请移走它，并在“图库”中指定新位置。",
     "Live Preview": "实时预览",
     "Show the picture while it forms": "在图像形成时显示",
     # engine_link.py

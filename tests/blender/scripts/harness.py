@@ -21,12 +21,13 @@ HOME = Path(GIVEN["home"])
 
 
 def install(engine: str | None = None) -> None:
-    """Install and enable the extension from the zip and name its engine's Python."""
+    """Install and enable the extension from the zip; name its engine's Python and a library of the test's."""
     done = bpy.ops.extensions.package_install_files(
         filepath=GIVEN["zip"], repo="user_default", enable_on_install=True
     )
     assert done == {"FINISHED"}, done
     preferences().engine_python = GIVEN["engine"] if engine is None else engine
+    preferences().library = str(HOME / "library")
 
 
 def preferences() -> Any:

@@ -2,21 +2,21 @@ import bpy
 
 settings = bpy.context.scene.syncscape
 
-settings.prompt = "panorama of a mountain range at dawn, layers of mist, photograph"
+settings.prompt = "open moorland under an even overcast sky, soft shadowless light, photograph"
 settings.negative = "people, text, watermark, frame, blurry"
-settings.prompt_zenith = ""
-settings.prompt_nadir = ""
-settings.kind = "plate"
-settings.world_size = "1024"
-settings.world_width = 1024
+settings.prompt_zenith = "even grey cloud cover"
+settings.prompt_nadir = "heather and moss seen from above"
+settings.kind = "world"
+settings.world_size = "4096"
+settings.world_width = 4096
 settings.plate_size = "4096x1024"
 settings.plate_width = 4096
 settings.plate_height = 1024
 settings.projection = "sphere"
 settings.method = "sync"
-settings.model = "sd-2-base"
-settings.steps = 25
-settings.guidance = 7.5
+settings.model = "sdxl"
+settings.steps = 0
+settings.guidance = 0.0
 settings.custom_sync = False
 settings.sync_strength = 1.0
 settings.sync_steps = 0

@@ -2,21 +2,21 @@ import bpy
 
 settings = bpy.context.scene.syncscape
 
-settings.prompt = "abandoned industrial hall, tall broken windows, shafts of daylight, dust, photograph"
+settings.prompt = "wide alpine valley at golden hour, low warm sun, long shadows, wildflowers, photograph"
 settings.negative = "people, text, watermark, frame, blurry"
-settings.prompt_zenith = "steel roof trusses seen from below"
-settings.prompt_nadir = "dusty concrete floor seen from above"
+settings.prompt_zenith = "clear evening sky, soft gradient from warm to blue"
+settings.prompt_nadir = "grass and wildflowers seen from above"
 settings.kind = "world"
 settings.world_size = "4096"
 settings.world_width = 4096
-settings.plate_size = "2048x512"
-settings.plate_width = 2048
-settings.plate_height = 512
+settings.plate_size = "4096x1024"
+settings.plate_width = 4096
+settings.plate_height = 1024
 settings.projection = "sphere"
 settings.method = "sync"
-settings.model = "sd-2-base"
-settings.steps = 25
-settings.guidance = 7.5
+settings.model = "sdxl"
+settings.steps = 0
+settings.guidance = 0.0
 settings.custom_sync = False
 settings.sync_strength = 1.0
 settings.sync_steps = 0

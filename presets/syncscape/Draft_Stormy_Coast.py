@@ -1,0 +1,22 @@
+import bpy
+
+settings = bpy.context.scene.syncscape
+
+settings.prompt = "rocky coast under dark storm clouds, waves"
+settings.negative = ""
+settings.prompt_zenith = ""
+settings.prompt_nadir = ""
+settings.kind = "world"
+settings.world_size = "1024"
+settings.world_width = 1024
+settings.plate_size = "2048x512"
+settings.plate_width = 2048
+settings.plate_height = 512
+settings.projection = "sphere"
+settings.method = "sync"
+settings.model = "draft"
+settings.steps = 0
+settings.guidance = 0.0
+settings.custom_sync = False
+settings.sync_strength = 1.0
+settings.sync_steps = 0

@@ -1,0 +1,27 @@
+import bpy
+
+settings = bpy.context.scene.syncscape
+
+settings.prompt = "panorama of a mountain range at dawn, layers of mist, photograph"
+settings.negative = "people, text, watermark, frame, blurry"
+settings.prompt_zenith = ""
+settings.prompt_nadir = ""
+settings.kind = "plate"
+settings.world_size = "1024"
+settings.world_width = 1024
+settings.plate_size = "4096x1024"
+settings.plate_width = 4096
+settings.plate_height = 1024
+settings.projection = "sphere"
+settings.method = "sync"
+settings.model = "sdxl"
+settings.steps = 0
+settings.guidance = 0.0
+settings.custom_sync = False
+settings.sync_strength = 1.0
+settings.sync_steps = 0
+settings.ldr = False
+settings.custom_sun = False
+settings.sun_stops = 2.0
+settings.custom_exposure = False
+settings.exposure = 0.0

@@ -1,0 +1,22 @@
+import bpy
+
+settings = bpy.context.scene.syncscape
+
+settings.prompt = "snow field among high peaks, fresh snow, cold clear light, photograph"
+settings.negative = "people, text, watermark, frame, blurry"
+settings.prompt_zenith = "dark blue winter sky"
+settings.prompt_nadir = "fresh snow seen from above"
+settings.kind = "world"
+settings.world_size = "4096"
+settings.world_width = 4096
+settings.plate_size = "4096x1024"
+settings.plate_width = 4096
+settings.plate_height = 1024
+settings.projection = "sphere"
+settings.method = "sync"
+settings.model = "sdxl"
+settings.steps = 0
+settings.guidance = 0.0
+settings.custom_sync = False
+settings.sync_strength = 1.0
+settings.sync_steps = 0
