@@ -143,6 +143,8 @@ class EngineLink:
         environment = {"PYTHONDONTWRITEBYTECODE": "1"}  # nothing is written into the extension
         if not wanted.online:
             environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+        if wanted.hub:
+            environment["HF_ENDPOINT"] = wanted.hub
         self._client = EngineClient(wanted.python, wanted.library, environment=environment)
         self._settings = wanted
         options = preferences.get()

@@ -29,6 +29,7 @@ class EngineSettings:
     python: str
     library: Path
     online: bool
+    hub: str = ""
 
 
 def _set_preview(self, _context) -> None:
@@ -67,6 +68,11 @@ class SyncscapePreferences(bpy.types.AddonPreferences):
         name="Proxy",
         description="Address of a proxy for the downloads, http://user:password@host:port. "
         "Empty: the system's",
+    )
+    hub: StringProperty(
+        name="Model Hub",
+        description="Address of a mirror that models are fetched from, https://host. Empty: the public hub, "
+        "or what the variable HF_ENDPOINT says",
     )
     base_python: StringProperty(
         name="Base Python",
@@ -118,6 +124,7 @@ class SyncscapePreferences(bpy.types.AddonPreferences):
         if body is not None:
             body.prop(self, "engine_python")
         layout.prop(self, "device")
+        layout.prop(self, "hub")
         layout.prop(self, "library")
         if not self.library:
             layout.label(text=str(library_folder()), icon="FILE_FOLDER")
@@ -143,7 +150,8 @@ def engine_settings() -> EngineSettings:
     preferences = get()
     own = preferences.engine_python.strip() if preferences else ""
     python = bpy.path.abspath(own) if own else engine_setup.python
-    return EngineSettings(python, library_folder(), bool(bpy.app.online_access))
+    hub = preferences.hub.strip() if preferences else ""
+    return EngineSettings(python, library_folder(), bool(bpy.app.online_access), hub)
 
 
 def setup_options() -> Options:

@@ -326,6 +326,8 @@ TABLE: dict[str, str] = {
     "Device": "Gerät",
     "Where pictures are computed: auto, cpu, cuda, cuda:N for one of several GPUs, or mps": "Wo Bilder berechnet werden: auto, cpu, cuda, cuda:N für eine von mehreren GPUs, oder mps",
     "Library": "Bibliothek",
+    "Model Hub": "Modell-Hub",
+    "Address of a mirror that models are fetched from, https://host. Empty: the public hub, or what the variable HF_ENDPOINT says": "Adresse eines Spiegels, von dem Modelle geladen werden, https://host. Leer: der öffentliche Hub oder was die Variable HF_ENDPOINT sagt",
     "Folder for the results. Empty: the folder Syncscape in your home folder": "Ordner für die Ergebnisse. Leer: der Ordner Syncscape in Ihrem Benutzerverzeichnis",
     "Blender deletes this folder with the extension. Move it and name its new place as Library.": "Blender löscht diesen Ordner mit der Erweiterung. Verschieben Sie ihn und nennen Sie den neuen Ort als Bibliothek.",
     "Live Preview": "Live-Vorschau",

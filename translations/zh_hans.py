@@ -326,6 +326,8 @@ TABLE: dict[str, str] = {
     "Device": "设备",
     "Where pictures are computed: auto, cpu, cuda, cuda:N for one of several GPUs, or mps": "在哪里计算图像：auto、cpu、cuda、cuda:N（多块 GPU 之一）或 mps",
     "Library": "图库",
+    "Model Hub": "模型中心",
+    "Address of a mirror that models are fetched from, https://host. Empty: the public hub, or what the variable HF_ENDPOINT says": "下载模型所用镜像的地址，https://host。留空：公共模型中心，或环境变量 HF_ENDPOINT 指定的地址",
     "Folder for the results. Empty: the folder Syncscape in your home folder": "存放结果的文件夹。留空：主目录中的 Syncscape 文件夹",
     "Blender deletes this folder with the extension. Move it and name its new place as Library.": "卸载扩展时 Blender 会删除此文件夹。请移走它，并在“图库”中指定新位置。",
     "Live Preview": "实时预览",

@@ -65,7 +65,7 @@ class Blender:
         return found.parents[1].name.removeprefix("python")
 
     def run(self, script: str, engine: Path | str = "", status: int = 0, **values: Any) -> dict[str, Any]:
-        """Run ``scripts/NAME.py`` and return what it told; fail if it ends with another status."""
+        """Run ``scripts/NAME.py`` and return what it told; fail on another status and on deprecated API."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         environment |= {
             "BLENDER_USER_RESOURCES": str(self.home / "user"),
@@ -84,6 +84,7 @@ class Blender:
             timeout=TIMEOUT_S,
         )
         assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "deprecat" not in done.stderr.lower(), done.stderr  # Blender's own words, and Python's
         told = [line.removeprefix(MARK) for line in done.stdout.splitlines() if line.startswith(MARK)]
         return json.loads(told[-1]) if told else {}
 

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from typing import Any
 import bpy
 
 NAME = "bl_ext.user_default.syncscape"
+warnings.filterwarnings("error", category=DeprecationWarning, module=NAME.replace(".", r"\."))
 GIVEN: dict[str, Any] = json.loads(os.environ["SYNCSCAPE_TEST"])
 HOME = Path(GIVEN["home"])
 

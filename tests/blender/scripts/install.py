@@ -9,6 +9,14 @@ import harness
 
 addon_utils = importlib.import_module("addon_utils")  # can be imported once bpy has been
 harness.install()
+
+# The harness makes what our files do with a deprecated part of Blender or Python an error.
+try:
+    exec("import warnings; warnings.warn('old', DeprecationWarning)", {"__name__": f"{harness.NAME}.probe"})
+except DeprecationWarning:
+    pass
+else:
+    raise AssertionError("a deprecation goes unnoticed")
 loaded = [name for name in sys.modules if name.split(".")[0] in ("torch", "diffusers", "transformers")]
 assert not loaded, loaded
 assert bpy.types.Operator.bl_rna_get_subclass_py("SYNCSCAPE_OT_generate") is not None
