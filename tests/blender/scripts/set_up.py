@@ -39,7 +39,7 @@ def drawn() -> str:
 
 
 NAMES = (
-    *("engine_python", "accelerator", "wheels", "index", "proxy", "base_python", "device"),
+    *("engine_python", "accelerator", "wheels", "index", "proxy", "base_python", "device", "hub"),
     *("library", "show_preview"),
 )
 

@@ -16,7 +16,8 @@ for item in list(bpy.data.objects):
 bpy.ops.mesh.primitive_uv_sphere_add(segments=48, ring_count=24, radius=1.0)
 bpy.ops.object.shade_smooth()
 white = bpy.data.materials.new("White")
-white.use_nodes = True
+if bpy.app.version < (5, 0, 0):  # later ones always have nodes
+    white.use_nodes = True
 tree = white.node_tree
 tree.nodes.clear()
 diffuse = tree.nodes.new("ShaderNodeBsdfDiffuse")
