@@ -14,8 +14,11 @@ pytest.importorskip("diffusers")
 from sync_engine.perceptual_net import LatentFeatures  # noqa: E402
 from training import captions, checkpoints, parts  # noqa: E402
 from training.autoencoder import block_colours  # noqa: E402
+from training.denoiser import LEVEL_CHANCE, LEVEL_PITCH, LatentSource, Model, velocity_loss  # noqa: E402
+from training.encode_views import LatentCache, cached_view  # noqa: E402
 from training.panoramas import DATA_FOLDER, is_held_out, read_index, to_panorama  # noqa: E402
 from training.precision import MasterAverage, MasterWeights  # noqa: E402
+from training.text_encoder import CaptionSource  # noqa: E402
 from training.views import PITCH_BANDS, View, Window, cut_views, direction, draw_view, sees, view_grid  # noqa: E402
 from training.vocabulary import MAX_WORDS, build_tokenizer, collect_words, unknown_words  # noqa: E402
 
@@ -230,6 +233,45 @@ def test_training_goes_on_from_saved_master_weights():
     go(module, masters, 2)
     go(other, resumed, 2)
     assert torch.equal(resumed.masters[0], masters.masters[0])
+
+
+def small_cache(views: int = 400) -> LatentCache:
+    """Random latents of many views of one panorama, four channels."""
+    latents = np.random.default_rng(0).standard_normal((views, 1, 4, 32, 32)).astype(np.float16)
+    return LatentCache(latents, views, 0.5)
+
+
+def test_level_views_are_drawn_more_often():
+    records, cache = [RECORD], small_cache()
+    source = LatentSource(cache, records, build_tokenizer(collect_words(records)), 0)
+    level = [abs(cached_view(RECORD, number).pitch) < LEVEL_PITCH for number in range(cache.ready)]
+    pairs, _ = source.draw(3000)
+    share = np.mean([level[number] for number, _ in pairs])
+    expected = LEVEL_CHANCE * np.mean(level) / (1 + (LEVEL_CHANCE - 1) * np.mean(level))
+    assert abs(share - expected) < 0.04
+    assert expected > 1.5 * np.mean(level)
+
+
+def test_captions_come_with_the_layout_of_their_own_view():
+    records, cache = [RECORD], small_cache(3)
+    source = CaptionSource(cache, records, build_tokenizer(collect_words(records)), 0)
+    source.draw = lambda size: ([(2, 0), (0, 0)], torch.zeros(2, MAX_WORDS, dtype=torch.long))
+    batch, rows = source.layouts(2)
+    assert rows == [0, 0]
+    assert batch.latents.shape == (2, 3, 8, 8)
+    first = torch.from_numpy(cache.latents[2, 0, 0, :4, :4].astype(np.float32)).mean() * 0.5
+    assert batch.latents[0, 0, 0, 0].item() == pytest.approx(first.item(), abs=1e-3)
+
+
+def test_only_the_denoiser_learns_from_the_velocity():
+    tokenizer = build_tokenizer(collect_words([RECORD]))
+    torch.manual_seed(0)
+    model = Model(parts.build_unet(4), parts.build_text_encoder(tokenizer))
+    batch = LatentSource(small_cache(4), [RECORD], tokenizer, 0).batch(2)
+    velocity_loss(model, parts.build_scheduler(), batch, torch.tensor([200, 900])).mean().backward()
+    assert all(weight.grad is None for weight in model.text_encoder.parameters())
+    assert model.unet.conv_in.weight.grad.abs().sum() > 0
+    assert model.unet.add_embedding.proj.weight.grad.abs().sum() > 0, "the words reach the denoiser"
 
 
 def test_block_colours_are_the_mean_colour_of_eight_by_eight_pixels():

@@ -65,20 +65,20 @@ class LatentSource:
 
     def batch(self, size: int) -> Batch:
         """``size`` random views."""
-        rows = self.rng.choice(self.rows, size)
-        numbers = self._numbers(rows)
-        latents = np.stack([self.cache.latents[n, row] for n, row in zip(numbers, rows, strict=True)])
-        texts = [
-            view_caption(self.records[row], cached_view(self.records[row], int(n)), self.rng)
-            for n, row in zip(numbers, rows, strict=True)
-        ]
+        pairs, tokens = self.draw(size)
+        latents = np.stack([self.cache.latents[number, row] for number, row in pairs])
         scaled = torch.from_numpy(latents.astype(np.float32)) * self.cache.scaling_factor
-        scaled = scaled.contiguous(memory_format=torch.channels_last)
-        return Batch(scaled, parts.tokenize(self.tokenizer, texts))
+        return Batch(scaled.contiguous(memory_format=torch.channels_last), tokens)
 
-    def _numbers(self, rows: np.ndarray) -> list[int]:
+    def draw(self, size: int) -> tuple[list[tuple[int, int]], torch.Tensor]:
+        """Random views as (number of the view, row of the record), and token ids [N, 48] of captions."""
+        rows = self.rng.choice(self.rows, size)
         chances = self.chances[rows, : self.cache.ready]
-        return [int(self.rng.choice(len(row), p=row / row.sum())) for row in chances]
+        numbers = [int(self.rng.choice(len(row), p=row / row.sum())) for row in chances]
+        pairs = list(zip(numbers, rows.tolist(), strict=True))
+        records = [(self.records[row], number) for number, row in pairs]
+        texts = [view_caption(record, cached_view(record, number), self.rng) for record, number in records]
+        return pairs, parts.tokenize(self.tokenizer, texts)
 
 
 def view_chances(records: list[Record], views: int) -> np.ndarray:
@@ -100,7 +100,7 @@ class Model(torch.nn.Module):
     def forward(self, noisy: torch.Tensor, timesteps: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """Predicted velocity, the shape of ``noisy``."""
         with torch.no_grad():
-            words = self.text_encoder(tokens)[0].to(noisy.dtype if not self.half else torch.bfloat16)
+            words = self.text_encoder(tokens)[0]
         return self.unet(noisy.to(words.dtype), timesteps, words).sample
 
 
@@ -190,6 +190,7 @@ def train(args: argparse.Namespace) -> None:
     averaged = copy.deepcopy(model).requires_grad_(False).eval()
     model.to(device, memory_format=torch.channels_last).unet.train()
     model.text_encoder.to(torch.bfloat16)
+    halved = Model(copy.deepcopy(averaged.unet).to(device, torch.bfloat16), model.text_encoder)
     if device.type == "cpu":  # plain products train a tenth faster there than the fused kernels
         model.unet.set_attn_processor(AttnProcessor())
         model.text_encoder.set_attn_implementation("eager")
@@ -236,10 +237,9 @@ def train(args: argparse.Namespace) -> None:
         if args.rank > 0 and minutes > args.minutes:
             return
         if args.rank == 0 and (time.monotonic() - saved > 60 * args.every or minutes > args.minutes):
-            average.copy_to(averaged.float().unet)
-            figure = held_out_loss(averaged.to(torch.bfloat16), scheduler, held_out, device)
-            average.copy_to(averaged.float().unet)
-            load_text_encoder(averaged.text_encoder, args, device)
+            average.copy_to(averaged.unet)
+            average.copy_to(halved.unet)
+            figure = held_out_loss(halved, scheduler, held_out, device)
             log.info("held out after %d steps, %d views seen: loss %.4f", step, seen, figure)
             checkpoints.save(
                 path,

@@ -18,9 +18,8 @@ from torch.nn import functional
 
 from training import checkpoints, parts
 from training.autoencoder import COLOUR_SCALES
-from training.captions import view_caption
 from training.denoiser import Batch, LatentSource
-from training.encode_views import cached_view, open_cache
+from training.encode_views import open_cache
 from training.panoramas import Record, read_index
 from training.perceptual import SINGLE, class_names, labels_of
 from training.precision import MasterAverage, MasterWeights
@@ -34,19 +33,13 @@ log = logging.getLogger(__name__)
 class CaptionSource(LatentSource):
     """Captions of random cached views with the layouts of those views and the rows of their records."""
 
-    def layouts(self, size: int) -> tuple[Batch, np.ndarray]:
+    def layouts(self, size: int) -> tuple[Batch, list[int]]:
         """Layouts [N, 3, 8, 8] and token ids [N, 48] in a batch, and the records' rows [N]."""
-        rows = self.rng.choice(self.rows, size)
-        numbers = self.rng.integers(0, self.cache.ready, size)
-        pairs = list(zip(numbers, rows, strict=True))
-        colours = np.stack([self.cache.latents[n, row, : len(COLOUR_SCALES)] for n, row in pairs])
+        pairs, tokens = self.draw(size)
+        colours = np.stack([self.cache.latents[number, row, : len(COLOUR_SCALES)] for number, row in pairs])
         scaled = torch.from_numpy(colours.astype(np.float32)) * self.cache.scaling_factor
-        texts = [
-            view_caption(self.records[row], cached_view(self.records[row], int(n)), self.rng)
-            for n, row in pairs
-        ]
         layouts = functional.avg_pool2d(scaled, scaled.shape[-1] // GRID)
-        return Batch(layouts, parts.tokenize(self.tokenizer, texts)), rows
+        return Batch(layouts, tokens), [row for _, row in pairs]
 
 
 class Reader(nn.Module):
