@@ -59,7 +59,9 @@ def _demo(options: argparse.Namespace) -> list[Path]:
     if NAME not in bpy.context.preferences.addons:
         raise RuntimeError(f"Blender did not enable {options.zip}.")
     # A virtual environment's Python is a link: its path must stay as it is.
-    bpy.context.preferences.addons[NAME].preferences.engine_python = os.path.abspath(options.engine_python)
+    preferences = bpy.context.preferences.addons[NAME].preferences
+    preferences.engine_python = os.path.abspath(options.engine_python)
+    preferences.library = os.path.join(os.environ["BLENDER_USER_RESOURCES"], "library")  # not the user's own
     settings = bpy.context.scene.syncscape
     settings.prompt, settings.kind, settings.world_size = options.prompt, "world", options.width
     settings.seed, settings.lock_seed = 7, True

@@ -124,7 +124,7 @@ class Store:
                 f"{left} cannot be deleted.",
                 "Close other Blenders that use the engine, then press Remove again.",
             )
-        with suppress(OSError):  # the library of results lies there by default
+        with suppress(OSError):  # a library of results may lie there
             self.folder.parent.rmdir()
 
     @contextmanager

@@ -69,12 +69,11 @@ class Blender:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         environment |= {
             "BLENDER_USER_RESOURCES": str(self.home / "user"),
+            "HOME": str(self.home),  # where results lie by default
             "SYNCSCAPE_TEST": json.dumps(
                 {"zip": str(self.zip), "engine": str(engine), "home": str(self.home), **values}
             ),
         }
-        if values.get("private_home"):
-            environment["HOME"] = str(self.home)
         done = subprocess.run(
             [str(self.python), str(HERE / "scripts" / f"{script}.py")],
             env=environment,

@@ -146,12 +146,12 @@ def test_set_up_engine(blender: Blender, small_engine: SmallEngine) -> None:
 
 def test_uninstalling_keeps_the_results(blender: Blender, fake_engine: Path) -> None:
     """The default library lies outside what Blender deletes with the extension."""
-    blender.run("default_library", fake_engine, private_home=True)
+    blender.run("default_library", fake_engine)
 
 
 def test_from_the_zip_to_the_first_world(blender: Blender, engine_wheels: Path, record_property) -> None:
     """The real engine from a folder of wheels, offline; nothing is left in the user's folders by Remove."""
-    told = blender.run("set_up_whole", wheels=str(engine_wheels), size="512", private_home=True)
+    told = blender.run("set_up_whole", wheels=str(engine_wheels), size="512")
     record_property("set_up_s", told["set_up_s"])
     record_property("first_world_s", told["first_world_s"])
     assert told["left"] == []
