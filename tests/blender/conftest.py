@@ -83,7 +83,8 @@ class Blender:
             timeout=TIMEOUT_S,
         )
         assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert "deprecat" not in done.stderr.lower(), done.stderr  # Blender's own words, and Python's
+        words = done.stdout + done.stderr  # Blender writes its own to either
+        assert "deprecat" not in words.lower(), words
         told = [line.removeprefix(MARK) for line in done.stdout.splitlines() if line.startswith(MARK)]
         return json.loads(told[-1]) if told else {}
 

@@ -27,6 +27,9 @@ STEPS = 4
 requests: queue.SimpleQueue = queue.SimpleQueue()
 cancelled: set[str] = set()
 
+ENVIRONMENT = ("HF_ENDPOINT", "HF_HUB_OFFLINE", "PYTHONHOME")
+"""The variables that the report tells."""
+
 
 def emit(event: m.Event) -> None:
     """Write one event."""
@@ -144,7 +147,9 @@ def main() -> None:
         "device_name": "Fake CPU",
         "free_memory_gb": 8.0,
         "models": {"draft": "here"},
-        "environment": {name: os.environ.get(name) for name in ("HF_HUB_OFFLINE", "PYTHONHOME")},
+        "environment": {
+            name: os.environ.get(name) for name in ("HF_ENDPOINT", "HF_HUB_OFFLINE", "PYTHONHOME")
+        },
         "problems": [],
     }
     threading.Thread(target=read, daemon=True).start()

@@ -149,6 +149,10 @@ def test_uninstalling_keeps_the_results(blender: Blender, fake_engine: Path) -> 
     blender.run("default_library", fake_engine)
 
 
+def test_a_mirror_of_the_model_hub_reaches_the_engine(blender: Blender, fake_engine: Path) -> None:
+    blender.run("model_hub", fake_engine)
+
+
 def test_from_the_zip_to_the_first_world(blender: Blender, engine_wheels: Path, record_property) -> None:
     """The real engine from a folder of wheels, offline; nothing is left in the user's folders by Remove."""
     told = blender.run("set_up_whole", wheels=str(engine_wheels), size="512")
