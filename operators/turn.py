@@ -6,7 +6,7 @@ import math
 
 import bpy
 
-from ..scene import sun_lamp, turn
+from ..scene import turn
 from ..scene.world import controls, picture
 from ..translations import tr
 
@@ -46,7 +46,6 @@ class SYNCSCAPE_OT_face_camera(_OnWorld, bpy.types.Operator):
         if azimuth is None:
             return {"CANCELLED"}
         turn.show_at(controls(context.scene.world), 0.0, azimuth)
-        sun_lamp.follow(context.scene)
         return {"FINISHED"}
 
 
@@ -70,7 +69,6 @@ class SYNCSCAPE_OT_sun_behind(_OnWorld, bpy.types.Operator):
             self.report({"WARNING"}, tr("The sky of this World is dark: there is no sun to turn."))
             return {"CANCELLED"}
         turn.show_at(controls(context.scene.world), sun, azimuth + math.pi)
-        sun_lamp.follow(context.scene)
         return {"FINISHED"}
 
 

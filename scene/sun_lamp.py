@@ -1,8 +1,9 @@
 """A Sun lamp in place of the sun in a World's picture: the lamp, and the nodes that take the sun away.
 
 The picture stays as it is. Two of the World's nodes darken it around the sun to the sky beside it; they
-look at directions of the picture, so that they follow the World's rotation. The lamp does not: making it
-anew, or ``follow``, turns it.
+look at directions of the picture, so that they follow the World's rotation. The lamp follows it, and the
+World's strength, by drivers: Blender's own, that need neither this extension nor the permission to run
+scripts, and are right after undo and in animations too.
 """
 
 from __future__ import annotations
@@ -11,18 +12,17 @@ import math
 from typing import NamedTuple
 
 import bpy
-import numpy as np
-from mathutils import Matrix, Vector
+from mathutils import Vector
 
 from .sun import Sun, find_sun, pixels
 
 LAMP = "Syncscape Sun"
 LAMP_KEY = "syncscape_sun"
-"""Custom property of a World: its lamp. Of a lamp: how it stands when its World is not turned."""
+"""Custom property of a World: its lamp."""
 PREFIX = "Syncscape Sun "
 """The names of the nodes begin with this."""
 DISTANCE = 10.0
-"""The lamp stands so far from the scene's origin; only its direction counts."""
+"""A new lamp stands so far above the scene's origin; only its direction counts."""
 
 
 class SunProblem(RuntimeError):
@@ -38,13 +38,6 @@ class _Sky(NamedTuple):
     texture: bpy.types.Node
     background: bpy.types.Node
     mapping: bpy.types.Node | None
-
-    @property
-    def turn(self) -> Matrix:
-        """How a direction of the picture is turned in the scene, 3 × 3."""
-        if self.mapping is None:
-            return Matrix.Identity(3)
-        return self.mapping.inputs["Rotation"].default_value.to_matrix().inverted()
 
 
 def replace_sun(scene: bpy.types.Scene) -> bpy.types.Object:
@@ -75,10 +68,12 @@ def replace_sun(scene: bpy.types.Scene) -> bpy.types.Object:
     lamp = lamp_of(world)
     if lamp is None:
         lamp = bpy.data.objects.new(LAMP, bpy.data.lights.new(LAMP, "SUN"))
+        lamp.location.z = DISTANCE
         world[LAMP_KEY] = lamp
     if scene.objects.get(lamp.name) != lamp:
         scene.collection.objects.link(lamp)
-    _set_lamp(lamp, sky, sun)
+    _set_lamp(lamp, sun)
+    _follow(lamp, world, sky)
     return lamp
 
 
@@ -91,15 +86,6 @@ def give_back(scene: bpy.types.Scene) -> None:
         bpy.data.lights.remove(lamp.data)  # its object goes with it
     if LAMP_KEY in world:
         del world[LAMP_KEY]
-
-
-def follow(scene: bpy.types.Scene) -> None:
-    """Turn the lamp to where the sun of the World's picture stands now; does nothing without a lamp."""
-    if not is_replaced(scene.world):
-        return
-    lamp = lamp_of(scene.world)
-    if lamp is not None and LAMP_KEY in lamp:
-        _aim(lamp, _sky(scene.world).turn @ Vector(lamp[LAMP_KEY]))
 
 
 def put_away(scene: bpy.types.Scene) -> None:
@@ -218,19 +204,36 @@ def _remove_nodes(world: bpy.types.World) -> None:
         world.node_tree.nodes.remove(node)
 
 
-def _set_lamp(lamp: bpy.types.Object, sky: _Sky, sun: Sun) -> None:
-    """Give the lamp direction, width, colour and strength (irradiance in W/m²) of the sun."""
-    light = sun.irradiance * sky.background.inputs["Strength"].default_value
-    strength = float(light.max())
+def _set_lamp(lamp: bpy.types.Object, sun: Sun) -> None:
+    """Give the lamp direction, width, colour and strength (irradiance in W/m²) of the picture's sun."""
+    strength = float(sun.irradiance.max())
     lamp.data.angle = min(sun.diameter, math.pi)
-    lamp.data.color = [float(value) for value in light / strength] if strength > 0.0 else (1.0, 1.0, 1.0)
+    lamp.data.color = [float(value) for value in sun.irradiance / strength]
     lamp.data.energy = strength
-    lamp[LAMP_KEY] = [float(value) for value in np.asarray(sun.direction)]
-    _aim(lamp, sky.turn @ Vector(sun.direction))
+    lamp.rotation_mode = "ZYX"
+    lamp.rotation_euler = Vector(sun.direction).to_track_quat("Z", "Y").to_euler("ZYX")  # it shines along -Z
 
 
-def _aim(lamp: bpy.types.Object, toward: Vector) -> None:
-    """Let the lamp shine from a direction; a Sun shines along its own -Z."""
-    lamp.location = toward * DISTANCE
-    lamp.rotation_mode = "XYZ"
-    lamp.rotation_euler = toward.to_track_quat("Z", "Y").to_euler()
+def _follow(lamp: bpy.types.Object, world: bpy.types.World, sky: _Sky) -> None:
+    """Let the lamp turn with the World's picture and be as strong as its Background.
+
+    A Mapping looks a direction up at Rz·Ry·Rx of it, so the picture is turned by the inverse,
+    Rx(-x)·Ry(-y)·Rz(-z): what a delta rotation of the negative angles is in the order ZYX.
+    """
+    lamp.driver_remove("delta_rotation_euler")
+    lamp.data.driver_remove("energy")
+    lamp.delta_rotation_euler = (0.0, 0.0, 0.0)
+    for axis in range(3) if sky.mapping is not None else ():
+        turn = sky.mapping.inputs["Rotation"].path_from_id("default_value")
+        _drive(lamp.driver_add("delta_rotation_euler", axis), world, f"{turn}[{axis}]", "-value")
+    strength = sky.background.inputs["Strength"].path_from_id("default_value")
+    _drive(lamp.data.driver_add("energy"), world, strength, f"value * {lamp.data.energy!r}")
+
+
+def _drive(curve: bpy.types.FCurve, world: bpy.types.World, path: str, expression: str) -> None:
+    """Set a driver on a value of the World's nodes; simple arithmetic runs without Python."""
+    variable = curve.driver.variables.new()
+    variable.name = "value"
+    target = variable.targets[0]
+    target.id_type, target.id, target.data_path = "WORLD", world, f"node_tree.{path}"
+    curve.driver.type, curve.driver.expression = "SCRIPTED", expression

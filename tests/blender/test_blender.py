@@ -89,9 +89,14 @@ def test_turn_world(blender: Blender, fake_engine: Path) -> None:
 
 
 def test_sun_lamp(blender: Blender, fake_engine: Path, record_property) -> None:
-    """The sun of the World as a lamp: the same light in renders, never twice, one undo step."""
-    for name, value in blender.run("sun_lamp", fake_engine).items():
+    """The sun of the World as a lamp: the same light in renders, never twice, one undo step.
+
+    It follows the World's rotation and strength, in a saved file without the extension too.
+    """
+    told = blender.run("sun_lamp", fake_engine)
+    for name, value in told.items():
         record_property(name, value)
+    blender.run("sun_lamp_alone", direction=told["direction"], energy=told["energy"])
 
 
 def test_save_asset(blender: Blender, fake_engine: Path) -> None:
