@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,13 @@ def measure(given: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     }
 
 
+def left_out(panoramas: dict[str, np.ndarray], data: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Yield each panorama's name and the head's coefficients, fitted without that panorama's place."""
+    real, made = real_samples(panoramas), procedural_samples(data)
+    for name in panoramas:
+        yield name, fit([item for item in real if item.place != SAME_PLACE.get(name, name)] + made)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -55,12 +63,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/benchmarks"))
     options = parser.parse_args()
     panoramas = real_panoramas(options.hdri, options.blender)
-    real, made = real_samples(panoramas), procedural_samples(options.data)
     rows = []
-    for name, radiance in panoramas.items():
-        weights = fit([item for item in real if item.place != SAME_PLACE.get(name, name)] + made)
+    for name, weights in left_out(panoramas, options.data):
         for percentile in PERCENTILES:
-            srgb, truth = clipped(radiance, percentile)
+            srgb, truth = clipped(panoramas[name], percentile)
             plain = measure(to_linear(srgb), truth)
             made_light = expand(srgb, exposure=0.0, weights=weights)
             ours = measure(made_light.radiance, truth)
