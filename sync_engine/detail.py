@@ -67,7 +67,7 @@ def refine(
         height: the new height.
         condition: gives the prompts for the pass's views.
         scheduler: a diffusers scheduler whose timesteps are set for a whole run.
-        generator: draws the pass's noise.
+        generator: draws the pass's noise, and what stochastic solvers add.
         batch: how many windows at once.
         on_step: called with the pass's canvas after each denoising step; may raise to stop.
         on_part: called after each decoded view; may raise to stop.
@@ -93,6 +93,7 @@ def refine(
         batch,
         on_step=step_of_pass,
         start=start,
+        generator=generator,
     )
     return canvas.decode(backbone.decode, x0, height, on_part)
 

@@ -6,6 +6,7 @@ Standard library only: a download asks here before it fetches gigabytes of a mod
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from sync_engine.errors import ModelNotAvailable
 
 STABLE_DIFFUSION, XL = "StableDiffusionPipeline", "StableDiffusionXLPipeline"
+LCM = "LatentConsistencyModelPipeline"
 Z_IMAGE, KLEIN = "ZImagePipeline", "Flux2KleinPipeline"
 _U_NET = {
     "vae": (),
@@ -28,6 +30,7 @@ _FLOW = {
 }
 FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
     STABLE_DIFFUSION: _U_NET,
+    LCM: _U_NET,
     XL: {**_U_NET, "text_encoder_2": ("CLIPTextModelWithProjection",), "tokenizer_2": ()},
     Z_IMAGE: {
         **_FLOW,
@@ -103,19 +106,38 @@ TURBO_SHIFT = 3.0
 """Z-Image Turbo shifts its noise levels by this, the model that it was distilled from by 6."""
 
 
-def flow_defaults(folder: Path) -> tuple[int, float] | None:
-    """Return the steps and the guidance of a flow model by what its folder says; None for another family.
+FEW_STEPS, FEW_STEPS_GUIDANCE = 4, 1.0
+"""Defaults of a distilled U-Net; guidance is off."""
+EMBEDDED_GUIDANCE = 8.0
+"""Guidance of a distilled U-Net that gets it as an input (LCM, Luo et al. 2023)."""
+
+
+def is_few_step(solver: str, config: Mapping[str, Any]) -> bool:
+    """Whether the scheduler that a model's folder names is one of a distilled U-Net.
+
+    LCM's is; so is Euler's, ancestral or not, with trailing timesteps: Turbo and Lightning models name it.
+    """
+    euler = solver in ("EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler")
+    return solver == "LCMScheduler" or (euler and config.get("timestep_spacing") == "trailing")
+
+
+def defaults(folder: Path) -> tuple[int, float] | None:
+    """Return the steps and the guidance of a model by what its folder says; None where the usual ones suit.
 
     A folder that cannot be read has none either; loading it says what is wrong.
     """
     index = _object(folder / "model_index.json")
+    scheduler = _object(folder / "scheduler" / "scheduler_config.json")
     family = index.get("_class_name")
     if family == Z_IMAGE:
-        shift = _object(folder / "scheduler" / "scheduler_config.json").get("shift", TURBO_SHIFT)
+        shift = scheduler.get("shift", TURBO_SHIFT)
         return (50, 5.0) if isinstance(shift, (int, float)) and shift > TURBO_SHIFT else (8, 1.0)
     if family == KLEIN:
         return (4, 1.0) if index.get("is_distilled") else (50, 4.0)
-    return None
+    if not is_few_step(str(scheduler.get("_class_name")), scheduler):
+        return None
+    embedded = _object(folder / "unet" / "config.json").get("time_cond_proj_dim") is not None
+    return FEW_STEPS, EMBEDDED_GUIDANCE if embedded else FEW_STEPS_GUIDANCE
 
 
 def _object(file: Path) -> dict[str, Any]:

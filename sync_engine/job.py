@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from sync_engine import VERSION, detail, models, output
+from sync_engine.backbones.loading import folder_of
 from sync_engine.canvas import Canvas
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas
@@ -36,6 +37,7 @@ from sync_engine.interface.spec import SPEC_VERSION, EnvironmentSpec
 from sync_engine.progress import Reporter
 from sync_engine.radiance.expand import expand
 from sync_engine.sampling import Conditioning, Step, WindowBatch, is_out_of_memory, sample
+from sync_engine.solvers import initial_scale
 from sync_engine.sync import blended
 from sync_engine.sync.methods import Settings, pull_for, settings
 
@@ -131,11 +133,12 @@ class _Job:
     def run(self, job_id: str) -> dict[str, float]:
         started = time.perf_counter()
         model = models.find(self.spec.model)
+        if model.on_hub:
+            self._fetch(model)
+        model = models.with_defaults(model, folder_of(model))
         steps = self.spec.steps or model.steps
         guidance = model.guidance if self.spec.guidance is None else self.spec.guidance
         chosen = settings(self.spec, steps)
-        if model.on_hub:
-            self._fetch(model)
         backbone = self._stage("load", lambda: self.engine.backbone(self.spec))
         unknown = backbone.unknown_words(self.spec.prompt)
         if unknown:
@@ -221,6 +224,7 @@ class _Job:
         batch = self._batch(backbone)
         scheduler = partial(backbone.scheduler, chosen.scheduler, steps, canvas.window_size)
         self._denoise_start = time.perf_counter()
+        solver = scheduler()
 
         def on_step(step: Step) -> None:
             self._on_step(backbone, canvas, step)
@@ -229,7 +233,10 @@ class _Job:
             assert isinstance(canvas, PlaneCanvas)  # the spec allows no other
             return blended.extend(backbone, canvas, scheduler, state, conditioning, generator, batch, on_step)
         pull = pull_for(self.spec.method, chosen, backbone, batch.size)
-        return sample(backbone, canvas, scheduler(), state, conditioning, pull, batch, on_step)
+        state = state * initial_scale(solver)
+        return sample(
+            backbone, canvas, solver, state, conditioning, pull, batch, on_step, generator=generator
+        )
 
     def _batch(self, backbone: Any) -> WindowBatch:
         size = window_batch(backbone.device, backbone.window)

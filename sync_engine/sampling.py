@@ -12,6 +12,7 @@ from sync_engine.canvas import Canvas
 from sync_engine.device import give_memory_back
 from sync_engine.errors import OutOfMemory
 from sync_engine.prediction import Level, levels
+from sync_engine.solvers import advance
 
 
 @dataclass
@@ -143,6 +144,7 @@ def sample(
     batch: WindowBatch | None = None,
     on_step: Callable[[Step], None] | None = None,
     start: int = 0,
+    generator: torch.Generator | None = None,
 ) -> torch.Tensor:
     """Denoise a state jointly in all windows of a canvas and return its clean latents.
 
@@ -154,17 +156,25 @@ def sample(
         denoiser: predicts from noisy windows.
         canvas: gathers and fuses.
         scheduler: a diffusers scheduler whose timesteps are set.
-        state: initial noise in the canvas's layout, float32, on the denoiser's device.
+        state: initial noise in the canvas's layout, float32, on the denoiser's device, times the
+            scheduler's ``solvers.initial_scale``.
         conditioning: text embeddings and guidance scale.
         pull: the method.
         batch: how many windows at once.
         on_step: called after each step; may raise to stop.
         start: number of the first timestep; the state must be noisy to just that level.
+        generator: on the CPU; draws the noise that stochastic solvers add, one field for the whole canvas.
     """
     batch = batch or WindowBatch(16)
     noise_levels = levels(scheduler)
     if start and hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(start)
+
+    def draw_noise() -> torch.Tensor:
+        if generator is None:
+            raise ValueError(f"{scheduler.__class__.__name__} adds noise and needs a generator")
+        return canvas.noise(state.shape[1], generator).to(state)
+
     for step, timestep in enumerate(scheduler.timesteps[start:], start):
         level = noise_levels[step]
         predict = x0_predictor(denoiser, timestep, level, conditioning)
@@ -174,7 +184,7 @@ def sample(
         if moved is not None:
             state = canvas.fuse(moved)
         canvas_x0 = canvas.fuse(x0)
-        state = scheduler.step(level.from_x0(canvas_x0, state), timestep, state).prev_sample
+        state = advance(scheduler, step, level, canvas_x0, state, draw_noise)
         if on_step is not None:
             on_step(Step(step + 1, len(scheduler.timesteps), canvas_x0))
     return state
@@ -185,6 +195,7 @@ def x0_predictor(denoiser: Denoiser, timestep: Any, level: Level, conditioning: 
 
     def predict(windows: torch.Tensor, numbers: list[int]) -> torch.Tensor:
         prompts = [conditioning.index[number] for number in numbers]
-        return level.to_x0(denoiser.predict(windows, timestep, conditioning, prompts), windows)
+        prediction = denoiser.predict(level.input(windows), timestep, conditioning, prompts)
+        return level.to_x0(prediction, windows)
 
     return predict

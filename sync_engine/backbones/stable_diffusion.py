@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from sync_engine import solvers
 from sync_engine.backbones.backbone import Backbone
 from sync_engine.sampling import Conditioning
 
@@ -42,22 +43,23 @@ class StableDiffusion(Backbone):
     # --- the denoiser ----------------------------------------------------------------------
 
     def scheduler(self, name: str, steps: int, cells: tuple[int, int] | None = None) -> Any:
-        """Return a diffusers scheduler (``ddim`` or ``dpm``) with its timesteps set."""
-        from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-        from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
-
-        cls = {"ddim": DDIMScheduler, "dpm": DPMSolverMultistepScheduler}[name]
-        # latents are not bounded by 1, but DDIM clips where a folder's own scheduler has no such setting
-        scheduler = cls.from_config(self._scheduler.config, clip_sample=False)
-        scheduler.set_timesteps(steps)
-        return scheduler
+        """Return a diffusers scheduler with its timesteps set; for the names see ``solvers.build``."""
+        return solvers.build(name, self._scheduler, steps)
 
     def predict(
         self, windows: torch.Tensor, timestep: torch.Tensor, conditioning: Conditioning, index: list[int]
     ) -> torch.Tensor:
-        """Return the guided prediction for windows ``(N, C, h, w)``, in their own precision."""
+        """Return the guided prediction for windows ``(N, C, h, w)``, in their own precision.
+
+        A consistency model (LCM, Luo et al. 2023) was distilled from guided predictions and is told the
+        guidance: one evaluation at any scale, and no negative prompt.
+        """
         positive = conditioning.prompts[index]
         noisy = windows.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        told = self.unet.config.get("time_cond_proj_dim")
+        if told is not None:
+            guidance = self._embed_guidance(conditioning.guidance, told).expand(len(index), -1)
+            return self._unet(noisy, timestep, positive, guidance).to(windows.dtype)
         if conditioning.guidance <= 1.0:
             return self._unet(noisy, timestep, positive).to(windows.dtype)
         negative = conditioning.negative[[0] * len(index)]
@@ -68,5 +70,16 @@ class StableDiffusion(Backbone):
     def _join(self, first: Any, second: Any) -> Any:
         return torch.cat([first, second])
 
-    def _unet(self, noisy: torch.Tensor, timestep: torch.Tensor, text: Any) -> torch.Tensor:
-        return self.unet(noisy, timestep, encoder_hidden_states=text, return_dict=False)[0]
+    def _unet(
+        self, noisy: torch.Tensor, timestep: torch.Tensor, text: Any, guidance: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        return self.unet(
+            noisy, timestep, encoder_hidden_states=text, timestep_cond=guidance, return_dict=False
+        )[0]
+
+    def _embed_guidance(self, scale: float, size: int) -> torch.Tensor:
+        """Return sines and cosines ``(1, size)`` of a guidance scale, as LCM was trained with (its w + 1)."""
+        from diffusers.models.embeddings import get_timestep_embedding
+
+        w = torch.tensor([(scale - 1) * 1000.0], device=self.device)
+        return get_timestep_embedding(w, size).to(self.dtype)

@@ -85,7 +85,9 @@ class StableDiffusionXL(StableDiffusion):
     def _join(self, first: Text, second: Text) -> Text:
         return Text(torch.cat([first.states, second.states]), torch.cat([first.pooled, second.pooled]))
 
-    def _unet(self, noisy: torch.Tensor, timestep: torch.Tensor, text: Text) -> torch.Tensor:
+    def _unet(
+        self, noisy: torch.Tensor, timestep: torch.Tensor, text: Text, guidance: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Say of every window that it is a whole, uncropped picture: the sizes are a window's, in pixels."""
         height, width = (side * self.scale for side in noisy.shape[-2:])
         sizes = torch.tensor([[height, width, 0, 0, height, width]], device=noisy.device)
@@ -95,5 +97,6 @@ class StableDiffusionXL(StableDiffusion):
             timestep,
             encoder_hidden_states=text.states,
             added_cond_kwargs=added,
+            timestep_cond=guidance,
             return_dict=False,
         )[0]

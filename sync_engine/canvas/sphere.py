@@ -39,6 +39,7 @@ class SphereCanvas:
         self.rows = [list(range(end - len(row), end)) for row, end in zip(by_row, ends, strict=True)]
         self._exchange = _exchange_matrix(self.views, window)
         self._thumbnail: torch.Tensor | None = None
+        self._points: list[torch.Tensor] = []
 
     @property
     def window_size(self) -> tuple[int, int]:
@@ -53,12 +54,14 @@ class SphereCanvas:
     def noise(self, channels: int, generator: torch.Generator) -> torch.Tensor:
         """Draw standard normal noise for all views, shared where they overlap."""
         share = 4 * math.asin(math.sin(math.radians(self.views[0].fov) / 2) ** 2) / (4 * math.pi)
-        points = fibonacci_points(round(self.window**2 / share))
-        values = torch.randn(len(points), channels, generator=generator)
+        count = round(self.window**2 / share)
+        if not self._points:  # stochastic solvers draw noise at every step
+            points = fibonacci_points(count)
+            self._points = [_nearest_unused(view, points, self.window) for view in self.views]
+        values = torch.randn(count, channels, generator=generator)
         spare = torch.randn(len(self.views), self.window**2, channels, generator=generator)
         views = []
-        for view, own in zip(self.views, spare, strict=True):
-            chosen = _nearest_unused(view, points, self.window)
+        for chosen, own in zip(self._points, spare, strict=True):
             free = chosen < 0
             noise = values[chosen.clamp(min=0)]
             noise[free] = own[free]

@@ -17,6 +17,7 @@ import torch
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.prediction import levels
 from sync_engine.sampling import Conditioning, Denoiser, Step, WindowBatch, x0_predictor
+from sync_engine.solvers import advance, initial_scale
 
 
 def starts(length: int, window: int, stride: int, wrap: bool) -> list[int]:
@@ -73,7 +74,7 @@ def extend(
         scheduler: gives a diffusers scheduler with its timesteps set, a new one for each window.
         state: initial noise ``(1, C, H, W)``, float32, on the denoiser's device.
         conditioning: text embeddings and guidance scale.
-        generator: on the CPU; draws the noise that finished parts get at each step.
+        generator: on the CPU; draws the noise that finished parts and stochastic solvers get at each step.
         batch: checks for a stop and tells of missing memory; one window is made at a time.
         on_step: called after each step, steps counted over all windows; may raise to stop.
     """
@@ -81,6 +82,10 @@ def extend(
     clean = torch.zeros_like(state)
     finished = torch.zeros(canvas.height, canvas.width, dtype=torch.bool)
     height, width = canvas.window_height, canvas.window_width
+
+    def draw_noise() -> torch.Tensor:
+        return torch.randn(1, state.shape[1], height, width, generator=generator).to(state)
+
     columns = len(canvas.rows[0])
     kept = kept_of_first(canvas.width, width, canvas.stride, canvas.wrap)
     for number, (top, left) in enumerate(canvas.corners):
@@ -91,18 +96,17 @@ def extend(
         source = clean[..., rows, around]
 
         solver = scheduler()
-        window = state[..., rows, around]
+        window = state[..., rows, around] * initial_scale(solver)
         steps = list(zip(solver.timesteps, levels(solver), strict=True))
-        for step, (timestep, level) in enumerate(steps, number * len(steps) + 1):
+        for step, (timestep, level) in enumerate(steps):
             if known.any():
-                noise = torch.randn(window.shape, generator=generator).to(window)
-                window = torch.where(mask, level.alpha * source + level.sigma * noise, window)
+                window = torch.where(mask, level.alpha * source + level.sigma * draw_noise(), window)
             predict = x0_predictor(denoiser, timestep, level, conditioning)
             x0 = batch.map(predict, window, [number])
-            window = solver.step(level.from_x0(x0, window), timestep, window).prev_sample
+            window = advance(solver, step, level, x0, window, draw_noise)
             clean[..., rows, around] = torch.where(mask, source, x0)
             if on_step is not None:
-                on_step(Step(step, len(canvas.corners) * len(steps), clean))
+                on_step(Step(number * len(steps) + step + 1, len(canvas.corners) * len(steps), clean))
         clean[..., rows, around] = torch.where(mask, source, window)
         stays = slice((width - kept) // 2, (width - kept) // 2 + kept)
         new = around[:, stays] if number % columns == 0 else around

@@ -13,7 +13,7 @@ from sync_engine.sync.distance import choose
 
 @dataclass(frozen=True)
 class Settings:
-    """What a method uses where the spec leaves it open: fusion, solver and strengths."""
+    """What a method uses where the spec leaves it open: solver (``solvers.build``), fusion and strengths."""
 
     scheduler: str
     uniform: bool
@@ -25,10 +25,10 @@ class Settings:
 def settings(spec: EnvironmentSpec, steps: int) -> Settings:
     """Return the settings of the spec's method for a run of ``steps`` denoising steps."""
     defaults = {
-        "multidiffusion": Settings("dpm", False, 0.0, 0, 1.0),
-        "blended": Settings("dpm", False, 0.0, 0, 1.0),
-        "sync": Settings("dpm", False, fast.STRENGTH, max(1, round(steps * fast.STEPS_SHARE)), fast.DECAY),
-        "sync-paper": Settings("ddim", True, paper.STRENGTH, min(steps, paper.STEPS), paper.DECAY),
+        "multidiffusion": Settings("model", False, 0.0, 0, 1.0),
+        "blended": Settings("model", False, 0.0, 0, 1.0),
+        "sync": Settings("model", False, fast.STRENGTH, max(1, round(steps * fast.STEPS_SHARE)), fast.DECAY),
+        "sync-paper": Settings("published", True, paper.STRENGTH, min(steps, paper.STEPS), paper.DECAY),
     }[spec.method]
     return Settings(
         defaults.scheduler,

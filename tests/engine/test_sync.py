@@ -110,7 +110,7 @@ def test_settings_follow_the_method_and_the_spec_wins() -> None:
     published = settings(EnvironmentSpec("a", method="sync-paper"), 50)
     assert (published.strength, published.steps, published.decay) == (20.0, 10, 0.95)
     assert published.uniform
-    assert published.scheduler == "ddim"
+    assert published.scheduler == "published"
     own = settings(EnvironmentSpec("a", method="sync-paper", sync_strength=3.0, sync_steps=99), 8)
     assert (own.strength, own.steps) == (3.0, 8)
 
