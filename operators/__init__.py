@@ -1,8 +1,34 @@
 """The operators ``bpy.ops.syncscape.*``, one family a file."""
 
-from . import apply, assets, details, engine, generate, load_settings, presets, results, setup, sun, turn
+from . import (
+    apply,
+    assets,
+    details,
+    engine,
+    generate,
+    load_settings,
+    loras,
+    presets,
+    results,
+    setup,
+    sun,
+    turn,
+)
 
-_families = (generate, apply, engine, setup, results, assets, turn, sun, presets, load_settings, details)
+_families = (
+    generate,
+    apply,
+    engine,
+    setup,
+    results,
+    assets,
+    turn,
+    sun,
+    presets,
+    load_settings,
+    details,
+    loras,
+)
 
 
 def register() -> None:

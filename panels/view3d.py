@@ -68,6 +68,7 @@ class VIEW3D_PT_syncscape_advanced(_Tab, bpy.types.Panel):
             column.prop(settings, "prompt_nadir")
         layout.prop(settings, "method")
         layout.prop(settings, "model")
+        _draw_loras(layout, settings)
         layout.prop(settings, "steps")
         layout.prop(settings, "guidance")
         column = layout.column()
@@ -101,6 +102,22 @@ class VIEW3D_PT_syncscape_light(_Tab, bpy.types.Panel):
         _draw_own(column, settings, "custom_sun", "sun_stops", "Sun Strength")
         _draw_own(layout, settings, "custom_exposure", "exposure", "Exposure")
         layout.operator("syncscape.sun_lamp", icon="OUTLINER_OB_LIGHT")
+
+
+def _draw_loras(layout: bpy.types.UILayout, settings) -> None:
+    """Draw a line for each LoRA: its file, its weight, and a button that takes it away."""
+    column = layout.column(align=True)
+    for number, lora in enumerate(settings.loras):
+        row = column.row(align=True)
+        row.use_property_split = False
+        row.prop(lora, "file", text="")
+        weight = row.row(align=True)
+        weight.ui_units_x = 3
+        weight.prop(lora, "weight", text="")
+        row.operator("syncscape.remove_lora", text="", icon="X").index = number
+    row = column.row()
+    row.operator_context = "INVOKE_DEFAULT"
+    row.operator("syncscape.add_lora", icon="ADD")
 
 
 def _draw_own(layout: bpy.types.UILayout, settings, switch: str, name: str, heading: str) -> None:

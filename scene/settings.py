@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 
 from ..sync_engine.interface.spec import LIMITS, PULLING_METHODS, WORLD_WIDTH, EnvironmentSpec
+from . import loras as lora_lines
 
 CUSTOM = "CUSTOM"
 SIZE_STEP = 64
@@ -162,6 +171,11 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
         search=_model_names,
         search_options={"SUGGESTION"},
     )
+    loras: CollectionProperty(
+        type=lora_lines.SyncscapeLora,
+        name="LoRAs",
+        description="Files of changes to the model, each with a weight",
+    )
     steps: IntProperty(
         name="Steps",
         description="Denoising steps: more are slower and finer. 0 uses the model's own number",
@@ -276,6 +290,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
             prompt_nadir=self.prompt_nadir.strip(),
             method=self.method,
             model=self.model.strip(),
+            loras=lora_lines.in_spec(self.loras),
             steps=self.steps or None,
             guidance=self.guidance or None,
             seed=self.seed if self.lock_seed else None,
@@ -303,6 +318,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
         for name in ("prompt", "negative", "kind", "projection", "prompt_zenith", "prompt_nadir"):
             setattr(self, name, getattr(spec, name))
         self.method, self.model = spec.method, spec.model
+        lora_lines.from_spec(self.loras, spec.loras)
         self._take_size(spec.width, spec.pixel_height)
         self.steps, self.guidance = spec.steps or 0, spec.guidance or 0.0
         self.lock_seed = spec.seed is not None

@@ -47,7 +47,13 @@ SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "prompt_zenith": {"help": "what the view straight up shows"},
     "prompt_nadir": {"help": "what the view straight down shows"},
     "method": {"choices": METHODS},
-    "model": {"metavar": "draft|ID|DIR", "help": "a name of the table, a hub id or a folder"},
+    "model": {"metavar": "draft|ID|DIR|FILE", "help": "a name of the table, a hub id, a folder or a file"},
+    "loras": {
+        "flag": "--lora",
+        "action": "append",
+        "metavar": "FILE[:WEIGHT]",
+        "help": "a LoRA for the model, a safetensors file; may be given several times",
+    },
     "steps": {"type": int, "help": "denoising steps"},
     "guidance": {"type": float, "help": "classifier-free guidance scale"},
     "seed": {"type": int},
@@ -69,7 +75,9 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", required=True)
     generate = commands.add_parser("generate", help="make one environment")
     for name, options in SPEC_OPTIONS.items():
-        generate.add_argument(f"--{name.replace('_', '-')}", default=None, **options)
+        settings = dict(options)
+        flag = settings.pop("flag", f"--{name.replace('_', '-')}")
+        generate.add_argument(flag, dest=name, default=None, **settings)
     generate.add_argument(
         "--spec", type=Path, help="a JSON spec, or a result (EXR, PNG, spec.json); options win"
     )
@@ -88,6 +96,8 @@ def parser() -> argparse.ArgumentParser:
 def spec_from(options: argparse.Namespace) -> EnvironmentSpec:
     """Return the validated spec of ``generate``'s options; SpecError names what is wrong."""
     given = {name: getattr(options, name) for name in SPEC_OPTIONS if getattr(options, name) is not None}
+    if "loras" in given:
+        given["loras"] = tuple(given["loras"])
     if options.spec is None:
         return EnvironmentSpec.from_dict(given)
     base = read_spec(options.spec)

@@ -11,7 +11,7 @@ from typing import Any
 from sync_engine import VERSION
 
 NEEDED = ("torch", "diffusers", "transformers", "safetensors", "numpy", "pillow", "OpenEXR")
-OPTIONAL = ("lpips", "rich", "accelerate", "huggingface_hub")
+OPTIONAL = ("lpips", "peft", "rich", "accelerate", "huggingface_hub")
 INSTALL_HINT = (
     "Install them into this Python with pip (see sync_engine/requirements), or name another Python "
     "in Preferences → Syncscape → Engine Python."

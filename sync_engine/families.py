@@ -116,9 +116,11 @@ def is_few_step(solver: str, config: Mapping[str, Any]) -> bool:
     """Whether the scheduler that a model's folder names is one of a distilled U-Net.
 
     LCM's is; so is Euler's, ancestral or not, with trailing timesteps: Turbo and Lightning models name it.
+    Models that were tuned to begin in pure noise (Lin et al. 2023) name it too and are not distilled.
     """
     euler = solver in ("EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler")
-    return solver == "LCMScheduler" or (euler and config.get("timestep_spacing") == "trailing")
+    trailing = config.get("timestep_spacing") == "trailing" and not config.get("rescale_betas_zero_snr")
+    return solver == "LCMScheduler" or (euler and trailing)
 
 
 def defaults(folder: Path) -> tuple[int, float] | None:

@@ -32,6 +32,7 @@ from sync_engine.device import (
 )
 from sync_engine.directions import phrases_of, window_prompts
 from sync_engine.errors import EngineError, JobCancelled, OutOfMemory, OutputError
+from sync_engine.interface.loras import Lora
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import SPEC_VERSION, EnvironmentSpec
 from sync_engine.progress import Reporter
@@ -57,7 +58,7 @@ class Engine:
     """Keeps one model loaded between jobs and runs jobs one at a time."""
 
     def __init__(self) -> None:
-        self._loaded: tuple[tuple[str, str, str], Any] | None = None
+        self._loaded: tuple[tuple[Any, ...], Any] | None = None
 
     def release(self) -> None:
         """Drop the model and give its memory back."""
@@ -102,14 +103,17 @@ class Engine:
     def backbone(self, spec: EnvironmentSpec) -> Any:
         """Return the spec's model on the spec's device, loading it when another was there."""
         from sync_engine.backbones import load
+        from sync_engine.backbones.loras import identity
 
         device = choose_device(spec.device)
         dtype = choose_dtype(spec.precision, device)
         model = models.find(spec.model)
-        key = (model.source, str(device), str(dtype))
+        loras = [Lora.parse(text) for text in spec.loras]
+        changed = Path(model.source).stat().st_mtime_ns if model.base else 0
+        key = (model.source, changed, str(device), str(dtype), identity(loras))
         if self._loaded is None or self._loaded[0] != key:
             self.release()
-            self._loaded = (key, load(model, device, dtype))
+            self._loaded = (key, load(model, device, dtype, loras))
         return self._loaded[1]
 
 
@@ -133,8 +137,7 @@ class _Job:
     def run(self, job_id: str) -> dict[str, float]:
         started = time.perf_counter()
         model = models.find(self.spec.model)
-        if model.on_hub:
-            self._fetch(model)
+        self._fetch(model)
         model = models.with_defaults(model, folder_of(model))
         steps = self.spec.steps or model.steps
         guidance = model.guidance if self.spec.guidance is None else self.spec.guidance
@@ -161,6 +164,7 @@ class _Job:
             height=self.spec.pixel_height,
             steps=steps,
             guidance=guidance,
+            loras=tuple(str(Lora.parse(text)) for text in self.spec.loras),
             sync_strength=chosen.strength,
             sync_steps=chosen.steps,
             sync_decay=chosen.decay,
@@ -173,11 +177,15 @@ class _Job:
         return self.timings
 
     def _fetch(self, model: models.Model) -> None:
-        """Fetch a model of the hub that is not on this computer yet; it is allowed only for pinned ones."""
+        """Fetch what a model needs of the hub and is not on this computer yet, if it is pinned."""
         from sync_engine.downloads import fetch, store
 
-        if store.installed(model) is None:
-            self._stage("download", lambda: fetch.for_job(model, self.reporter, self._check_cancel))
+        wanted = models.TABLE[model.base] if model.base else model
+        only_texts = bool(model.base) and not model.base_weights
+        if not wanted.on_hub or (store.texts_of if only_texts else store.installed)(wanted) is not None:
+            return
+        download = partial(fetch.for_job, wanted, self.reporter, self._check_cancel, only_texts=only_texts)
+        self._stage("download", download)
 
     def _stage(self, name: str, work: Callable[[], Any]) -> Any:
         self._check_cancel()

@@ -22,11 +22,13 @@ class Model:
         title: what the panel shows.
         licence: licence of the weights.
         download_gb: size of the download.
-        memory_gb: GPU memory for windows one by one in half precision.
+        memory_gb: GPU memory for windows one by one in half precision; an estimate from the weights' size.
         steps, guidance: defaults when the spec leaves them open.
         revision: the commit (40 hex digits) of the hub's repository that is fetched; empty for folders,
             and for a hub id that nobody has pinned: such a one is fetched only when that is allowed.
         window: side in pixels of the pictures that it was trained on; 0 where only its folder says so.
+        base: of a single file: the row of the table that has what the file lacks (``checkpoints``).
+        base_weights: whether weights of the base are needed too, not only its small files.
     """
 
     name: str
@@ -39,10 +41,12 @@ class Model:
     guidance: float
     revision: str = ""
     window: int = 0
+    base: str = ""
+    base_weights: bool = False
 
     @property
     def on_hub(self) -> bool:
-        """Whether ``source`` is a hub id, not a folder."""
+        """Whether ``source`` is a hub id, not a folder or a file."""
         return is_hub_id(self.source)
 
 
@@ -166,7 +170,9 @@ def is_hub_id(source: str) -> bool:
 
 
 def find(model: str) -> Model:
-    """Return the row for a table name, a folder or a hub id, pinned as ``OWNER/NAME@REVISION`` or not.
+    """Return the row for a table name, a folder, a safetensors file or a hub id.
+
+    A hub id is pinned as ``OWNER/NAME@REVISION`` or not.
 
     Raises ModelNotAvailable.
     """
@@ -175,12 +181,9 @@ def find(model: str) -> Model:
     path = Path(model).expanduser()
     if path.is_dir():
         steps, guidance = defaults(path) or (OTHER_STEPS, OTHER_GUIDANCE)
-        return Model(path.name, str(path), path.name, "see its folder", 0.0, 0.0, steps, guidance)
-    if path.exists():
-        raise ModelNotAvailable(
-            f"model = {model!r} is a file, not a folder.",
-            "Name a diffusers folder (with model_index.json), a hub id, or one of " + ", ".join(TABLE) + ".",
-        )
+        return Model(path.name, str(path.absolute()), path.name, "see its folder", 0.0, 0.0, steps, guidance)
+    if path.is_file():
+        return _single_file(path)
     source, _, revision = model.partition("@")
     if is_hub_id(source):
         if revision and not _REVISION.fullmatch(revision):
@@ -196,7 +199,25 @@ def find(model: str) -> Model:
         )
     raise ModelNotAvailable(
         f"model = {model!r} is neither in the table of models nor a folder nor a hub id.",
-        "Use one of " + ", ".join(TABLE) + ", a folder that exists, or OWNER/NAME.",
+        "Use one of " + ", ".join(TABLE) + ", a folder or a file that exists, or OWNER/NAME.",
+    )
+
+
+def _single_file(path: Path) -> Model:
+    from sync_engine import checkpoints
+
+    told = checkpoints.inspect(path)
+    base = TABLE[told.base]
+    return replace(
+        base,
+        name=path.stem,
+        source=str(path.absolute()),
+        title=path.name,
+        licence="see where it is from",
+        download_gb=0.0,
+        revision="",
+        base=base.name,
+        base_weights=bool(told.lacking),
     )
 
 

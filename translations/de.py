@@ -233,6 +233,8 @@ TABLE: dict[str, str] = {
     # scene/plate.py
     "The scene has no camera. Add one (Add → Camera), then apply the plate again.": "Die Szene hat keine Kamera. Eine hinzufügen (Hinzufügen → Kamera), dann den Hintergrund noch einmal einsetzen.",
     # scene/settings.py
+    "LoRAs": "LoRA-Dateien",
+    "Files of changes to the model, each with a weight": "Dateien mit Änderungen am Modell, jede mit einem Gewicht",
     "World": "Welt",
     "A seamless 360° picture, twice as wide as high, that lights the scene": "Ein nahtloses 360°-Bild, doppelt so breit wie hoch, das die Szene beleuchtet",
     "Plate": "Hintergrund",
@@ -373,6 +375,12 @@ TABLE: dict[str, str] = {
     "The engine has finished, but its result cannot be used: {0}": "Die Engine ist fertig, aber ihr Ergebnis ist unbrauchbar: {0}",
     "Generate again; if it comes back, check the disk of the library folder.": "Noch einmal erzeugen; wenn es wiederkommt, die Platte des Bibliotheksordners prüfen.",
     # sync_engine/interface/spec.py
+    "a weight is out of range": "ein Gewicht liegt außerhalb des Bereichs",
+    "Use {0}.": "{0} nehmen.",
+    "not a list": "keine Liste",
+    "Give a list such as [\"file.safetensors:0.8\"].": "Eine Liste wie [\"file.safetensors:0.8\"] angeben.",
+    "more than {0}": "mehr als {0}",
+    "Use fewer.": "Weniger nehmen.",
     "neither true nor false": "weder wahr noch falsch",
     "Use true or false.": "true oder false angeben.",
     "empty or not a text": "leer oder kein Text",
@@ -526,4 +534,18 @@ TABLE: dict[str, str] = {
     # installer/uv.py
     "uv, which builds the environment, is not here.": "uv, das die Umgebung baut, ist nicht da.",
     "Install the Syncscape zip for your platform, then restart Blender.": "Das Syncscape-Zip für die eigene Plattform installieren, dann Blender neu starten.",
+    # operators/loras.py
+    "Choose a LoRA, a small safetensors file that changes what the model paints": "Eine LoRA wählen, eine kleine safetensors-Datei, die ändert, was das Modell malt",
+    "Add LoRA": "LoRA hinzufügen",
+    "Take this LoRA away; its file stays": "Diese LoRA wegnehmen; ihre Datei bleibt",
+    "Remove LoRA": "LoRA wegnehmen",
+    "A LoRA for the model": "Eine LoRA für das Modell",
+    "Line": "Zeile",
+    "Which LoRA, counted from 0": "Welche LoRA, ab 0 gezählt",
+    "There are as many LoRAs as one picture can have": "Es sind so viele LoRAs, wie ein Bild haben kann",
+    # scene/loras.py
+    "LoRA": "LoRA-Datei",
+    "A safetensors file of changes to the model; it must be made for the model's family": "Eine safetensors-Datei mit Änderungen am Modell; sie muss für die Familie des Modells gemacht sein",
+    "Weight": "Gewicht",
+    "How strongly the LoRA counts: 1 is what it was made for, 0 changes nothing": "Wie stark die LoRA zählt: 1 ist das, wofür sie gemacht ist, 0 ändert nichts",
 }

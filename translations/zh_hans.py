@@ -233,6 +233,8 @@ TABLE: dict[str, str] = {
     # scene/plate.py
     "The scene has no camera. Add one (Add → Camera), then apply the plate again.": "场景中没有相机。请添加一个（添加 → 相机），然后重新应用背景板。",
     # scene/settings.py
+    "LoRAs": "LoRA 列表",
+    "Files of changes to the model, each with a weight": "改动模型的文件，每个都有权重",
     "World": "世界环境",
     "A seamless 360° picture, twice as wide as high, that lights the scene": "无缝 360° 图像，宽为高的两倍，用于照亮场景",
     "Plate": "背景板",
@@ -373,6 +375,12 @@ TABLE: dict[str, str] = {
     "The engine has finished, but its result cannot be used: {0}": "引擎已完成，但结果无法使用：{0}",
     "Generate again; if it comes back, check the disk of the library folder.": "请重新生成；若再次出现，请检查图库文件夹所在的磁盘。",
     # sync_engine/interface/spec.py
+    "a weight is out of range": "权重超出范围",
+    "Use {0}.": "请使用 {0}。",
+    "not a list": "不是列表",
+    "Give a list such as [\"file.safetensors:0.8\"].": "请给出类似 [\"file.safetensors:0.8\"] 的列表。",
+    "more than {0}": "超过 {0} 个",
+    "Use fewer.": "请减少数量。",
     "neither true nor false": "既不是真也不是假",
     "Use true or false.": "请使用 true 或 false。",
     "empty or not a text": "为空或不是文本",
@@ -526,4 +534,18 @@ TABLE: dict[str, str] = {
     # installer/uv.py
     "uv, which builds the environment, is not here.": "缺少用来构建环境的 uv。",
     "Install the Syncscape zip for your platform, then restart Blender.": "安装适合你平台的 Syncscape zip，然后重启 Blender。",
+    # operators/loras.py
+    "Choose a LoRA, a small safetensors file that changes what the model paints": "选择一个 LoRA：改变模型画法的小型 safetensors 文件",
+    "Add LoRA": "添加 LoRA",
+    "Take this LoRA away; its file stays": "移除此 LoRA；其文件会保留",
+    "Remove LoRA": "移除 LoRA",
+    "A LoRA for the model": "适用于该模型的 LoRA",
+    "Line": "行",
+    "Which LoRA, counted from 0": "第几个 LoRA，从 0 开始",
+    "There are as many LoRAs as one picture can have": "LoRA 已达到单张图片的上限",
+    # scene/loras.py
+    "LoRA": "LoRA 文件",
+    "A safetensors file of changes to the model; it must be made for the model's family": "包含模型改动的 safetensors 文件；必须适用于该模型的系列",
+    "Weight": "权重",
+    "How strongly the LoRA counts: 1 is what it was made for, 0 changes nothing": "LoRA 的作用强度：1 为其设计强度，0 不产生任何改变",
 }

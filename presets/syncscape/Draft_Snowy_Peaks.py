@@ -15,6 +15,7 @@ settings.plate_height = 512
 settings.projection = "sphere"
 settings.method = "sync"
 settings.model = "draft"
+settings.loras.clear()
 settings.steps = 0
 settings.guidance = 0.0
 settings.custom_sync = False

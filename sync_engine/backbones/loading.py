@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from sync_engine import families
+from sync_engine.backbones import loras as lora_files
+from sync_engine.backbones import single_file
+from sync_engine.checkpoints import inspect
 from sync_engine.downloads.headers import check_weights_file
-from sync_engine.downloads.store import installed
+from sync_engine.downloads.store import installed, texts_of
 from sync_engine.errors import ModelNotAvailable
 from sync_engine.families import KLEIN, XL, Z_IMAGE, Index
-from sync_engine.models import Model
+from sync_engine.interface.loras import Lora
+from sync_engine.models import TABLE, Model
 
 _WITH_WEIGHTS = ("vae", "text_encoder", "unet", "transformer")
 
 
 def folder_of(model: Model) -> Path:
-    """Return the local folder of a model; a hub id must have been fetched before (``downloads``)."""
+    """Return the local folder of a model; a hub id must have been fetched before (``downloads``).
+
+    Of a single file it is the folder of its base.
+    """
+    if model.base:
+        return _folder_of_base(model)
     if Path(model.source).is_dir():
         return Path(model.source)
     if Path(model.source).is_absolute():
@@ -31,6 +42,20 @@ def folder_of(model: Model) -> Path:
         raise ModelNotAvailable(
             f"model = {model.name!r} is not on this computer.",
             f"Fetch it: python -m sync_engine models download {model.name}",
+        )
+    return folder
+
+
+def _folder_of_base(model: Model) -> Path:
+    base = TABLE[model.base]
+    if Path(base.source).is_dir():
+        return Path(base.source)
+    folder = installed(base) if model.base_weights else texts_of(base)
+    if folder is None:
+        what = "text encoder and autoencoder" if model.base_weights else "configuration and tokenizer"
+        raise ModelNotAvailable(
+            f"model = {model.source!r} needs the {what} of {base.name}, which are not on this computer.",
+            f"Fetch them: python -m sync_engine models download {base.name}",
         )
     return folder
 
@@ -63,8 +88,10 @@ def check_weights(folder: Path, parts: list[str]) -> None:
             check_weights_file(file)
 
 
-def load_parts(folder: Path, index: Index, dtype: torch.dtype) -> dict[str, Any]:
-    """Load the parts of a model's folder on the CPU in one precision."""
+def load_parts(
+    folder: Path, index: Index, dtype: torch.dtype, only: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Load the parts of a model's folder, or some of them, on the CPU in one precision."""
     import sync_engine.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
 
     import diffusers  # isort: skip
@@ -73,9 +100,10 @@ def load_parts(folder: Path, index: Index, dtype: torch.dtype) -> dict[str, Any]
     diffusers.utils.logging.set_verbosity_error()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    check_weights(folder, [part for part in index.classes if part.startswith(_WITH_WEIGHTS)])
+    classes = {part: name for part, name in index.classes.items() if only is None or part in only}
+    check_weights(folder, [part for part in classes if part.startswith(_WITH_WEIGHTS)])
     parts: dict[str, Any] = {}
-    for part, name in index.classes.items():
+    for part, name in classes.items():
         library = transformers if part.startswith(("text_encoder", "tokenizer")) else diffusers
         cls = getattr(library, name, None)
         if cls is None:
@@ -108,8 +136,8 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [repr(error)])[0][:300]
 
 
-def load(model: Model, device: torch.device, dtype: torch.dtype) -> Any:
-    """Load a model of any supported family onto a device and return its backbone."""
+def load(model: Model, device: torch.device, dtype: torch.dtype, loras: Sequence[Lora] = ()) -> Any:
+    """Load a model of any supported family, with LoRAs, onto a device and return its backbone."""
     from sync_engine.backbones.flow import WINDOW_PIXELS
     from sync_engine.backbones.flux2_klein import Flux2Klein
     from sync_engine.backbones.stable_diffusion import StableDiffusion
@@ -118,9 +146,17 @@ def load(model: Model, device: torch.device, dtype: torch.dtype) -> Any:
 
     folder = folder_of(model)
     index = read_index(folder)
+    lora_files.check(loras, folder, index)
     if "transformer" in index.classes and dtype == torch.float16:
         dtype = torch.bfloat16  # the activations of these networks leave the range of float16
-    parts = load_parts(folder, index, dtype)
+    if model.base:
+        file = Path(model.source)
+        of_base = partial(load_parts, folder, index, dtype)
+        parts = single_file.load_parts(file, inspect(file), index, folder, dtype, of_base)
+    else:
+        parts = load_parts(folder, index, dtype)
+    if loras:
+        lora_files.add(loras, index, parts, folder)
     if index.family == XL:
         return StableDiffusionXL(folder, parts, device, dtype, index.zeros_when_empty)
     if index.family == Z_IMAGE:

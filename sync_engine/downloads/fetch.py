@@ -25,6 +25,7 @@ def download(
     *,
     endpoint: str | None = None,
     allow_unpinned: bool = False,
+    only_texts: bool = False,
     on_progress: Callable[[int, int, int], None] = lambda done, total, begun: None,
     check: Callable[[], None] = lambda: None,
 ) -> Path:
@@ -36,6 +37,7 @@ def download(
         model: a row of the table, or ``models.find`` of a hub id.
         endpoint: address of a mirror; see ``endpoint_in_use``.
         allow_unpinned: whether to fetch the newest revision of a model that has no pin.
+        only_texts: leave the weights out: a single-file checkpoint brings its own.
         on_progress: called with (bytes done, bytes in all, bytes that were here before).
         check: called often; may raise to stop.
 
@@ -44,7 +46,7 @@ def download(
     """
     if not model.on_hub:
         return Path(model.source)
-    here = store.installed(model)
+    here = store.texts_of(model) if only_texts else store.installed(model)
     if here is not None:
         return here
     if hub.offline():
@@ -61,12 +63,14 @@ def download(
         )
     source = Source(model.name, model.source, model.revision, hub.endpoint_in_use(endpoint))
     source, files = hub.ask(source, check)
-    partial = store.partial_folder(source.repository, source.revision)
+    name = store.texts_name(source.revision) if only_texts else source.revision
+    files = [file for file in files if not (only_texts and file.is_weights)]
+    partial = store.partial_folder(source.repository, name)
     try:
         _check_space(partial, files, source)
         with _alone(partial, source):
             _fetch_all(source, files, partial, on_progress, check)
-            return _put_in_place(source, files, partial)
+            return _put_in_place(source, files, partial, name, whole=not only_texts)
     except RefusedWeights:
         shutil.rmtree(partial, ignore_errors=True)  # this revision will never be good
         raise
@@ -83,6 +87,7 @@ def for_job(
     check: Callable[[], None],
     endpoint: str | None = None,
     allow_unpinned: bool = False,
+    only_texts: bool = False,
 ) -> Path:
     """``download`` for a job that has begun a stage: its steps are megabytes."""
 
@@ -90,7 +95,12 @@ def for_job(
         reporter.megabytes(done / 1e6, total / 1e6, begun / 1e6)
 
     return download(
-        model, endpoint=endpoint, allow_unpinned=allow_unpinned, on_progress=on_progress, check=check
+        model,
+        endpoint=endpoint,
+        allow_unpinned=allow_unpinned,
+        only_texts=only_texts,
+        on_progress=on_progress,
+        check=check,
     )
 
 
@@ -177,14 +187,14 @@ def _fetch(
     os.replace(part, target)
 
 
-def _put_in_place(source: Source, files: list[File], partial: Path) -> Path:
-    missing = store.missing_parts(partial)
+def _put_in_place(source: Source, files: list[File], partial: Path, name: str, whole: bool) -> Path:
+    missing = store.missing_parts(partial) if whole else []
     if missing:
         raise ModelNotAvailable(
             f"{source.repository} is not whole: {', '.join(missing)} are not in the repository.",
             "Use another model.",
         )
-    folder = partial.with_name(source.revision)
+    folder = partial.with_name(name)
     store.write_manifest(partial, source.repository, source.revision, files)
     shutil.rmtree(folder, ignore_errors=True)  # without a manifest it would not have been found
     os.replace(partial, folder)

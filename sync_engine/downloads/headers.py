@@ -79,6 +79,22 @@ def check_weights_file(file: Path) -> list[str]:
     return names
 
 
+def shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor of a weights file that ``check_weights_file`` found good."""
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as weights:
+        return {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
+
+
+def metadata(file: Path) -> dict[str, str]:
+    """Return what a weights file that ``check_weights_file`` found good says of itself."""
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as weights:
+        return weights.metadata() or {}
+
+
 def _kind(start: bytes) -> str:
     """Name what the first bytes of a file that is no safetensors file look like."""
     if start.startswith(b"PK\x03\x04"):

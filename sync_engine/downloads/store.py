@@ -88,6 +88,20 @@ def installed(model: Model) -> Path | None:
     return _in_hub_cache(model)
 
 
+def texts_of(model: Model) -> Path | None:
+    """Return a folder with a hub model's small files (configurations, tokenizers), or None.
+
+    A single-file checkpoint needs no more of its base. Where the base is whole, it is that folder.
+    """
+    folder = model_folder(model.source) / texts_name(model.revision)
+    return installed(model) or (folder if (folder / MANIFEST).is_file() else None)
+
+
+def texts_name(revision: str) -> str:
+    """Return the name of the folder with a revision's small files; no whole model has such a name."""
+    return f"texts-{revision}"
+
+
 def _in_hub_cache(model: Model) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .loras import Lora
+
 SPEC_VERSION = 1
 KINDS = ("world", "plate")
 METHODS = ("sync", "multidiffusion", "sync-paper", "blended")
@@ -47,6 +49,7 @@ LIMITS: dict[str, Limit] = {
     "sun_stops": Limit(-10.0, 10.0),
     "exposure": Limit(-20.0, 20.0),
 }
+MAX_LORAS, LORA_WEIGHT = 8, Limit(-10.0, 10.0)
 WORLD_WIDTH = Limit(256, 8192, 128)
 """A world is twice as wide as high, so that its height is a multiple of 64 pixels too."""
 
@@ -88,7 +91,8 @@ class EnvironmentSpec:
             from ``prompt``. Only a world on the sphere uses them.
         method: how the windows are joined (``sync``, ``multidiffusion``, ``sync-paper``), or made one
             after the other (``blended``, on a plate or an equirectangular world).
-        model: ``draft``, a name of the table of models, a hub id, or a folder.
+        model: ``draft``, a name of the table of models, a hub id, a folder, or a safetensors file.
+        loras: safetensors files of changes to the model, each ``FILE`` or ``FILE:WEIGHT``.
         steps: denoising steps.
         guidance: classifier-free guidance scale.
         seed: seed of the initial noise; ``None`` draws one.
@@ -114,6 +118,7 @@ class EnvironmentSpec:
     prompt_nadir: str = ""
     method: str = "sync"
     model: str = "draft"
+    loras: tuple[str, ...] = ()
     steps: int | None = None
     guidance: float | None = None
     seed: int | None = None
@@ -152,6 +157,7 @@ class EnvironmentSpec:
             )
         _check_choice("precision", self.precision, PRECISIONS)
         _check_text("model", self.model)
+        _check_loras(self.loras)
         if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
             raise SpecError("device", self.device, "not a device", "Use auto, cpu, mps, cuda or cuda:N.")
         _check_number("width", self.width, self._width_limit, whole=True)
@@ -199,7 +205,10 @@ class EnvironmentSpec:
                 raise SpecError(str(name), data[name], "no such field", hint)
         if "prompt" not in data:
             raise SpecError("prompt", None, "missing", "Describe the environment in a few words.")
-        return cls(**data).validated()
+        values = dict(data)
+        if isinstance(values.get("loras"), list):
+            values["loras"] = tuple(values["loras"])  # JSON knows no tuples
+        return cls(**values).validated()
 
     @classmethod
     def from_json(cls, text: str) -> EnvironmentSpec:
@@ -235,6 +244,20 @@ def _check_text(name: str, value: object) -> None:
         raise SpecError(name, value, "contains control characters", "Remove them, or type the text again.")
     if any(unicodedata.category(character) == "Cs" for character in value):
         raise SpecError(name, value, "is not valid Unicode", "Type the text again.")
+
+
+def _check_loras(value: object) -> None:
+    if not isinstance(value, tuple):
+        raise SpecError("loras", value, "not a list", 'Give a list such as ["file.safetensors:0.8"].')
+    if len(value) > MAX_LORAS:
+        raise SpecError("loras", value, f"more than {MAX_LORAS}", "Use fewer.")
+    for text in value:
+        try:
+            _check_text("loras", text)
+        except SpecError as error:
+            raise SpecError("loras", value, error.problem, error.remedy) from error
+        if not LORA_WEIGHT.minimum <= Lora.parse(text).weight <= LORA_WEIGHT.maximum:
+            raise SpecError("loras", value, "a weight is out of range", f"Use {_span(LORA_WEIGHT)}.")
 
 
 def _check_prompt(name: str, value: object, required: bool) -> None:

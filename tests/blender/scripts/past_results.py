@@ -31,6 +31,7 @@ jobs = api.batch(
             "guidance": 2.0,
             "negative": "people",
             "sun_stops": 3.5,
+            "loras": ["/loras/a.safetensors:0.5"],
             "exposure": -1.0,
             "prompt_zenith": "clouds",
         },

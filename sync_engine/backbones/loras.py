@@ -1,0 +1,183 @@
+"""LoRAs (Hu et al. 2021): which family a file was made for, and adding its changes to a loaded model.
+
+The changes are added to the model's weights once, when it is loaded: sampling costs what it costs without.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sync_engine.downloads.headers import check_weights_file, shapes
+from sync_engine.errors import ModelNotAvailable
+from sync_engine.families import KLEIN, LCM, STABLE_DIFFUSION, XL, Z_IMAGE, Index
+from sync_engine.interface.loras import Lora
+
+Shapes = dict[str, tuple[int, ...]]
+U_NET_WIDTHS = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL"}
+"""Features of the text that a U-Net looks at, which tell the three apart."""
+_FLUX, _Z, _U = "FLUX or a transformer like it", "Z-Image", "a U-Net"
+_NAMES = {
+    _FLUX: r"(double|single|joint)_(transformer_)?blocks|^(lora_)?transformer[._]transformer_blocks",
+    _Z: r"noise_refiner|context_refiner|(^|[._])layers[._]\d+[._](attention|feed_forward)",
+    _U: r"attn2|(down|up|mid|input|output|middle)_blocks?[._]",
+}
+_KIND_OF_FAMILY = {Z_IMAGE: _Z, KLEIN: _FLUX, STABLE_DIFFUSION: _U, LCM: _U, XL: _U}
+_DOWN = re.compile(r"(lora_down|lora_A|lora\.down|lora_linear_layer\.down)(\.\w+)?\.weight$")
+_OTHER_KINDS = {"hada_": "a LoHa", "lokr_": "a LoKr", "dora_scale": "a DoRA", "oft_": "an OFT"}
+
+
+def identity(loras: Sequence[Lora]) -> tuple[Any, ...]:
+    """Return what tells two lists of LoRAs apart, also where a file was replaced by another."""
+    found = []
+    for lora in loras:
+        path = _path(lora)
+        state = path.stat() if path.is_file() else None
+        found.append((str(path), lora.weight, state and (state.st_size, state.st_mtime_ns)))
+    return tuple(found)
+
+
+def check(loras: Sequence[Lora], folder: Path, index: Index) -> None:
+    """Read the headers of LoRAs and compare them with a model's folder; nothing large is loaded.
+
+    Raises ModelNotAvailable for a file that is missing, no safetensors file, no LoRA, or made for another
+    family of models.
+    """
+    if loras and importlib.util.find_spec("peft") is None:
+        raise ModelNotAvailable(
+            "The engine's Python has no peft, which LoRAs need.",
+            "Update the engine in the preferences, or install the packages of sync_engine/requirements.",
+        )
+    for lora in loras:
+        path = _path(lora)
+        if not path.is_file():
+            raise ModelNotAvailable(
+                f"lora = {str(path)!r} is no file.", "Name a safetensors file that is on this computer."
+            )
+        check_weights_file(path)
+        if path.suffix != ".safetensors":
+            raise ModelNotAvailable(
+                f"lora = {str(path)!r} has no name that ends in .safetensors.", "Rename the file."
+            )
+        _check_family(path, shapes(path), folder, index)
+
+
+def _check_family(path: Path, found: Shapes, folder: Path, index: Index) -> None:
+    for mark, kind in _OTHER_KINDS.items():
+        if any(mark in name for name in found):
+            raise ModelNotAvailable(
+                f"lora = {str(path)!r} is {kind}, which this engine cannot read.", "Use a plain LoRA."
+            )
+    if not any(_DOWN.search(name) for name in found):
+        raise ModelNotAvailable(
+            f"lora = {str(path)!r} is no LoRA: none of its {len(found)} tensors is a LoRA's.",
+            "Whole models are named as the model, not as a LoRA.",
+        )
+    kind, wanted = kind_of(found), _KIND_OF_FAMILY[index.family]
+    width, own = text_width(found), _own_width(folder)
+    if kind == wanted == _U:
+        if width is not None and own is not None and width != own:
+            raise _misfit(path, _u_net(width), folder, _u_net(own))
+    elif kind is not None and kind != wanted:
+        ours = _u_net(own) if wanted == _U else wanted
+        raise _misfit(path, _u_net(width) if kind == _U else kind, folder, ours)
+
+
+def kind_of(found: Shapes) -> str | None:
+    """Return which kind of network a LoRA's tensors belong to, by their names; None if nothing tells."""
+    return next((kind for kind, names in _NAMES.items() if any(map(re.compile(names).search, found))), None)
+
+
+def text_width(found: Shapes) -> int | None:
+    """Return how many features the text has that a LoRA's cross-attention looks at; None if it has none."""
+    for name, shape in found.items():
+        if re.search(r"attn2[._](processor[._])?to_[kv]", name) and _DOWN.search(name):
+            return shape[1]
+    return None
+
+
+def _own_width(folder: Path) -> int | None:
+    try:
+        width = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))[
+            "cross_attention_dim"
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return width[0] if isinstance(width, list) else width
+
+
+def _u_net(width: int | None) -> str:
+    if width is None:
+        return "Stable Diffusion"
+    return U_NET_WIDTHS.get(width, f"a U-Net with text of {width} features")
+
+
+def _misfit(path: Path, made_for: str, folder: Path, model: str) -> ModelNotAvailable:
+    return ModelNotAvailable(
+        f"lora = {str(path)!r} was made for {made_for} and does not fit {folder.name}, which is {model}.",
+        "Choose a model of the LoRA's family, or a LoRA for this one.",
+    )
+
+
+def add(loras: Sequence[Lora], index: Index, parts: dict[str, Any], folder: Path) -> None:
+    """Add the changes of LoRAs to the parts of a loaded model, on the CPU.
+
+    Raises ModelNotAvailable for one that does not fit, wholly or in a layer; the parts cannot be used then.
+    """
+    import diffusers
+
+    options: dict[str, Any] = {}
+    if index.family in (STABLE_DIFFUSION, LCM):
+        options = {"safety_checker": None, "feature_extractor": None}
+    pipeline = getattr(diffusers, index.family)(**parts, **options)
+    names = [f"lora_{number}" for number in range(len(loras))]
+    for name, lora in zip(names, loras, strict=True):
+        _inject(pipeline, name, _path(lora), parts, folder)
+    pipeline.set_adapters(names, [lora.weight for lora in loras])
+    pipeline.fuse_lora(components=pipeline._lora_loadable_modules, adapter_names=names)
+    pipeline.unload_lora_weights()
+
+
+def _inject(pipeline: Any, name: str, path: Path, parts: dict[str, Any], folder: Path) -> None:
+    """Put one LoRA's layers beside the model's; every one of them must find its place.
+
+    diffusers passes over layers that a model does not have; a picture with half a LoRA would look as if the
+    LoRA were bad.
+    """
+    source: dict[str, Any] = {
+        "pretrained_model_name_or_path_or_dict": str(path.parent),
+        "weight_name": path.name,
+        "use_safetensors": True,
+        "local_files_only": True,
+    }
+    config = {"unet_config": pipeline.unet.config} if "text_encoder_2" in parts else {}
+    try:
+        converted = pipeline.lora_state_dict(**source, **config)
+        wanted = converted[0] if isinstance(converted, tuple) else converted
+        pipeline.load_lora_weights(**source, adapter_name=name)
+    except (ValueError, RuntimeError, KeyError, IndexError, TypeError, AttributeError) as error:
+        detail = (str(error).strip().splitlines() or [repr(error)])[-1].strip()[:200]
+        raise ModelNotAvailable(
+            f"lora = {str(path)!r} does not fit {folder.name} ({detail}).",
+            "Choose a LoRA that was made for this model.",
+        ) from error
+    layers = sum(1 for key in wanted if _DOWN.search(key))
+    placed = sum(
+        layer.endswith(f".lora_A.{name}")
+        for part in parts.values()
+        if hasattr(part, "named_modules")
+        for layer, _ in part.named_modules()
+    )
+    if placed != layers:
+        raise ModelNotAvailable(
+            f"lora = {str(path)!r} does not fit {folder.name}, which has {placed} of its {layers} layers.",
+            "Choose a LoRA that was made for this model.",
+        )
+
+
+def _path(lora: Lora) -> Path:
+    return Path(lora.file).expanduser()
