@@ -16,6 +16,10 @@ ROOTFS = Path(__file__).with_name("rootfs.sh")
 ROOT_HOME = Path(os.environ.get("SYNCSCAPE_WINDOW_ROOT", REPO / ".build" / "window-root"))
 DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
 SOFTWARE_GL = {"LIBGL_ALWAYS_SOFTWARE": "1", "GALLIUM_DRIVER": "llvmpipe"}
+KEY_CODES = {"F12": "96"}
+"""Keys that xdotool, given their name, would press together with Alt; in Blender 5.2 that is another key."""
+PATIENCE = float(os.environ.get("SYNCSCAPE_UI_PATIENCE", "1"))
+"""Everything that is waited for may take so many times as long: for a machine that does other work too."""
 
 
 def missing(suite: str) -> str | None:
@@ -58,7 +62,7 @@ class BlenderWindow:
     def inside(self, *command: object, timeout: float = 60) -> str:
         """Run a program of the root (xdotool, import, …) and return what it prints."""
         done = subprocess.run(
-            self._entered(*command), capture_output=True, text=True, timeout=timeout, check=True
+            self._entered(*command), capture_output=True, text=True, timeout=timeout * PATIENCE, check=True
         )
         return done.stdout
 
@@ -68,7 +72,7 @@ class BlenderWindow:
         part = self.exchange / "ask.part"
         part.write_text(code, encoding="utf-8")
         part.rename(self.exchange / "ask.py")
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while not reply.exists():
             if self.blender.poll() is not None:
                 raise RuntimeError(f"Blender ended ({self.blender.returncode}):\n{self.log()[-3000:]}")
@@ -85,7 +89,7 @@ class BlenderWindow:
         """Wait until an expression in Blender is true; return the seconds it took."""
         started = time.monotonic()
         while not self.run(expression):
-            if time.monotonic() - started > timeout:
+            if time.monotonic() - started > timeout * PATIENCE:
                 raise TimeoutError(f"not true after {timeout} s: {expression}")
             time.sleep(every)
         return time.monotonic() - started
@@ -100,9 +104,20 @@ class BlenderWindow:
         time.sleep(0.2)
         self.inside("xdotool", "mousedown", 1, "sleep", "0.05", "mouseup", 1)
 
+    def drag(self, *places: tuple[int, int]) -> None:
+        """Press the left button at the first place, move through the others, let go at the last.
+
+        Blender answers between any two moves: a slow one would take many moves for a single jump.
+        """
+        self.move(*places[0])
+        for word in ("mousedown", *places[1:], places[-1], "mouseup"):
+            self.run("1")
+            time.sleep(0.4)
+            self.inside("xdotool", *((word, 1) if isinstance(word, str) else ("mousemove", *word)))
+
     def key(self, *keys: str) -> None:
         """Press keys one after the other, in xdotool's names."""
-        self.inside("xdotool", "key", "--delay", 60, *keys)
+        self.inside("xdotool", "key", "--delay", 60, *(KEY_CODES.get(key, key) for key in keys))
 
     def type(self, text: str) -> None:
         """Type a text."""
