@@ -4,27 +4,21 @@ Importing this file needs no Blender: what does is imported when Blender calls `
 """
 
 
+def _parts():
+    """Return the parts in the order in which they are registered."""
+    from . import engine_link, engine_models, engine_setup, operators, panels, preferences, scene
+    from . import translations as words
+
+    return words, preferences, scene, operators, panels, engine_setup, engine_models, engine_link
+
+
 def register() -> None:
     """Add the extension's classes, properties and exit hook to Blender."""
-    from . import engine_link, engine_setup, operators, panels, preferences, scene, translations
-
-    translations.register()
-    preferences.register()
-    scene.register()
-    operators.register()
-    panels.register()
-    engine_setup.register()
-    engine_link.register()
+    for part in _parts():
+        part.register()
 
 
 def unregister() -> None:
     """Stop the engine and take everything out of Blender again."""
-    from . import engine_link, engine_setup, operators, panels, preferences, scene, translations
-
-    engine_link.unregister()
-    engine_setup.unregister()
-    panels.unregister()
-    operators.unregister()
-    scene.unregister()
-    preferences.unregister()
-    translations.unregister()
+    for part in reversed(_parts()):
+        part.unregister()

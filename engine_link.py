@@ -140,12 +140,7 @@ class EngineLink:
             raise EngineMissing(NO_PYTHON)
         _check_library(wanted.library)
         sweep_partials(wanted.library)
-        environment = {"PYTHONDONTWRITEBYTECODE": "1"}  # nothing is written into the extension
-        if not wanted.online:
-            environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-        if wanted.hub:
-            environment["HF_ENDPOINT"] = wanted.hub
-        self._client = EngineClient(wanted.python, wanted.library, environment=environment)
+        self._client = EngineClient(wanted.python, wanted.library, environment=wanted.environment)
         self._settings = wanted
         options = preferences.get()
         if options is not None:

@@ -30,6 +30,19 @@ class EngineSettings:
     library: Path
     online: bool
     hub: str = ""
+    proxy: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that the engine is started with."""
+        found = {"PYTHONDONTWRITEBYTECODE": "1"}  # nothing is written into the extension
+        if not self.online:
+            found |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+        if self.hub:
+            found["HF_ENDPOINT"] = self.hub
+        if self.proxy:
+            found |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), self.proxy)
+        return found
 
 
 def _set_preview(self, _context) -> None:
@@ -107,6 +120,7 @@ class SyncscapePreferences(bpy.types.AddonPreferences):
 
     def draw(self, context) -> None:
         from .panels.engine_status import draw_engine, draw_setup
+        from .panels.models import draw_models
         from .panels.parts import draw_text
 
         layout = self.layout
@@ -123,8 +137,12 @@ class SyncscapePreferences(bpy.types.AddonPreferences):
         header.label(text="Use My Own Environment")
         if body is not None:
             body.prop(self, "engine_python")
+        header, body = layout.panel("syncscape_models", default_closed=True)
+        header.label(text="Models")
+        if body is not None:
+            body.prop(self, "hub")
+            draw_models(body, context)
         layout.prop(self, "device")
-        layout.prop(self, "hub")
         layout.prop(self, "library")
         if not self.library:
             layout.label(text=str(library_folder()), icon="FILE_FOLDER")
@@ -151,7 +169,8 @@ def engine_settings() -> EngineSettings:
     own = preferences.engine_python.strip() if preferences else ""
     python = bpy.path.abspath(own) if own else engine_setup.python
     hub = preferences.hub.strip() if preferences else ""
-    return EngineSettings(python, library_folder(), bool(bpy.app.online_access), hub)
+    proxy = preferences.proxy.strip() if preferences else ""
+    return EngineSettings(python, library_folder(), bool(bpy.app.online_access), hub, proxy)
 
 
 def setup_options() -> Options:

@@ -8,6 +8,7 @@ from . import (
     generate,
     load_settings,
     loras,
+    models,
     presets,
     results,
     setup,
@@ -15,20 +16,8 @@ from . import (
     turn,
 )
 
-_families = (
-    generate,
-    apply,
-    engine,
-    setup,
-    results,
-    assets,
-    turn,
-    sun,
-    presets,
-    load_settings,
-    details,
-    loras,
-)
+_families = (generate, apply, engine, setup, models, results, assets, turn, sun, presets)
+_families += (load_settings, details, loras)
 
 
 def register() -> None:

@@ -6,6 +6,7 @@ import bpy
 
 from .. import preferences
 from ..engine_link import link
+from ..engine_models import engine_models
 from ..engine_setup import engine_setup
 from ..installer.states import SetupState
 from ..translations import sentence
@@ -24,6 +25,9 @@ class _Work:
             return False
         if link.job is not None:
             cls.poll_message_set("A picture is being made. Wait for it, or cancel it")
+            return False
+        if engine_models.busy:
+            cls.poll_message_set("Something is done to a model already. Wait for it, or cancel it")
             return False
         return True
 

@@ -47,8 +47,10 @@ def add_parser(commands: Any) -> None:
     one.add_argument("--json", action="store_true", help="print the protocol's events")
     one = actions.add_parser("remove", help="delete a fetched model and what is left of its downloads")
     one.add_argument("model", help=name_help)
+    one.add_argument("--json", action="store_true", help="print the protocol's events")
     one = actions.add_parser("verify", help="read fetched models again and check every byte")
     one.add_argument("model", nargs="*", help="default: all that are on this computer")
+    one.add_argument("--json", action="store_true", help="print the protocol's events")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     if options.action == "download":
         return _download(options)
+    if options.action != "list" and options.json:
+        return _with_events(run_remove if options.action == "remove" else run_verify, options.model)
     try:
         return {"list": _list, "remove": _remove, "verify": _verify}[options.action](options)
     except ModelNotAvailable as error:
@@ -135,24 +139,31 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _download(options: argparse.Namespace) -> int:
-    if options.json:
-        from sync_engine.service import take_stdout
+    def work(name: str, emit: Emit, cancelled: Callable[[], bool]) -> int:
+        return run_download(name, name, emit, cancelled, options.endpoint, options.allow_unpinned)
 
-        stream = take_stdout()
-        return _download_with(options, lambda event: stream.write(encode(event)))
+    if options.json:
+        return _with_events(work, options.model)
     from sync_engine.terminal import TerminalProgress
 
     with TerminalProgress("download") as bar:
-        return _download_with(options, bar.tell)
+        return _until_stopped(work, options.model, bar.tell)
 
 
-def _download_with(options: argparse.Namespace, emit: Emit) -> int:
+def _with_events(work: Callable[..., int], model: Any) -> int:
+    """Do a piece of work and print its events, nothing else, to stdout."""
+    from sync_engine.service import take_stdout
+
+    stream = take_stdout()
+    return _until_stopped(work, model, lambda event: stream.write(encode(event)))
+
+
+def _until_stopped(work: Callable[..., int], model: Any, emit: Emit) -> int:
+    """Do a piece of work that Ctrl-C and SIGTERM stop."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    return run_download(
-        options.model, options.model, emit, stop.is_set, options.endpoint, options.allow_unpinned
-    )
+    return work(model, emit, stop.is_set)
 
 
 def run_download(
@@ -164,6 +175,21 @@ def run_download(
     allow_unpinned: bool = False,
 ) -> int:
     """Fetch a model, tell about it in events of the protocol, and return the exit status."""
+
+    def work(reporter: Reporter, check: Callable[[], None]) -> dict[str, str]:
+        return {"folder": str(for_job(models.find(name), reporter, check, endpoint, allow_unpinned))}
+
+    return _told(job, "download", emit, cancelled, work)
+
+
+def _told(
+    job: str,
+    stage: str,
+    emit: Emit,
+    cancelled: Callable[[], bool],
+    work: Callable[[Reporter, Callable[[], None]], dict[str, str]],
+) -> int:
+    """Do a piece of work, tell about it in events of the protocol, and return the exit status."""
     reporter = Reporter(job, emit)
 
     def check() -> None:
@@ -171,18 +197,18 @@ def run_download(
             raise JobCancelled
 
     try:
-        reporter.stage("download")
-        folder = for_job(models.find(name), reporter, check, endpoint, allow_unpinned)
+        reporter.stage(stage)
+        files = work(reporter, check)
     except JobCancelled:
         emit(Cancelled(job))
         return EXIT_CANCELLED
     except Exception as error:  # the boundary of the command: words, not a traceback
         failure = describe(error)
         if failure.code is FailureCode.INTERNAL:
-            logging.getLogger(__name__).exception("download failed")
+            logging.getLogger(__name__).exception("%s failed", stage)
         emit(Failed(job, failure.code, failure.message, failure.hint))
         return EXIT_STATUS.get(failure.code, 1)
-    emit(Done(job, {"folder": str(folder)}, {"total": reporter.seconds}))
+    emit(Done(job, files, {"total": reporter.seconds}))
     return 0
 
 
@@ -190,24 +216,41 @@ def run_download(
 
 
 def _remove(options: argparse.Namespace) -> int:
-    model = models.find(options.model)
+    for line in removed(options.model):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
+def run_remove(name: str, emit: Emit, cancelled: Callable[[], bool]) -> int:
+    """``removed`` with events of the protocol; what there is to say is a note."""
+
+    def work(reporter: Reporter, _check: Callable[[], None]) -> dict[str, str]:
+        for line in removed(name):
+            reporter.note(line)
+        return {}
+
+    return _told(name, "remove", emit, cancelled, work)
+
+
+def removed(name: str) -> list[str]:
+    """Delete what was fetched of a model and return what there is to say. Raises ModelNotAvailable."""
+    model = models.find(name)
     if not model.on_hub:
         raise ModelNotAvailable(
-            f"model = {options.model!r} was not fetched: it is the folder {model.source}.",
+            f"model = {name!r} was not fetched: it is the folder {model.source}.",
             "Nothing was removed.",
         )
     freed = store.remove(model.source)
     elsewhere = store.installed(model)
     if not freed and elsewhere is None:
-        raise ModelNotAvailable(f"model = {options.model!r} is not on this computer.", "Nothing was removed.")
-    if freed:
-        sys.stdout.write(f"{freed / 1e9:.1f} GB are free now.\n")
+        raise ModelNotAvailable(f"model = {name!r} is not on this computer.", "Nothing was removed.")
+    lines = [f"{freed / 1e9:.1f} GB are free now."] if freed else []
     if elsewhere is not None:
-        sys.stdout.write(
-            f"Another copy lies in the hub's own cache, which other programs share: {elsewhere}\n"
-            "Remove it with 'hf cache rm' if nothing else needs it.\n"
-        )
-    return 0
+        lines += [
+            f"Another copy lies in the hub's own cache, which other programs share: {elsewhere}",
+            "Remove it with 'hf cache rm' if nothing else needs it.",
+        ]
+    return lines
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -222,8 +265,40 @@ def _verify(options: argparse.Namespace) -> int:
     return EXIT_STATUS[FailureCode.MODEL_NOT_AVAILABLE] if bad else 0
 
 
-def verified(model: models.Model) -> list[tuple[str, str]]:
-    """Return (path, what is wrong with it or an empty text) for every file that can be checked."""
+def run_verify(names: list[str], emit: Emit, cancelled: Callable[[], bool]) -> int:
+    """``verified`` for one model with events of the protocol: its steps are megabytes."""
+    name = names[0] if len(names) == 1 else ""
+
+    def work(reporter: Reporter, check: Callable[[], None]) -> dict[str, str]:
+        if not name:
+            raise ModelNotAvailable("verify --json wants the name of one model.", "Name one.")
+        model = models.find(name)
+        folder = store.installed(model) if model.on_hub else Path(model.source)
+        total, read = store.size_of(folder) if folder else 0, 0
+
+        def on_block() -> None:
+            nonlocal read
+            check()
+            read = min(total, read + store.BLOCK_BYTES)
+            reporter.megabytes(read / 1e6, total / 1e6, 0.0)
+
+        bad = [f"{path} ({problem})" for path, problem in verified(model, on_block) if problem]
+        if bad:
+            more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+            raise ModelNotAvailable(
+                f"model = {name!r} is damaged: {', '.join(bad[:3])}{more}.",
+                "Remove what is damaged and download it again.",
+            )
+        return {"folder": str(folder)}
+
+    return _told(name, "verify", emit, cancelled, work)
+
+
+def verified(model: models.Model, check: Callable[[], None] = lambda: None) -> list[tuple[str, str]]:
+    """Return (path, what is wrong with it or an empty text) for every file that can be checked.
+
+    ``check`` is called for each block that is read; may raise to stop.
+    """
     folder = store.installed(model) if model.on_hub else Path(model.source)
     if folder is None:
         raise ModelNotAvailable(
@@ -231,7 +306,7 @@ def verified(model: models.Model) -> list[tuple[str, str]]:
             f"Fetch it: python -m sync_engine models download {model.name}",
         )
     if (folder / store.MANIFEST).is_file():
-        return [(file.path, problem) for file, problem in store.verify(folder)]
+        return [(file.path, problem) for file, problem in store.verify(folder, check)]
     from sync_engine.downloads.headers import check_weights_file
 
     found = [(name, "missing") for name in store.missing_parts(folder)]

@@ -107,7 +107,7 @@ class Accepted:
 @dataclass(frozen=True)
 class Progress:
     """Where a job is. ``stage`` is ``download``, ``load``, ``encode``, ``denoise``, ``decode``, ``detail``
-    or ``write``; the steps of a download are megabytes.
+    or ``write``, for a model also ``verify`` or ``remove``; the steps of a download are megabytes.
 
     ``step`` of ``steps`` are done, ``eta_s`` seconds are left (None: not known yet), ``preview`` is
     the path of a PNG of the picture as it is now, ``note`` a sentence for the user.

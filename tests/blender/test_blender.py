@@ -11,6 +11,8 @@ from pathlib import Path
 
 from sync_engine.interface.history import list_results
 from sync_engine.models import TABLE
+from tests.engine import tiny
+from tests.engine.fake_hub import REVISION, FakeHub
 from tests.small_engine import SmallEngine
 
 from .conftest import ROOT, Blender
@@ -156,6 +158,18 @@ def test_uninstalling_keeps_the_results(blender: Blender, fake_engine: Path) -> 
 
 def test_a_mirror_of_the_model_hub_reaches_the_engine(blender: Blender, fake_engine: Path) -> None:
     blender.run("model_hub", fake_engine)
+
+
+def test_models(blender: Blender, draft_engine: Path, tmp_path: Path, monkeypatch) -> None:
+    """The preferences list, fetch, verify and remove models; from a hub on this computer."""
+    tiny.build(tmp_path / "repository")
+    monkeypatch.setenv("SYNCSCAPE_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    with FakeHub(tmp_path / "repository") as hub:
+        blender.run("models", draft_engine, hub=hub.url, pinned=f"owner/tiny@{REVISION}")
+    assert not list((tmp_path / "models").glob("*/[0-9a-f]*")), "the last download was interrupted"
 
 
 def test_from_the_zip_to_the_first_world(blender: Blender, engine_wheels: Path, record_property) -> None:

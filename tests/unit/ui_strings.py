@@ -9,6 +9,7 @@ A text with values in it (an f-string, or a text for ``format``) is a template: 
 from __future__ import annotations
 
 import ast
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ BLENDER_SIDE = (
     "scene",
     "preferences.py",
     "engine_link.py",
+    "engine_models.py",
     "engine_setup.py",
     "translations/__init__.py",
 )
@@ -151,10 +153,8 @@ def _values(node: ast.expr) -> Iterator[str]:
 
 
 def _main() -> None:
-    sys.path.insert(0, str(ROOT))
-    from translations import de, zh_hans
-
-    for table in (de.TABLE, zh_hans.TABLE):
+    for name in ("de", "zh_hans"):
+        table = runpy.run_path(str(ROOT / "translations" / f"{name}.py"))["TABLE"]
         for text, file in shown_texts().items():
             if text not in table:
                 sys.stdout.write(f"    {text!r}: ,  # {file}\n")
