@@ -54,6 +54,7 @@ SPEC_OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "FILE[:WEIGHT]",
         "help": "a LoRA for the model, a safetensors file; may be given several times",
     },
+    "tiny_decoder": {"metavar": "auto|none|DIR", "help": "what previews and sync decode with"},
     "steps": {"type": int, "help": "denoising steps"},
     "guidance": {"type": float, "help": "classifier-free guidance scale"},
     "seed": {"type": int},

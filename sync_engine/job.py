@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from sync_engine import VERSION, detail, models, output
-from sync_engine.backbones.loading import folder_of
+from sync_engine.backbones import tiny_decoder
+from sync_engine.backbones.loading import folder_of, read_index
 from sync_engine.canvas import Canvas
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas
@@ -100,8 +101,12 @@ class Engine:
         names = {"image": output.IMAGE_NAMES[spec.kind], "preview": "preview.png", "spec": "spec.json"}
         return {kind: str(folder.out / name) for kind, name in names.items()}, timings
 
-    def backbone(self, spec: EnvironmentSpec) -> Any:
-        """Return the spec's model on the spec's device, loading it when another was there."""
+    def backbone(self, spec: EnvironmentSpec, tiny: Path | None = None) -> Any:
+        """Return the spec's model on the spec's device, loading it when another was there.
+
+        Args:
+            tiny: folder of a tiny decoder for it.
+        """
         from sync_engine.backbones import load
         from sync_engine.backbones.loras import identity
 
@@ -114,7 +119,9 @@ class Engine:
         if self._loaded is None or self._loaded[0] != key:
             self.release()
             self._loaded = (key, load(model, device, dtype, loras))
-        return self._loaded[1]
+        backbone = self._loaded[1]
+        backbone.tiny = None if tiny is None else tiny_decoder.load(tiny, backbone)
+        return backbone
 
 
 class _Job:
@@ -142,7 +149,8 @@ class _Job:
         steps = self.spec.steps or model.steps
         guidance = model.guidance if self.spec.guidance is None else self.spec.guidance
         chosen = settings(self.spec, steps)
-        backbone = self._stage("load", lambda: self.engine.backbone(self.spec))
+        tiny, tiny_folder = tiny_decoder.find(self.spec.tiny_decoder, read_index(folder_of(model)))
+        backbone = self._stage("load", lambda: self.engine.backbone(self.spec, tiny_folder))
         unknown = backbone.unknown_words(self.spec.prompt)
         if unknown:
             self.reporter.note(f"The model {self.spec.model} does not know: {', '.join(unknown)}.")
@@ -169,6 +177,7 @@ class _Job:
             sync_steps=chosen.steps,
             sync_decay=chosen.decay,
             stride=self._stride(backbone),
+            tiny_decoder=tiny,
         )
         pixels = picture.permute(1, 2, 0).numpy()
         self._stage("write", lambda: self._write_pictures(pixels, full))
@@ -261,7 +270,7 @@ class _Job:
         late = now - self._last_preview > PREVIEW_EVERY_S
         if not self.reporter.wants_preview or not late or self._preview_cost > PREVIEW_SHARE * elapsed:
             return None
-        picture = backbone.decode(canvas.thumbnail(step.x0))[0].float().add(1).div(2).clamp(0, 1)
+        picture = backbone.quick_decode(canvas.thumbnail(step.x0))[0].float().add(1).div(2).clamp(0, 1)
         path = self.folder.partial / "live.png"
         output.write_png(path, picture.permute(1, 2, 0).cpu().numpy())
         self._last_preview = time.perf_counter()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sync_engine.errors import ModelNotAvailable
-from sync_engine.families import defaults
+from sync_engine.families import LCM, STABLE_DIFFUSION, XL, Z_IMAGE, Index, defaults
 
 DRAFT_FOLDER = Path(__file__).parent / "draft"
 
@@ -29,6 +29,7 @@ class Model:
         window: side in pixels of the pictures that it was trained on; 0 where only its folder says so.
         base: of a single file: the row of the table that has what the file lacks (``checkpoints``).
         base_weights: whether weights of the base are needed too, not only its small files.
+        part: of a tiny decoder: its class. The repository holds this one part and no ``model_index.json``.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Model:
     window: int = 0
     base: str = ""
     base_weights: bool = False
+    part: str = ""
 
     @property
     def on_hub(self) -> bool:
@@ -154,10 +156,35 @@ TABLE: dict[str, Model] = {
         ),
     )
 }
+TINY_CLASS = "AutoencoderTiny"
+
+
+def _tiny(name: str, families: str, revision: str) -> Model:
+    title = f"Tiny decoder, {families}"
+    return Model(name, f"madebyollin/{name}", title, "MIT", 0.01, 0.0, 0, 0.0, revision, part=TINY_CLASS)
+
+
+TINY_DECODERS: dict[str, Model] = {
+    row.name: row
+    for row in (
+        _tiny("taesd", "Stable Diffusion 1.x and 2.x", "614f76814bbe30edbe2e627ace1c2234c81a2c0e"),
+        _tiny("taesdxl", "Stable Diffusion XL", "a496ca9481f06f84a0399a38c3b6e683fa02da01"),
+        _tiny("taef1", "Z-Image (and FLUX.1)", "2d552378e58c9c94201075708d7de4e1163b2689"),
+    )
+}
+TINY_OF_FAMILY = {STABLE_DIFFUSION: "taesd", LCM: "taesd", XL: "taesdxl", Z_IMAGE: "taef1"}
+"""FLUX.2's, TAEF2, is of a class that diffusers does not have."""
 EVALUATION_CLIP = "openai/clip-vit-base-patch16"
 """The model of the CLIP score; it makes no pictures."""
 OTHER_STEPS, OTHER_GUIDANCE = 25, 7.5
 """Defaults for a folder or a hub id that the table does not know."""
+
+
+def tiny_decoder_of(index: Index) -> Model | None:
+    """Return the tiny decoder of a model's family; None where none is known or its own is a tiny one."""
+    if index.classes["vae"] == TINY_CLASS:
+        return None
+    return TINY_DECODERS.get(TINY_OF_FAMILY.get(index.family, ""))
 
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -178,6 +205,8 @@ def find(model: str) -> Model:
     """
     if model in TABLE:
         return TABLE[model]
+    if model in TINY_DECODERS:
+        return TINY_DECODERS[model]
     path = Path(model).expanduser()
     if path.is_dir():
         steps, guidance = defaults(path) or (OTHER_STEPS, OTHER_GUIDANCE)

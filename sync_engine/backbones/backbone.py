@@ -17,11 +17,13 @@ class Backbone:
         channels: channels of the latents.
         window: side of the window that the network was trained on, in latent cells.
         guided: whether classifier-free guidance means something to the model.
+        tiny: an ``AutoencoderTiny`` for the same latents, where there is one (``tiny_decoder``).
     """
 
     channels: int
     window: int
     guided = True
+    tiny: Any = None
 
     def __init__(self, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype) -> None:
         self.folder, self.device, self.dtype = folder, device, dtype
@@ -48,10 +50,11 @@ class Backbone:
 
         Not clamped and differentiable, so that a loss on the picture keeps its gradient.
         """
-        shift = self.vae.config.get("shift_factor") or 0.0
-        scaled = latents.to(self.vae.dtype) / self.vae.config.scaling_factor + shift
-        scaled = scaled.contiguous(memory_format=torch.channels_last)
-        return self.vae.decode(scaled, return_dict=False)[0].to(latents.dtype)
+        return _decode(self.vae, latents)
+
+    def quick_decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """``decode`` with the tiny decoder where there is one: for looking at, not for keeping."""
+        return self.decode(latents) if self.tiny is None else _decode(self.tiny, latents)
 
     def encode_picture(self, picture: torch.Tensor) -> torch.Tensor:
         """Encode sRGB ``(N, 3, H, W)`` in [-1, 1] to latents as the denoiser sees them; differentiable."""
@@ -68,3 +71,9 @@ class Backbone:
         from sync_engine.perceptual_net import LatentFeatures
 
         return LatentFeatures.from_folder(folder).to(self.device).eval().requires_grad_(False)
+
+
+def _decode(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    scaled = latents.to(vae.dtype) / vae.config.scaling_factor + (vae.config.get("shift_factor") or 0.0)
+    scaled = scaled.contiguous(memory_format=torch.channels_last)
+    return vae.decode(scaled, return_dict=False)[0].to(latents.dtype)

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
 def overview() -> list[dict[str, Any]]:
     """Return all models of the table, and others that were fetched, as plain JSON values."""
-    rows = list(models.TABLE.values())
+    rows = [*models.TABLE.values(), *models.TINY_DECODERS.values()]
     known = {row.source for row in rows}
     for folder in sorted(store.root().glob("*--*")):
         source = folder.name.replace("--", "/", 1)
@@ -83,7 +83,8 @@ def overview() -> list[dict[str, Any]]:
 
 def _describe(model: models.Model) -> dict[str, Any]:
     folder = store.installed(model) if model.on_hub else Path(model.source)
-    here = folder is not None and (folder / "model_index.json").is_file()
+    index = "config.json" if model.part else "model_index.json"
+    here = folder is not None and (folder / index).is_file()
     partial = _partial_bytes(model)
     state = "here" if here else "partly" if partial else "absent"
     return {

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+from sync_engine import families
 from sync_engine.downloads import hub, store
 from sync_engine.downloads.headers import RefusedWeights, check_weights_file
 from sync_engine.downloads.hub import Source
 from sync_engine.downloads.store import File
 from sync_engine.errors import ModelNotAvailable
-from sync_engine.models import Model
+from sync_engine.models import Model, tiny_decoder_of
 from sync_engine.progress import Reporter
 
 SPARE_BYTES = 2**28
@@ -62,7 +65,7 @@ def download(
             "or download it with --allow-unpinned if you trust its owner.",
         )
     source = Source(model.name, model.source, model.revision, hub.endpoint_in_use(endpoint))
-    source, files = hub.ask(source, check)
+    source, files = hub.ask(source, check, model.part)
     name = store.texts_name(source.revision) if only_texts else source.revision
     files = [file for file in files if not (only_texts and file.is_weights)]
     partial = store.partial_folder(source.repository, name)
@@ -70,7 +73,8 @@ def download(
         _check_space(partial, files, source)
         with _alone(partial, source):
             _fetch_all(source, files, partial, on_progress, check)
-            return _put_in_place(source, files, partial, name, whole=not only_texts)
+            whole = not (only_texts or model.part)
+            return _put_in_place(source, files, partial, name, whole)
     except RefusedWeights:
         shutil.rmtree(partial, ignore_errors=True)  # this revision will never be good
         raise
@@ -89,19 +93,30 @@ def for_job(
     allow_unpinned: bool = False,
     only_texts: bool = False,
 ) -> Path:
-    """``download`` for a job that has begun a stage: its steps are megabytes."""
+    """``download`` for a job that has begun a stage: its steps are megabytes.
+
+    The tiny decoder of the model's family comes with it; where it cannot be had, that is told and no more.
+    """
 
     def on_progress(done: int, total: int, begun: int) -> None:
         reporter.megabytes(done / 1e6, total / 1e6, begun / 1e6)
 
-    return download(
-        model,
-        endpoint=endpoint,
-        allow_unpinned=allow_unpinned,
-        only_texts=only_texts,
-        on_progress=on_progress,
-        check=check,
-    )
+    options: dict[str, Any] = {"endpoint": endpoint, "on_progress": on_progress, "check": check}
+    folder = download(model, allow_unpinned=allow_unpinned, only_texts=only_texts, **options)
+    tiny = _tiny_decoder_of(model, folder) if model.on_hub and not only_texts else None
+    if tiny is not None:
+        try:
+            download(tiny, **options)
+        except ModelNotAvailable as error:
+            reporter.note(f"Previews use the model's own decoder: {error.message}")
+    return folder
+
+
+def _tiny_decoder_of(model: Model, folder: Path) -> Model | None:
+    if model.part:
+        return None
+    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    return tiny_decoder_of(families.read(index, model.name))
 
 
 @contextlib.contextmanager

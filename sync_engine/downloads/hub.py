@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from sync_engine import families
 from sync_engine.downloads import store
 from sync_engine.downloads.headers import check_start
-from sync_engine.downloads.listing import wanted
+from sync_engine.downloads.listing import of_part, wanted
 from sync_engine.downloads.problems import Interrupted, NotTheHub, explain, network_errors
 from sync_engine.downloads.store import File
 from sync_engine.errors import ModelNotAvailable
@@ -76,8 +76,12 @@ def endpoint_in_use(given: str | None = None) -> str:
     return address
 
 
-def ask(source: Source, check: Callable[[], None]) -> tuple[Source, list[File]]:
-    """Return the source with its commit, and the files to fetch; raise ModelNotAvailable."""
+def ask(source: Source, check: Callable[[], None], part: str = "") -> tuple[Source, list[File]]:
+    """Return the source with its commit, and the files to fetch; raise ModelNotAvailable.
+
+    Args:
+        part: class of the one part that the repository holds, where it is no whole model.
+    """
     revision, files = with_patience(lambda: _list(source), source, check)
     if source.revision and revision != source.revision:
         raise ModelNotAvailable(
@@ -86,6 +90,8 @@ def ask(source: Source, check: Callable[[], None]) -> tuple[Source, list[File]]:
             "Use another endpoint.",
         )
     source = replace(source, revision=revision)
+    if part:
+        return source, of_part(files, source.repository)
     index = next((file for file in files if file.path == "model_index.json"), None)
     if index is None or index.size > MAX_INDEX_BYTES:
         raise ModelNotAvailable(

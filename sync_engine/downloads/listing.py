@@ -58,6 +58,18 @@ def wanted(files: list[File], parts: list[str], source: str) -> list[File]:
     return sorted(chosen, key=lambda file: file.size)
 
 
+def of_part(files: list[File], source: str) -> list[File]:
+    """Return the files of a repository that holds one part only, at its top: a tiny decoder."""
+    top = [file for file in files if "/" not in file.path and _PATH.fullmatch(file.path)]
+    names = {file.path for file in top}
+    if "config.json" not in names:
+        raise ModelNotAvailable(
+            f"{source} is no part in diffusers' format: it has no config.json.", "Use another."
+        )
+    chosen = [file for file in _of_part(top, "", source) if file.is_weights or file.path == "config.json"]
+    return sorted(chosen, key=lambda file: file.size)
+
+
 def _is_licence(path: str) -> bool:
     return path.lower().startswith("license")
 

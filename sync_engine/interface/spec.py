@@ -93,6 +93,8 @@ class EnvironmentSpec:
             after the other (``blended``, on a plate or an equirectangular world).
         model: ``draft``, a name of the table of models, a hub id, a folder, or a safetensors file.
         loras: safetensors files of changes to the model, each ``FILE`` or ``FILE:WEIGHT``.
+        tiny_decoder: what previews and ``sync`` decode with: ``auto`` (the family's tiny decoder, where it
+            is on this computer), ``none`` (the model's own), a tiny decoder's name or folder.
         steps: denoising steps.
         guidance: classifier-free guidance scale.
         seed: seed of the initial noise; ``None`` draws one.
@@ -119,6 +121,7 @@ class EnvironmentSpec:
     method: str = "sync"
     model: str = "draft"
     loras: tuple[str, ...] = ()
+    tiny_decoder: str = "auto"
     steps: int | None = None
     guidance: float | None = None
     seed: int | None = None
@@ -158,6 +161,7 @@ class EnvironmentSpec:
         _check_choice("precision", self.precision, PRECISIONS)
         _check_text("model", self.model)
         _check_loras(self.loras)
+        _check_text("tiny_decoder", self.tiny_decoder)
         if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
             raise SpecError("device", self.device, "not a device", "Use auto, cpu, mps, cuda or cuda:N.")
         _check_number("width", self.width, self._width_limit, whole=True)

@@ -102,20 +102,21 @@ def choose(backbone: Any, method: str) -> Embed:
     The fast method prefers the model's own net on latents, which needs no decoding. The paper's
     method takes LPIPS-VGG where its weights are there (environment variable ``SYNCSCAPE_LPIPS``
     names their folder). Where neither is, the windows are decoded and seen through the draft
-    model's encoder and net.
+    model's encoder and net. The fast method decodes with the tiny decoder where the backbone has one.
     """
     own = backbone.latent_features()
+    decode = backbone.quick_decode if method == "sync" else backbone.decode
     weights = lpips_weights("vgg")
     if own is not None and (method == "sync" or weights is None):
         return latent_embedding(own)
     if weights is not None:
-        embed = lpips_embedding(load_lpips("vgg", weights, backbone.device), backbone.decode)
+        embed = lpips_embedding(load_lpips("vgg", weights, backbone.device), decode)
     else:
-        embed = _through_draft(backbone)
+        embed = _through_draft(backbone, decode)
     return halved(embed) if method == "sync" else embed
 
 
-def _through_draft(backbone: Any) -> Embed:
+def _through_draft(backbone: Any, decode: Callable[[torch.Tensor], torch.Tensor]) -> Embed:
     from sync_engine.backbones.loading import load
     from sync_engine.models import TABLE
 
@@ -129,6 +130,6 @@ def _through_draft(backbone: Any) -> Embed:
     own = latent_embedding(net)
 
     def embed(latents: torch.Tensor) -> list[torch.Tensor]:
-        return own(draft.encode_picture(backbone.decode(latents).float()))
+        return own(draft.encode_picture(decode(latents).float()))
 
     return embed

@@ -1,0 +1,96 @@
+"""Tiny autoencoders (TAESD): a picture of latents at nearly no cost, for previews and the pull of ``sync``.
+
+The finished picture is always decoded with the model's own autoencoder.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sync_engine.downloads.headers import check_weights_file
+from sync_engine.downloads.store import installed
+from sync_engine.errors import ModelNotAvailable
+from sync_engine.families import Index
+from sync_engine.models import TINY_CLASS, TINY_DECODERS, tiny_decoder_of
+
+REMEDY = "Use the tiny decoder of the model's family, or none."
+
+
+def find(wanted: str, index: Index) -> tuple[str, Path | None]:
+    """Return the name and the folder of the tiny decoder of a job; no folder where none is used.
+
+    Args:
+        wanted: ``auto`` for the family's where it is on this computer, ``none``, a name of
+            ``TINY_DECODERS``, or a folder.
+        index: what the model's folder says of itself.
+
+    Raises:
+        ModelNotAvailable: what was named is not there.
+    """
+    if wanted == "auto":
+        row = tiny_decoder_of(index)
+        folder = installed(row) if row is not None else None
+        return (row.name, folder) if row is not None and folder is not None else ("none", None)
+    if wanted == "none":
+        return "none", None
+    if wanted in TINY_DECODERS:
+        folder = installed(TINY_DECODERS[wanted])
+        if folder is None:
+            raise ModelNotAvailable(
+                f"tiny_decoder = {wanted!r} is not on this computer.",
+                f"Fetch it: python -m sync_engine models download {wanted}",
+            )
+        return wanted, folder
+    folder = Path(wanted).expanduser()
+    if not (folder / "config.json").is_file():
+        raise ModelNotAvailable(
+            f"tiny_decoder = {wanted!r} is no folder of an {TINY_CLASS}: it has no config.json.",
+            "Use auto, none, " + ", ".join(TINY_DECODERS) + ", or a folder in diffusers' format.",
+        )
+    return str(folder), folder
+
+
+def load(folder: Path, backbone: Any) -> Any:
+    """Load a tiny decoder for a backbone, on its device and in its precision.
+
+    Raises:
+        ModelNotAvailable: it cannot be read, or is for latents of another kind.
+    """
+    import diffusers
+
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_class_name")
+    except (OSError, ValueError, AttributeError) as error:
+        raise _unreadable(folder, error) from error
+    if found != TINY_CLASS:
+        raise ModelNotAvailable(
+            f"tiny_decoder = {str(folder)!r} is of class {found}, not {TINY_CLASS}.", REMEDY
+        )
+    for file in folder.glob("*.safetensors"):
+        check_weights_file(file)
+    try:
+        tiny: Any = diffusers.AutoencoderTiny.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, torch_dtype=backbone.dtype
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        raise _unreadable(folder, error) from error
+    scale = 2 ** (len(tiny.config.decoder_block_out_channels) - 1)
+    if (tiny.config.latent_channels, scale) != (backbone.channels, backbone.scale):
+        raise ModelNotAvailable(
+            f"tiny_decoder = {str(folder)!r} is for latents of {tiny.config.latent_channels} channels and "
+            f"{scale} pixels a cell; the model's have {backbone.channels} and {backbone.scale}.",
+            REMEDY,
+        )
+    tiny.decoder.to(memory_format=torch.channels_last)
+    return tiny.eval().requires_grad_(False).to(backbone.device)
+
+
+def _unreadable(folder: Path, error: Exception) -> ModelNotAvailable:
+    detail = (str(error).strip().splitlines() or [repr(error)])[0][:300]
+    return ModelNotAvailable(
+        f"tiny_decoder = {str(folder)!r} cannot be loaded ({detail}).", "Fetch it again."
+    )
