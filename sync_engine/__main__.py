@@ -30,6 +30,7 @@ from sync_engine.interface.messages import (
 from sync_engine.interface.spec import (
     KINDS,
     METHODS,
+    OFFLOADS,
     PRECISIONS,
     PROJECTIONS,
     EnvironmentSpec,
@@ -67,6 +68,8 @@ SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "exposure": {"type": float, "metavar": "EV", "help": "of a world; left out: as bright as suits a scene"},
     "device": {"metavar": "auto|cpu|cuda|cuda:N|mps"},
     "precision": {"choices": PRECISIONS},
+    "offload": {"choices": OFFLOADS, "help": "let text encoder and denoiser take turns on the GPU"},
+    "compile": {"action": "store_true", "help": "compile the denoiser (CUDA; for many pictures)"},
 }
 
 

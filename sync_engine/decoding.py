@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
+
+from sync_engine.device import give_memory_back, is_out_of_memory
 
 TILE, OVERLAP = 64, 16
 """Side of a tile and overlap of neighbouring tiles, in latent cells."""
@@ -64,6 +67,32 @@ def decode_plane(
         total[band].index_add_(1, pixels, weight)
         on_tile(done + 1, len(tiles))
     return (picture.div_(total).add_(1).div_(2)).clamp_(0, 1)
+
+
+class Sparing:
+    """A backbone's decoder that goes on in tiles where memory runs out.
+
+    A canvas is decoded in tiles or views anyway; this is for a single one that does not fit, 1024 pixels wide
+    in float32 for Stable Diffusion XL. The tiles are diffusers' own, blended where they overlap.
+
+    Args:
+        backbone: decodes.
+        note: told when tiles are used.
+    """
+
+    def __init__(self, backbone: Any, note: Callable[[str], None]) -> None:
+        self.backbone, self._note = backbone, note
+
+    def __call__(self, latents: torch.Tensor) -> torch.Tensor:
+        """Decode latents ``(N, C, h, w)`` as the backbone does."""
+        try:
+            return self.backbone.decode(latents)
+        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error) or not self.backbone.tile_decoder():
+                raise
+        give_memory_back()
+        self._note("Memory is short: the picture is decoded in tiles.")
+        return self.backbone.decode(latents)
 
 
 def _ramp(size: int, overlap: int) -> torch.Tensor:

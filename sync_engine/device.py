@@ -84,11 +84,29 @@ def free_memory_gb(device: torch.device) -> float:
         return pages * 4096 / 2**30 / 2
 
 
+def working_memory_gb(window: int) -> float:
+    """Return about how many GiB a network needs beside its weights for one window of ``window``² cells."""
+    return 1.2 * (window / 64) ** 2
+
+
+def weight_bytes(module: torch.nn.Module) -> int:
+    """Return the bytes of a network's parameters."""
+    return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
+
+
 def window_batch(device: torch.device, window: int) -> int:
     """Return how many windows of ``window``² cells to begin with; halved later when that is too many."""
-    per_window_gb = 1.2 * (window / 64) ** 2
+    per_window_gb = working_memory_gb(window)
     most = 32 if device.type == "cuda" else 16 if window <= 32 else 4  # more is no faster on a CPU
     return max(1, min(most, int(free_memory_gb(device) * 0.6 / per_window_gb)))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch or Python means that memory ran out."""
+    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
 
 
 def give_memory_back() -> None:

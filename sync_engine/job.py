@@ -22,23 +22,17 @@ from sync_engine.backbones.loading import folder_of, read_index
 from sync_engine.canvas import Canvas
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas
-from sync_engine.decoding import window_starts
-from sync_engine.device import (
-    choose_device,
-    choose_dtype,
-    device_name,
-    give_memory_back,
-    peak_memory_gb,
-    window_batch,
-)
+from sync_engine.decoding import Sparing, window_starts
+from sync_engine.device import device_name, is_out_of_memory, peak_memory_gb, window_batch
 from sync_engine.directions import phrases_of, window_prompts
 from sync_engine.errors import EngineError, JobCancelled, OutOfMemory, OutputError
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import SPEC_VERSION, EnvironmentSpec
+from sync_engine.keeper import ModelKeeper
 from sync_engine.progress import Reporter
 from sync_engine.radiance.expand import expand
-from sync_engine.sampling import Conditioning, Step, WindowBatch, is_out_of_memory, sample
+from sync_engine.sampling import Conditioning, Step, WindowBatch, sample
 from sync_engine.solvers import initial_scale
 from sync_engine.sync import blended
 from sync_engine.sync.methods import Settings, pull_for, settings
@@ -55,16 +49,8 @@ def with_seed(spec: EnvironmentSpec) -> EnvironmentSpec:
     return dataclasses.replace(spec, seed=secrets.randbelow(2**31))
 
 
-class Engine:
+class Engine(ModelKeeper):
     """Keeps one model loaded between jobs and runs jobs one at a time."""
-
-    def __init__(self) -> None:
-        self._loaded: tuple[tuple[Any, ...], Any] | None = None
-
-    def release(self) -> None:
-        """Drop the model and give its memory back."""
-        self._loaded = None
-        give_memory_back()
 
     def run(
         self,
@@ -101,28 +87,6 @@ class Engine:
         names = {"image": output.IMAGE_NAMES[spec.kind], "preview": "preview.png", "spec": "spec.json"}
         return {kind: str(folder.out / name) for kind, name in names.items()}, timings
 
-    def backbone(self, spec: EnvironmentSpec, tiny: Path | None = None) -> Any:
-        """Return the spec's model on the spec's device, loading it when another was there.
-
-        Args:
-            tiny: folder of a tiny decoder for it.
-        """
-        from sync_engine.backbones import load
-        from sync_engine.backbones.loras import identity
-
-        device = choose_device(spec.device)
-        dtype = choose_dtype(spec.precision, device)
-        model = models.find(spec.model)
-        loras = [Lora.parse(text) for text in spec.loras]
-        changed = Path(model.source).stat().st_mtime_ns if model.base else 0
-        key = (model.source, changed, str(device), str(dtype), identity(loras))
-        if self._loaded is None or self._loaded[0] != key:
-            self.release()
-            self._loaded = (key, load(model, device, dtype, loras))
-        backbone = self._loaded[1]
-        backbone.tiny = None if tiny is None else tiny_decoder.load(tiny, backbone)
-        return backbone
-
 
 class _Job:
     """The stages of one job and what they share."""
@@ -150,7 +114,9 @@ class _Job:
         guidance = model.guidance if self.spec.guidance is None else self.spec.guidance
         chosen = settings(self.spec, steps)
         tiny, tiny_folder = tiny_decoder.find(self.spec.tiny_decoder, read_index(folder_of(model)))
-        backbone = self._stage("load", lambda: self.engine.backbone(self.spec, tiny_folder))
+        backbone = self._stage(
+            "load", lambda: self.engine.backbone(self.spec, tiny_folder, self.reporter.note)
+        )
         unknown = backbone.unknown_words(self.spec.prompt)
         if unknown:
             self.reporter.note(f"The model {self.spec.model} does not know: {', '.join(unknown)}.")
@@ -238,6 +204,7 @@ class _Job:
     ) -> torch.Tensor:
         generator = torch.Generator().manual_seed(int(self.spec.seed or 0))
         state = canvas.noise(backbone.channels, generator).to(backbone.device)
+        backbone.make_room(denoise=True)
         batch = self._batch(backbone)
         scheduler = partial(backbone.scheduler, chosen.scheduler, steps, canvas.window_size)
         self._denoise_start = time.perf_counter()
@@ -285,7 +252,8 @@ class _Job:
         return detail.heights(detail.native_height(backbone.window, backbone.scale), wanted)
 
     def _decode(self, backbone: Any, canvas: Canvas, latents: torch.Tensor, height: int) -> torch.Tensor:
-        return canvas.decode(backbone.decode, latents, height, self._on_part)
+        backbone.make_room(denoise=False)
+        return canvas.decode(Sparing(backbone, self.reporter.note), latents, height, self._on_part)
 
     def _on_part(self, done: int, parts: int) -> None:
         self._check_cancel()

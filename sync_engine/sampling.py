@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from sync_engine.canvas import Canvas
-from sync_engine.device import give_memory_back
+from sync_engine.device import give_memory_back, is_out_of_memory
 from sync_engine.errors import OutOfMemory
 from sync_engine.prediction import Level, levels
 from sync_engine.solvers import advance
@@ -123,14 +123,6 @@ class WindowBatch:
                     "Close other programs, choose a smaller model, or set the device to cpu.",
                 ) from error
             return None
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of torch or Python means that memory ran out."""
-    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
 
 
 @torch.no_grad()

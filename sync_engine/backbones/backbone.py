@@ -7,6 +7,12 @@ from typing import Any
 
 import torch
 
+from sync_engine.backbones.turns import Turns
+from sync_engine.device import free_memory_gb, weight_bytes, working_memory_gb
+
+TILE_CELLS = 32
+"""Side of the tiles, in the autoencoder's cells, that are decoded where memory is short."""
+
 
 class Backbone:
     """A loaded latent diffusion model without its denoiser, which is what families differ in.
@@ -18,22 +24,73 @@ class Backbone:
         window: side of the window that the network was trained on, in latent cells.
         guided: whether classifier-free guidance means something to the model.
         tiny: an ``AutoencoderTiny`` for the same latents, where there is one (``tiny_decoder``).
+        notes: what the user should know of how the model was placed on its device.
     """
 
     channels: int
     window: int
     guided = True
     tiny: Any = None
+    _turns: Turns | None = None
 
     def __init__(self, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype) -> None:
         self.folder, self.device, self.dtype = folder, device, dtype
-        self.vae = parts["vae"].eval().requires_grad_(False).to(device)
-        self.text_encoder = parts["text_encoder"].eval().requires_grad_(False).to(device)
+        self.notes: list[str] = []
+        self.vae = parts["vae"].eval().requires_grad_(False)
+        self.text_encoder = parts["text_encoder"].eval().requires_grad_(False)
         self.tokenizer = parts["tokenizer"]
         self._scheduler = parts["scheduler"]
         self.vae.to(memory_format=torch.channels_last)
-        blocks = self.vae.config.get("block_out_channels") or self.vae.config.encoder_block_out_channels
-        self.scale = 2 ** (len(blocks) - 1)
+        self._blocks = self.vae.config.get("block_out_channels") or self.vae.config.encoder_block_out_channels
+        self.scale = 2 ** (len(self._blocks) - 1)
+
+    # --- memory ----------------------------------------------------------------------------
+
+    @property
+    def denoiser(self) -> torch.nn.Module:
+        """The network that is called at every step."""
+        raise NotImplementedError
+
+    @property
+    def encoders(self) -> list[torch.nn.Module]:
+        """The networks that read prompts."""
+        return [self.text_encoder]
+
+    def place(self, offload: str) -> None:
+        """Put the model on its device.
+
+        Args:
+            offload: ``model`` lets the encoders and the denoiser take turns there, ``none`` keeps them both;
+                ``auto`` decides by the device's free memory.
+        """
+        self.vae.to(self.device)
+        groups = [self.encoders, [self.denoiser]]
+        sizes = [sum(weight_bytes(module) for module in group) for group in groups]
+        short = sum(sizes) / 2**30 + working_memory_gb(self.window) > free_memory_gb(self.device)
+        if self.device.type != "cuda":
+            if offload == "model":
+                self.notes.append(f"Offloading has no use on {self.device.type}: the memory is the same.")
+        elif offload == "model" or (offload == "auto" and short):
+            self._turns = Turns(self.device, groups)
+            if offload == "auto":
+                self.notes.append("Memory is short: text encoder and denoiser take turns on the GPU.")
+        if self._turns is None:
+            for module in (*self.encoders, self.denoiser):
+                module.to(self.device)
+
+    def make_room(self, denoise: bool) -> None:
+        """With offloading: put away what the next stage does not call. Bring the denoiser if it does."""
+        if self._turns is not None:
+            self._turns.bring(self._turns.groups[-1] if denoise else ())
+
+    def compile(self) -> None:
+        """Have torch compile the denoiser, on a CUDA device: minutes at first, then faster steps."""
+        if self.device.type != "cuda":
+            self.notes.append(f"compile was left out: it is for CUDA devices, not for {self.device.type}.")
+        elif self._turns is not None:
+            self.notes.append("compile was left out: the denoiser takes turns with the text encoder.")
+        else:
+            self.denoiser.compile()
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Return the words of a prompt that the tokenizer has never seen."""
@@ -55,6 +112,15 @@ class Backbone:
     def quick_decode(self, latents: torch.Tensor) -> torch.Tensor:
         """``decode`` with the tiny decoder where there is one: for looking at, not for keeping."""
         return self.decode(latents) if self.tiny is None else _decode(self.tiny, latents)
+
+    def tile_decoder(self) -> bool:
+        """Have the autoencoder work in small tiles from now on; False where it does so already."""
+        if self.vae.use_tiling:
+            return False
+        self.vae.enable_tiling()
+        self.vae.tile_latent_min_size = TILE_CELLS
+        self.vae.tile_sample_min_size = TILE_CELLS * 2 ** (len(self._blocks) - 1)
+        return True
 
     def encode_picture(self, picture: torch.Tensor) -> torch.Tensor:
         """Encode sRGB ``(N, 3, H, W)`` in [-1, 1] to latents as the denoiser sees them; differentiable."""

@@ -32,7 +32,7 @@ class FlowTransformer(Backbone):
         self, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype, window: int
     ) -> None:
         super().__init__(folder, parts, device, dtype)
-        self.transformer = parts["transformer"].eval().requires_grad_(False).to(device)
+        self.transformer = parts["transformer"].eval().requires_grad_(False)
         self.channels: int = self.transformer.config.in_channels
         self.window = window // self.scale
         if not self.tokenizer.chat_template:
@@ -42,6 +42,16 @@ class FlowTransformer(Backbone):
         return ModelNotAvailable(
             f"{self.folder}: {problem}, so its parts do not belong together.", "Fetch the model again."
         )
+
+    @property
+    def denoiser(self) -> torch.nn.Module:
+        """The transformer."""
+        return self.transformer
+
+    @property
+    def encoders(self) -> list[torch.nn.Module]:
+        """The language model below its head, which is all that is called."""
+        return [self.text_encoder.base_model]
 
     # --- words ---------------------------------------------------------------------------
 

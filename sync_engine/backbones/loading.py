@@ -136,14 +136,18 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [repr(error)])[0][:300]
 
 
-def load(model: Model, device: torch.device, dtype: torch.dtype, loras: Sequence[Lora] = ()) -> Any:
-    """Load a model of any supported family, with LoRAs, onto a device and return its backbone."""
-    from sync_engine.backbones.flow import WINDOW_PIXELS
-    from sync_engine.backbones.flux2_klein import Flux2Klein
-    from sync_engine.backbones.stable_diffusion import StableDiffusion
-    from sync_engine.backbones.stable_diffusion_xl import StableDiffusionXL
-    from sync_engine.backbones.z_image import ZImage
+def load(
+    model: Model,
+    device: torch.device,
+    dtype: torch.dtype,
+    loras: Sequence[Lora] = (),
+    offload: str = "auto",
+) -> Any:
+    """Load a model of any supported family, with LoRAs, onto a device and return its backbone.
 
+    Args:
+        offload: see ``Backbone.place``.
+    """
     folder = folder_of(model)
     index = read_index(folder)
     lora_files.check(loras, folder, index)
@@ -157,6 +161,20 @@ def load(model: Model, device: torch.device, dtype: torch.dtype, loras: Sequence
         parts = load_parts(folder, index, dtype)
     if loras:
         lora_files.add(loras, index, parts, folder)
+    backbone = _build(model, index, folder, parts, device, dtype)
+    backbone.place(offload)
+    return backbone
+
+
+def _build(
+    model: Model, index: Index, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype
+) -> Any:
+    from sync_engine.backbones.flow import WINDOW_PIXELS
+    from sync_engine.backbones.flux2_klein import Flux2Klein
+    from sync_engine.backbones.stable_diffusion import StableDiffusion
+    from sync_engine.backbones.stable_diffusion_xl import StableDiffusionXL
+    from sync_engine.backbones.z_image import ZImage
+
     if index.family == XL:
         return StableDiffusionXL(folder, parts, device, dtype, index.zeros_when_empty)
     if index.family == Z_IMAGE:

@@ -17,11 +17,16 @@ class StableDiffusion(Backbone):
 
     def __init__(self, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype) -> None:
         super().__init__(folder, parts, device, dtype)
-        self.unet = parts["unet"].eval().requires_grad_(False).to(device)
+        self.unet = parts["unet"].eval().requires_grad_(False)
         self.unet.to(memory_format=torch.channels_last)
         self.channels: int = self.unet.config.in_channels
         size = self.unet.config.sample_size
         self.window: int = size if isinstance(size, int) else size[0]
+
+    @property
+    def denoiser(self) -> torch.nn.Module:
+        """The U-Net."""
+        return self.unet
 
     # --- words ---------------------------------------------------------------------------
 

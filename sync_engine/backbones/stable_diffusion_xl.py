@@ -48,7 +48,7 @@ class StableDiffusionXL(StableDiffusion):
         zeros_when_empty: bool = True,
     ) -> None:
         super().__init__(folder, parts, device, dtype)
-        self.text_encoder_2 = parts["text_encoder_2"].eval().requires_grad_(False).to(device)
+        self.text_encoder_2 = parts["text_encoder_2"].eval().requires_grad_(False)
         self.tokenizer_2 = parts["tokenizer_2"]
         self._zeros_when_empty = zeros_when_empty
         if self.vae.config.get("latents_mean") is not None:
@@ -58,6 +58,11 @@ class StableDiffusionXL(StableDiffusion):
             )
         if dtype == torch.float16 and self.vae.config.get("force_upcast"):
             self.vae.to(torch.float32)  # its activations leave the range of float16: black pictures
+
+    @property
+    def encoders(self) -> list[torch.nn.Module]:
+        """Both text encoders."""
+        return [self.text_encoder, self.text_encoder_2]
 
     @torch.no_grad()
     def encode(self, prompts: list[str]) -> Text:

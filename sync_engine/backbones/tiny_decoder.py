@@ -73,7 +73,7 @@ def load(folder: Path, backbone: Any) -> Any:
     for file in folder.glob("*.safetensors"):
         check_weights_file(file)
     try:
-        tiny: Any = diffusers.AutoencoderTiny.from_pretrained(
+        tiny: Any = getattr(diffusers, TINY_CLASS).from_pretrained(
             folder, local_files_only=True, use_safetensors=True, torch_dtype=backbone.dtype
         )
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:

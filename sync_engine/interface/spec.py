@@ -22,6 +22,7 @@ PULLING_METHODS = ("sync", "sync-paper")
 """The methods that the sync settings mean something to."""
 PROJECTIONS = ("sphere", "equirectangular")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+OFFLOADS = ("auto", "none", "model")
 MAX_PROMPT_CHARACTERS = 2000
 DEFAULT_PLATE_HEIGHT = 512
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
@@ -108,6 +109,9 @@ class EnvironmentSpec:
         exposure: EV applied to a world; ``None`` darkens one that would burn a white ball out.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
         precision: arithmetic of the network.
+        offload: whether the text encoder and the denoiser take turns on a GPU (``model``) or stay there
+            together (``none``); ``auto`` decides by its free memory.
+        compile: whether torch compiles the denoiser on a CUDA device.
     """
 
     prompt: str
@@ -134,6 +138,8 @@ class EnvironmentSpec:
     exposure: float | None = None
     device: str = "auto"
     precision: str = "auto"
+    offload: str = "auto"
+    compile: bool = False
 
     @property
     def pixel_height(self) -> int:
@@ -159,6 +165,7 @@ class EnvironmentSpec:
                 "Use the projection equirectangular, or the method sync.",
             )
         _check_choice("precision", self.precision, PRECISIONS)
+        _check_choice("offload", self.offload, OFFLOADS)
         _check_text("model", self.model)
         _check_loras(self.loras)
         _check_text("tiny_decoder", self.tiny_decoder)
@@ -177,8 +184,9 @@ class EnvironmentSpec:
         for name in ("steps", "seed", "sync_steps", "stride"):
             if getattr(self, name) is not None:
                 _check_number(name, getattr(self, name), LIMITS[name], whole=True)
-        if not isinstance(self.ldr, bool):
-            raise SpecError("ldr", self.ldr, "neither true nor false", "Use true or false.")
+        for name in ("ldr", "compile"):
+            if not isinstance(getattr(self, name), bool):
+                raise SpecError(name, getattr(self, name), "neither true nor false", "Use true or false.")
         for name in ("guidance", "sync_strength", "sync_decay", "sun_stops", "exposure"):
             if getattr(self, name) is not None:
                 _check_number(name, getattr(self, name), LIMITS[name], whole=False)

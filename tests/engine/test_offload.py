@@ -1,0 +1,197 @@
+"""Short memory and compilation: parts take turns on the device, a large view is decoded in tiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sync_engine import models
+from sync_engine.backbones import backbone as backbone_module
+from sync_engine.backbones.backbone import Backbone
+from sync_engine.backbones.loading import load
+from sync_engine.backbones.turns import REST, Turns
+from sync_engine.decoding import Sparing
+from sync_engine.interface.messages import Progress
+from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.job import Engine
+from sync_engine.progress import Reporter
+from tests.engine import tiny, tiny_flow, tiny_xl
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+class Part(torch.nn.Linear):
+    """A part that writes down where it was put."""
+
+    def __init__(self, name: str, moves: list[tuple[str, str]]) -> None:
+        super().__init__(2, 2)
+        self.name, self.moves = name, moves
+
+    def to(self, device):
+        self.moves.append((self.name, torch.device(device).type))
+        return self
+
+
+def test_one_group_at_a_time_is_on_the_device() -> None:
+    moves: list[tuple[str, str]] = []
+    first, second, denoiser = (Part(name, moves) for name in ("first", "second", "denoiser"))
+    turns = Turns(CUDA, [[first, second], [denoiser]])
+    assert moves == [("first", "cpu"), ("second", "cpu"), ("denoiser", "cpu")]
+    moves.clear()
+    some = torch.zeros(1, 2)
+    first(some)
+    assert moves == [("first", "cuda"), ("second", "cuda")]
+    second(some)
+    assert len(moves) == 2, "the group is there already"
+    moves.clear()
+    denoiser(some)
+    denoiser(some)
+    assert moves == [("first", "cpu"), ("second", "cpu"), ("denoiser", "cuda")]
+    moves.clear()
+    turns.bring(())
+    assert moves == [("denoiser", "cpu")]
+
+
+@pytest.fixture
+def placed(monkeypatch: pytest.MonkeyPatch, tiny_folder: Path):
+    """Load a small model as if it were onto a GPU with so much free memory; its parts stay where they are."""
+
+    def place(free_gb: float, offload: str) -> Backbone:
+        backbone = load(models.find(str(tiny_folder)), CPU, torch.float32)
+        monkeypatch.setattr(torch.nn.Module, "to", lambda self, *args, **options: self)
+        monkeypatch.setattr(backbone_module, "free_memory_gb", lambda device: free_gb)
+        backbone.device = CUDA
+        backbone.place(offload)
+        return backbone
+
+    return place
+
+
+@pytest.mark.parametrize(
+    ("free", "offload", "turns", "notes"),
+    [
+        (80.0, "auto", False, 0),
+        (0.01, "auto", True, 1),
+        (0.01, "none", False, 0),
+        (80.0, "model", True, 0),
+    ],
+)
+def test_the_free_memory_decides(placed, free: float, offload: str, turns: bool, notes: int) -> None:
+    backbone = placed(free, offload)
+    assert (backbone._turns is not None, len(backbone.notes)) == (turns, notes)
+
+
+@pytest.mark.parametrize(("offload", "compiled"), [("none", 1), ("model", 0)])
+def test_compile_is_for_a_denoiser_that_stays_on_its_gpu(placed, offload: str, compiled: int) -> None:
+    backbone = placed(80.0, offload)
+    calls: list[bool] = []
+    backbone.denoiser.compile = lambda: calls.append(True)
+    backbone.compile()
+    assert (len(calls), len(backbone.notes)) == (compiled, 1 - compiled)
+
+
+def plate(folder: Path, out: Path, **options) -> tuple[bytes, list[str]]:
+    spec = EnvironmentSpec(
+        "a calm sea",
+        kind="plate",
+        width=256,
+        height=128,
+        model=str(folder),
+        steps=2,
+        seed=3,
+        device="cpu",
+        precision="fp32",
+        **options,
+    )
+    told: list = []
+    files, _ = Engine().run(spec, out, Reporter("job", told.append))
+    notes = [event.note for event in told if isinstance(event, Progress) and event.note]
+    return Path(files["image"]).read_bytes()[-1000:], notes
+
+
+def test_on_a_cpu_both_are_left_out_with_a_note(tmp_path: Path, tiny_folder: Path) -> None:
+    plain, notes = plate(tiny_folder, tmp_path / "a")
+    assert notes == []
+    picture, notes = plate(tiny_folder, tmp_path / "b", offload="model", compile=True)
+    assert any("Offloading has no use on cpu" in note for note in notes)
+    assert any("compile was left out" in note for note in notes)
+    assert picture == plain
+
+
+@pytest.mark.parametrize("build", [tiny.build, tiny_xl.build, tiny_flow.build_z_image, tiny_flow.build_klein])
+def test_with_turns_the_picture_is_the_same(tmp_path: Path, monkeypatch, build) -> None:
+    """Every part that computes has to be the one that was brought; on a CPU a wrong one would not fail."""
+    folder = build(tmp_path / "m")
+    monkeypatch.setitem(
+        models.TABLE, "small", models.Model("small", str(folder), "", "", 0, 0, 2, 1.0, "", 128)
+    )
+    plain, _ = plate(Path("small"), tmp_path / "a")
+    at_denoiser: list[bool] = []
+    at_decode: list[object] = []
+
+    def place(self, offload: str) -> None:
+        self._turns = Turns(REST, [self.encoders, [self.denoiser]])
+        self.denoiser.register_forward_pre_hook(
+            lambda *_: at_denoiser.append(list(self._turns._here) == [self.denoiser])
+        )
+
+    def decode(self, latents):
+        at_decode.append(self.backbone._turns._here)
+        return self.backbone.decode(latents)
+
+    monkeypatch.setattr(Backbone, "place", place)
+    monkeypatch.setattr(Sparing, "__call__", decode)
+    picture, _ = plate(Path("small"), tmp_path / "b")
+    assert picture == plain
+    assert at_denoiser
+    assert all(at_denoiser)
+    assert at_decode
+    assert not any(at_decode), "the denoiser goes before the picture is decoded"
+
+
+def test_a_view_that_does_not_fit_is_decoded_in_tiles(tmp_path: Path) -> None:
+    backbone = load(models.find(str(tiny.build(tmp_path / "m", tiny_vae=False))), CPU, torch.float32)
+    latents = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(1))
+    whole = backbone.decode(latents)
+    decoder, sides = backbone.vae.decoder.forward, []
+
+    def short_of_memory(sample, *args, **options):
+        sides.append(sample.shape[-1])
+        if sample.shape[-1] > backbone_module.TILE_CELLS:
+            raise RuntimeError("CUDA out of memory")
+        return decoder(sample, *args, **options)
+
+    backbone.vae.decoder.forward = short_of_memory
+    notes: list[str] = []
+    sparing = Sparing(backbone, notes.append)
+    picture = sparing(latents)
+    assert picture.shape == whole.shape
+    assert max(sides[1:]) == backbone_module.TILE_CELLS
+    assert len(notes) == 1
+    sparing(latents)
+    assert len(notes) == 1
+    backbone.vae.decoder.forward = lambda *_: (_ for _ in ()).throw(RuntimeError("CUDA out of memory"))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        sparing(latents)
+
+
+def test_another_error_is_not_taken_for_short_memory(tmp_path: Path, tiny_folder: Path) -> None:
+    backbone = load(models.find(str(tiny_folder)), CPU, torch.float32)
+    with pytest.raises(RuntimeError, match="channels"):
+        Sparing(backbone, lambda note: None)(torch.zeros(1, 3, 8, 8))
+    assert not backbone.vae.use_tiling
+
+
+@pytest.mark.skipif(
+    not torch.cuda.is_available(),
+    reason="no CUDA device; it would check that encoders leave the GPU's memory",
+)
+def test_turns_free_the_memory_of_the_gpu(tmp_path: Path) -> None:
+    folder = tiny_xl.build(tmp_path / "m")
+    backbone = load(models.find(str(folder)), CUDA, torch.float32, (), "model")
+    backbone.encode(["a calm sea"])
+    with_encoders = torch.cuda.memory_allocated()
+    backbone.make_room(denoise=False)
+    assert torch.cuda.memory_allocated() < with_encoders
