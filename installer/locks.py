@@ -74,6 +74,8 @@ def choose(folder: Path, platform: str, accelerator: str, python: str, detected:
         SetupFailed: there is none.
     """
     here = [lock for lock in locks_in(folder) if lock.platform == platform]
+    if not here and platform == "macos-x64":
+        raise SetupFailed("PyTorch has made nothing for Intel Macs since version 2.2.", OWN_HINT)
     if not here:
         raise SetupFailed(f"PyTorch has no build for this system ({platform}).", OWN_HINT)
     fitting = [lock for lock in here if python in lock.pythons]

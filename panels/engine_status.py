@@ -8,7 +8,7 @@ from .. import preferences
 from ..engine_link import link
 from ..engine_setup import engine_setup
 from ..installer.locks import Lock
-from ..installer.platforms import NAMES
+from ..installer.platforms import NAMES, detect
 from ..installer.problems import SetupFailed
 from ..installer.states import STAGES, SetupState
 from ..sync_engine.interface.client import EngineState
@@ -103,10 +103,25 @@ def _draw_plan(layout: bpy.types.UILayout, context, plan: Lock) -> None:
         source = options.network.index or plan.server
         text = text.format(plan.download_mb, source, plan.torch, kind, gigabytes)
     draw_text(layout, context, text, translate=False)
+    if options.accelerator == "auto":
+        draw_text(layout, context, fallback(plan, detect()), "INFO", translate=False)
     if not options.network.wheels and not options.network.online:
         draw_text(layout, context, "Online access is off.", "ERROR")
         if not bpy.app.online_access_override:
             layout.prop(context.preferences.system, "use_online_access")
+
+
+def fallback(plan: Lock, detected: str) -> str:
+    """Return, where Automatic cannot have what the computer has, what comes instead; else an empty text."""
+    if detected == plan.accelerator:
+        return ""
+    if detected != "cpu":
+        text = tr(
+            "There are no packages here for this computer's {0}: pictures will be made on the processor. "
+            "To use the GPU, name an environment of your own."
+        )
+        return text.format(tr(NAMES[detected]))
+    return tr("The smaller build for the processor does not fit this Python; this one runs there too.")
 
 
 def _draw_failure(layout: bpy.types.UILayout, context, problem: SetupFailed) -> None:

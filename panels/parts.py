@@ -31,7 +31,9 @@ MARGIN_PX, ICON_PX = 64, 36
 def draw_text(
     layout: bpy.types.UILayout, context, text: str, icon: str = "NONE", translate: bool = True
 ) -> None:
-    """Draw a text over as many lines as the region's width asks for; a user's own text as it is."""
+    """Draw a text over as many lines as the region's width asks for, an empty one over none."""
+    if not text:
+        return
     text = sentence(text) if translate else text
     scale = context.preferences.system.ui_scale or 1.0  # 0 without a window
     margin = MARGIN_PX if icon == "NONE" else MARGIN_PX + ICON_PX

@@ -581,4 +581,8 @@ TABLE: dict[str, str] = {
     "Models": "Modelle",
     # sync_engine/interface/model_store.py
     "The engine cannot be asked for its models ({0}).": "Die Engine kann nicht nach ihren Modellen gefragt werden ({0}).",
+    # installer/locks.py, panels/engine_status.py
+    "PyTorch has made nothing for Intel Macs since version 2.2.": "PyTorch hat seit Version 2.2 nichts mehr für Intel-Macs gemacht.",
+    "There are no packages here for this computer's {0}: pictures will be made on the processor. To use the GPU, name an environment of your own.": "Für {0} dieses Rechners gibt es hier keine Pakete: Bilder entstehen auf dem Prozessor. Um die GPU zu nutzen, eine eigene Umgebung nennen.",
+    "The smaller build for the processor does not fit this Python; this one runs there too.": "Die kleinere Fassung für den Prozessor passt nicht zu diesem Python; diese läuft dort auch.",
 }

@@ -581,4 +581,8 @@ TABLE: dict[str, str] = {
     "Models": "模型",
     # sync_engine/interface/model_store.py
     "The engine cannot be asked for its models ({0}).": "无法向引擎查询其模型（{0}）。",
+    # installer/locks.py, panels/engine_status.py
+    "PyTorch has made nothing for Intel Macs since version 2.2.": "PyTorch 自 2.2 版起不再为 Intel Mac 提供任何版本。",
+    "There are no packages here for this computer's {0}: pictures will be made on the processor. To use the GPU, name an environment of your own.": "此处没有适用于本机{0}的软件包：图像将在处理器上生成。若要使用 GPU，请指定自己的环境。",
+    "The smaller build for the processor does not fit this Python; this one runs there too.": "较小的处理器版本不适用于此 Python；当前版本也能在处理器上运行。",
 }

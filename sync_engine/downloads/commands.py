@@ -255,7 +255,7 @@ def removed(name: str) -> list[str]:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    names = options.model or [row["name"] for row in overview() if row["state"] == "here"]
+    names = options.model or _here()
     bad = False
     for name in names:
         for path, problem in verified(models.find(name)):
@@ -267,32 +267,34 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def run_verify(names: list[str], emit: Emit, cancelled: Callable[[], bool]) -> int:
-    """``verified`` for one model with events of the protocol: its steps are megabytes."""
-    name = names[0] if len(names) == 1 else ""
+    """``verified`` with events of the protocol: its steps are megabytes."""
 
     def work(reporter: Reporter, check: Callable[[], None]) -> dict[str, str]:
-        if not name:
-            raise ModelNotAvailable("verify --json wants the name of one model.", "Name one.")
-        model = models.find(name)
-        folder = store.installed(model) if model.on_hub else Path(model.source)
-        total, read = store.size_of(folder) if folder else 0, 0
+        for name in names or _here():
+            model, read = models.find(name), 0
+            folder = store.installed(model) if model.on_hub else Path(model.source)
+            total = store.size_of(folder) if folder else 0
 
-        def on_block() -> None:
-            nonlocal read
-            check()
-            read = min(total, read + store.BLOCK_BYTES)
-            reporter.megabytes(read / 1e6, total / 1e6, 0.0)
+            def on_block(total: int = total) -> None:
+                nonlocal read
+                check()
+                read = min(total, read + store.BLOCK_BYTES)
+                reporter.megabytes(read / 1e6, total / 1e6, 0.0)
 
-        bad = [f"{path} ({problem})" for path, problem in verified(model, on_block) if problem]
-        if bad:
-            more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-            raise ModelNotAvailable(
-                f"model = {name!r} is damaged: {', '.join(bad[:3])}{more}.",
-                "Remove what is damaged and download it again.",
-            )
-        return {"folder": str(folder)}
+            bad = [f"{path} ({problem})" for path, problem in verified(model, on_block) if problem]
+            if bad:
+                more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+                raise ModelNotAvailable(
+                    f"model = {name!r} is damaged: {', '.join(bad[:3])}{more}.",
+                    "Remove what is damaged and download it again.",
+                )
+        return {}
 
-    return _told(name, "verify", emit, cancelled, work)
+    return _told(" ".join(names), "verify", emit, cancelled, work)
+
+
+def _here() -> list[str]:
+    return [row["name"] for row in overview() if row["state"] == "here"]
 
 
 def verified(model: models.Model, check: Callable[[], None] = lambda: None) -> list[tuple[str, str]]:

@@ -73,6 +73,8 @@ def test_the_lock_of_a_machine(tmp_path: Path) -> None:
         with pytest.raises(SetupFailed, match=words):
             chosen(asked, python, "cpu")
     with pytest.raises(SetupFailed, match="no build for this system"):
+        locks.choose(tmp_path, "linux-arm64", "auto", "3.11", "cpu")
+    with pytest.raises(SetupFailed, match=r"nothing for Intel Macs since version 2\.2.*own environment"):
         locks.choose(tmp_path, "macos-x64", "auto", "3.11", "cpu")
 
 

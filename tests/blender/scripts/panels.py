@@ -41,6 +41,17 @@ shown = draw("VIEW3D_PT_syncscape")
 assert "syncscape.set_up_engine" in shown, "without an engine there is the button that brings one"
 assert any(text.startswith("Downloads ") for text in shown), shown
 assert "syncscape.generate" not in shown, "and no dead Generate"
+# Automatic says what it does where there is nothing for this computer's GPU.
+status = harness.module("panels.engine_status")
+for has, gets, words in (
+    ("cuda", "cpu", ("NVIDIA GPU", "processor", "of your own")),
+    ("rocm", "cuda", ("AMD GPU", "processor", "of your own")),
+    ("cpu", "cuda", ("does not fit this Python", "runs there too")),
+):
+    told = status.fallback(SimpleNamespace(accelerator=gets), has)
+    assert all(word in told for word in words), told
+assert status.fallback(SimpleNamespace(accelerator="cuda"), "cuda") == ""
+
 harness.preferences().engine_python = harness.GIVEN["engine"]
 shown = draw("VIEW3D_PT_syncscape")
 assert "syncscape.generate" in shown
