@@ -80,11 +80,16 @@ def model_lines(row: ModelRow) -> list[str]:
     if row.bundled:
         sizes.append(tr("Bundled"))
     elif row.state == "here":
-        sizes.append(tr("Here: {0} GB").format(f"{row.disk_gb:.1f}"))
+        sizes.append(tr("Here: {0} GB").format(_number(row.disk_gb)))
     elif row.state == "partly":
         sizes.append(tr("{0} of {1} GB are here").format(f"{row.fetched_gb:.1f}", f"{row.download_gb:.1f}"))
     elif row.download_gb:
-        sizes.append(tr("Download: {0} GB").format(f"{row.download_gb:.1f}"))
+        sizes.append(tr("Download: {0} GB").format(_number(row.download_gb)))
     if row.memory_gb and not row.bundled:
         sizes.append(tr("Wants {0} GB of GPU memory").format(f"{row.memory_gb:.0f}"))
     return [", ".join(sizes), tr("Licence of the weights: {0}").format(row.licence)]
+
+
+def _number(gigabytes: float) -> str:
+    """Return a size with a digit that says something, for tiny decoders too."""
+    return f"{gigabytes:.1f}" if gigabytes >= 0.1 else f"{gigabytes:.2f}"

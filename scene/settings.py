@@ -17,48 +17,10 @@ from bpy.props import (
 
 from ..sync_engine.interface.spec import LIMITS, PULLING_METHODS, WORLD_WIDTH, EnvironmentSpec
 from . import loras as lora_lines
+from .choices import CUSTOM, KIND_ITEMS, METHOD_ITEMS, PLATE_SIZE_ITEMS, PROJECTION_ITEMS, WORLD_SIZE_ITEMS
 
-CUSTOM = "CUSTOM"
 SIZE_STEP = 64
 MAX_VARIATIONS = 64
-KIND_ITEMS = (
-    ("world", "World", "A seamless 360° picture, twice as wide as high, that lights the scene", "WORLD", 0),
-    ("plate", "Plate", "A wide flat picture for the background of a camera", "IMAGE_BACKGROUND", 1),
-)
-WORLD_SIZE_ITEMS = (
-    ("512", "512 × 256", "Fastest, for trying prompts"),
-    ("1024", "1024 × 512", "Quick, for lighting tests"),
-    ("2048", "2048 × 1024", "For light and soft backgrounds"),
-    ("4096", "4096 × 2048", "For visible backgrounds"),
-    ("8192", "8192 × 4096", "For close backgrounds; slow, and needs much memory"),
-    (CUSTOM, "Custom", "Any width that is a multiple of 128"),
-)
-PLATE_SIZE_ITEMS = (
-    ("1024x512", "1024 × 512", "Fastest, for trying prompts"),
-    ("2048x512", "2048 × 512", "A wide panorama"),
-    ("2048x1024", "2048 × 1024", "For Full HD frames"),
-    ("4096x1024", "4096 × 1024", "A wide panorama with room to pan"),
-    ("4096x2048", "4096 × 2048", "For 4K frames; slow"),
-    (CUSTOM, "Custom", "Any width and height that are multiples of 64"),
-)
-PROJECTION_ITEMS = (
-    ("sphere", "Sphere", "Perspective views all around: clean poles, for every model"),
-    (
-        "equirectangular",
-        "Equirectangular",
-        "Windows of the 360° picture itself: for models that were tuned on such pictures",
-    ),
-)
-METHOD_ITEMS = (
-    ("sync", "Sync", "Windows agree with each other while they form: one coherent place. Fast"),
-    ("multidiffusion", "Blend", "Windows are only blended where they overlap. Fastest, less coherent"),
-    ("sync-paper", "Sync (as published)", "The published SyncDiffusion, through the whole network. Slow"),
-    (
-        "blended",
-        "Window by Window",
-        "Each window continues the finished ones: for plates and equirectangular Worlds. The look may drift",
-    ),
-)
 
 
 def _snap(name: str, step: int):

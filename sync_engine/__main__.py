@@ -33,6 +33,7 @@ from sync_engine.interface.spec import (
     OFFLOADS,
     PRECISIONS,
     PROJECTIONS,
+    SOLVERS,
     EnvironmentSpec,
     SpecError,
 )
@@ -56,6 +57,7 @@ SPEC_OPTIONS: dict[str, dict[str, Any]] = {
         "help": "a LoRA for the model, a safetensors file; may be given several times",
     },
     "tiny_decoder": {"metavar": "auto|none|DIR", "help": "what previews and sync decode with"},
+    "solver": {"choices": SOLVERS, "help": "how steps are made; auto is the model's own"},
     "steps": {"type": int, "help": "denoising steps"},
     "guidance": {"type": float, "help": "classifier-free guidance scale"},
     "seed": {"type": int},

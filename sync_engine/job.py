@@ -120,6 +120,8 @@ class _Job:
         unknown = backbone.unknown_words(self.spec.prompt)
         if unknown:
             self.reporter.note(f"The model {self.spec.model} does not know: {', '.join(unknown)}.")
+        if self.spec.solver != "auto" and not backbone.has_solvers:
+            self.reporter.note(f"The model {self.spec.model} has one solver, Euler's for flows.")
         if not backbone.guided and guidance > 1:
             guidance = 1.0
             if self.spec.guidance is not None or self.spec.negative:

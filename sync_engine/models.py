@@ -89,7 +89,7 @@ TABLE: dict[str, Model] = {
             "CreativeML Open RAIL++-M",
             6.9,
             11.0,
-            25,
+            30,
             6.0,
             "462165984030d82259a11f4367a4eed129e94a7b",
             1024,

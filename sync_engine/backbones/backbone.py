@@ -23,6 +23,7 @@ class Backbone:
         channels: channels of the latents.
         window: side of the window that the network was trained on, in latent cells.
         guided: whether classifier-free guidance means something to the model.
+        has_solvers: whether there is a choice of solvers.
         tiny: an ``AutoencoderTiny`` for the same latents, where there is one (``tiny_decoder``).
         notes: what the user should know of how the model was placed on its device.
     """
@@ -30,6 +31,7 @@ class Backbone:
     channels: int
     window: int
     guided = True
+    has_solvers = True
     tiny: Any = None
     _turns: Turns | None = None
 

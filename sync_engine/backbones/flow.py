@@ -28,6 +28,8 @@ class FlowTransformer(Backbone):
         window: side of the windows in pixels.
     """
 
+    has_solvers = False
+
     def __init__(
         self, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype, window: int
     ) -> None:

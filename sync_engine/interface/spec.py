@@ -22,6 +22,7 @@ PULLING_METHODS = ("sync", "sync-paper")
 """The methods that the sync settings mean something to."""
 PROJECTIONS = ("sphere", "equirectangular")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+SOLVERS = ("auto", "dpm", "unipc", "euler", "euler-trailing", "euler-ancestral", "ddim", "lcm")
 OFFLOADS = ("auto", "none", "model")
 MAX_PROMPT_CHARACTERS = 2000
 DEFAULT_PLATE_HEIGHT = 512
@@ -96,6 +97,8 @@ class EnvironmentSpec:
         loras: safetensors files of changes to the model, each ``FILE`` or ``FILE:WEIGHT``.
         tiny_decoder: what previews and ``sync`` decode with: ``auto`` (the family's tiny decoder, where it
             is on this computer), ``none`` (the model's own), a tiny decoder's name or folder.
+        solver: how steps are made; ``auto`` is the model's and the method's own. LoRAs that distil a model
+            want theirs: ``lcm``, or ``euler-trailing`` (Lightning, Hyper).
         steps: denoising steps.
         guidance: classifier-free guidance scale.
         seed: seed of the initial noise; ``None`` draws one.
@@ -126,6 +129,7 @@ class EnvironmentSpec:
     model: str = "draft"
     loras: tuple[str, ...] = ()
     tiny_decoder: str = "auto"
+    solver: str = "auto"
     steps: int | None = None
     guidance: float | None = None
     seed: int | None = None
@@ -166,6 +170,7 @@ class EnvironmentSpec:
             )
         _check_choice("precision", self.precision, PRECISIONS)
         _check_choice("offload", self.offload, OFFLOADS)
+        _check_choice("solver", self.solver, SOLVERS)
         _check_text("model", self.model)
         _check_loras(self.loras)
         _check_text("tiny_decoder", self.tiny_decoder)

@@ -31,7 +31,7 @@ def settings(spec: EnvironmentSpec, steps: int) -> Settings:
         "sync-paper": Settings("published", True, paper.STRENGTH, min(steps, paper.STEPS), paper.DECAY),
     }[spec.method]
     return Settings(
-        defaults.scheduler,
+        defaults.scheduler if spec.solver == "auto" else spec.solver,
         defaults.uniform,
         defaults.strength if spec.sync_strength is None else spec.sync_strength,
         defaults.steps if spec.sync_steps is None else min(steps, spec.sync_steps),

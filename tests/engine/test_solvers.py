@@ -14,14 +14,15 @@ from sync_engine.backbones.loading import load
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.errors import EngineError
-from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.messages import FailureCode, Progress
+from sync_engine.interface.spec import SOLVERS as SPEC_SOLVERS
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.job import Engine
 from sync_engine.models import with_defaults
 from sync_engine.prediction import levels
 from sync_engine.progress import Reporter
 from sync_engine.sampling import Conditioning, sample
-from tests.engine import tiny, tiny_xl
+from tests.engine import flow_jobs, tiny, tiny_flow, tiny_xl
 
 CPU = torch.device("cpu")
 BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}
@@ -228,6 +229,57 @@ def test_the_folder_names_the_solver(tmp_path: Path, solver: str, name: str, exp
     assert type(scheduler).__name__ == expected
     if name == "euler-trailing":
         assert scheduler.timesteps[0] == 999
+
+
+def test_a_spec_names_a_solver(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[str] = []
+    build = solvers.build
+
+    def watched(name: str, own: Any, steps: int) -> Any:
+        made = build(name, own, steps)
+        used.append(type(made).__name__)
+        return made
+
+    monkeypatch.setattr(solvers, "build", watched)
+    for solver in SPEC_SOLVERS:
+        spec = EnvironmentSpec(
+            "a calm sea",
+            kind="plate",
+            width=256,
+            height=128,
+            method="multidiffusion",
+            steps=1,
+            model=str(tiny_folder),
+            solver=solver,
+            guidance=1.0,
+            device="cpu",
+            precision="fp32",
+        )
+        files, _ = Engine().run(spec, tmp_path / solver, Reporter("job", lambda event: None))
+        assert json.loads(Path(files["spec"]).read_text())["spec"]["solver"] == solver
+    dpm, ancestral = "DPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler"
+    euler = ["EulerDiscreteScheduler"] * 2
+    expected = [dpm, dpm, "UniPCMultistepScheduler", *euler, ancestral, "DDIMScheduler", "LCMScheduler"]
+    assert list(dict.fromkeys(used)) == list(dict.fromkeys(expected))
+
+
+def test_a_flow_model_says_that_it_has_one_solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(models.TABLE, "small", flow_jobs.row(tiny_flow.build_z_image(tmp_path / "m"), 128))
+    told: list[Any] = []
+    spec = EnvironmentSpec(
+        "a calm sea",
+        kind="plate",
+        width=256,
+        height=128,
+        method="multidiffusion",
+        steps=1,
+        solver="lcm",
+        model="small",
+        device="cpu",
+        precision="fp32",
+    )
+    Engine().run(spec, tmp_path / "out", Reporter("job", told.append))
+    assert any("one solver" in event.note for event in told if isinstance(event, Progress) and event.note)
 
 
 def test_a_solver_that_the_loop_does_not_know_becomes_dpm(tiny_folder: Path) -> None:
