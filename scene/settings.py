@@ -128,7 +128,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
     )
     model: StringProperty(
         name="Model",
-        description="The model to paint with: draft (bundled), another model's name, or a folder",
+        description="The model to paint with: draft (bundled), another model's name, a folder or a file",
         default="draft",
         search=_model_names,
         search_options={"SUGGESTION"},

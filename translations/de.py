@@ -291,7 +291,7 @@ TABLE: dict[str, str] = {
     "Method": "Methode",
     "How the windows that make up the picture are joined": "Wie die Fenster, aus denen das Bild besteht, verbunden werden",
     "Model": "Modell",
-    "The model to paint with: draft (bundled), another model's name, or a folder": "Das Modell, mit dem gemalt wird: draft (mitgeliefert), der Name eines anderen oder ein Ordner",
+    "The model to paint with: draft (bundled), another model's name, a folder or a file": "Das Modell, mit dem gemalt wird: draft (mitgeliefert), der Name eines anderen, ein Ordner oder eine Datei",
     "Steps": "Schritte",
     "Denoising steps: more are slower and finer. 0 uses the model's own number": "Entrauschungsschritte: mehr sind langsamer und feiner. 0 nimmt die Zahl des Modells",
     "Guidance": "Führung",

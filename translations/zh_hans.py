@@ -291,7 +291,7 @@ TABLE: dict[str, str] = {
     "Method": "方法",
     "How the windows that make up the picture are joined": "组成图像的窗口如何连接",
     "Model": "模型",
-    "The model to paint with: draft (bundled), another model's name, or a folder": "用于绘制的模型：draft（内置）、其他模型的名称，或文件夹",
+    "The model to paint with: draft (bundled), another model's name, a folder or a file": "用于绘制的模型：draft（内置）、其他模型的名称、文件夹或文件",
     "Steps": "步数",
     "Denoising steps: more are slower and finer. 0 uses the model's own number": "去噪步数：越多越慢也越精细。0 使用模型自身的数值",
     "Guidance": "引导",

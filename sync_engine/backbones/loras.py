@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,7 @@ def _inject(pipeline: Any, name: str, path: Path, parts: dict[str, Any], folder:
         "use_safetensors": True,
         "local_files_only": True,
     }
+    in_file = _own_names(path) if hasattr(pipeline, "unet") else []
     config = {"unet_config": pipeline.unet.config} if "text_encoder_2" in parts else {}
     try:
         converted = pipeline.lora_state_dict(**source, **config)
@@ -165,7 +166,7 @@ def _inject(pipeline: Any, name: str, path: Path, parts: dict[str, Any], folder:
             f"lora = {str(path)!r} does not fit {folder.name} ({detail}).",
             "Choose a LoRA that was made for this model.",
         ) from error
-    layers = sum(1 for key in wanted if _DOWN.search(key))
+    layers = max(_count(wanted), _count(in_file))
     placed = sum(
         layer.endswith(f".lora_A.{name}")
         for part in parts.values()
@@ -177,6 +178,17 @@ def _inject(pipeline: Any, name: str, path: Path, parts: dict[str, Any], folder:
             f"lora = {str(path)!r} does not fit {folder.name}, which has {placed} of its {layers} layers.",
             "Choose a LoRA that was made for this model.",
         )
+
+
+def _own_names(path: Path) -> list[str]:
+    """Return the tensors of a LoRA for a U-Net, once each: some files have them by two names."""
+    names = list(shapes(path))
+    twice = any(re.search("down_blocks|mid_block|up_blocks", name) for name in names)
+    return [name for name in names if not (twice and re.search("(input|middle|output)_block", name))]
+
+
+def _count(names: Iterable[str]) -> int:
+    return sum(1 for name in names if _DOWN.search(name))
 
 
 def _path(lora: Lora) -> Path:

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from tests.engine import original_layout
+
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 TEXT = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]
 RANK = 4
@@ -41,16 +43,24 @@ def write(path: Path, folder: Path, seed: int = 1) -> Path:
     return path
 
 
-def as_kohya(source: Path, path: Path, alpha: float) -> Path:
-    """Write a LoRA for a U-Net again in the layout of kohya's trainer, with its own scale."""
+def as_kohya(source: Path, path: Path, alpha: float, folder: Path | None = None) -> Path:
+    """Write a LoRA for a U-Net again in the layout of kohya's trainer, with its own scale.
+
+    Args:
+        alpha: the scale is this over the rank.
+        folder: of a Stable Diffusion XL, whose blocks have the authors' names there.
+    """
     from safetensors.torch import load_file, save_file
 
     state: dict[str, torch.Tensor] = {}
-    prefixes = {"unet": "lora_unet", "text_encoder": "lora_te_text_model"}
+    first = "lora_te_text_model" if folder is None else "lora_te1_text_model"
+    prefixes = {"unet": "lora_unet", "text_encoder": first, "text_encoder_2": "lora_te2_text_model"}
+    places = {} if folder is None else original_layout.u_net_places(folder)
     for name, value in load_file(source).items():
         part, _, rest = name.partition(".")
         module, _, matrix = rest.removesuffix(".weight").rpartition(".lora")
-        base = f"{prefixes[part]}_{module.removeprefix('text_model.').replace('.', '_')}"
+        module = original_layout.replaced(module.removeprefix("text_model."), places)
+        base = f"{prefixes[part]}_{module.replace('.', '_')}"
         state[f"{base}.lora_{'down' if matrix in ('_A', '.down') else 'up'}.weight"] = value
         state[f"{base}.alpha"] = torch.tensor(alpha)
     save_file(state, path)

@@ -96,11 +96,11 @@ def replaced(name: str, table: dict[str, str]) -> str:
     return name
 
 
-def u_net(folder: Path) -> State:
+def u_net_places(folder: Path) -> dict[str, str]:
+    """Return where the authors' network has the blocks of diffusers' one."""
     config = json.loads((folder / "unet" / "config.json").read_text())
     layers, blocks = config["layers_per_block"], len(config["block_out_channels"])
-    state = weights(folder / "unet")
-    attentive = {name.split(".attentions")[0] for name in state if ".attentions." in name}
+    attentive = {name.split(".attentions")[0] for name in weights(folder / "unet") if ".attentions." in name}
     places = {"mid_block.resnets.0": "middle_block.0", "mid_block.attentions.0": "middle_block.1"}
     places["mid_block.resnets.1"] = "middle_block.2"
     for block in range(blocks):
@@ -113,8 +113,12 @@ def u_net(folder: Path) -> State:
         place = 2 if f"up_blocks.{block}" in attentive else 1
         last = block * (layers + 1) + layers
         places[f"up_blocks.{block}.upsamplers.0.conv"] = f"output_blocks.{last}.{place}.conv"
-    made = {}
-    for name, value in state.items():
+    return places
+
+
+def u_net(folder: Path) -> State:
+    places, made = u_net_places(folder), {}
+    for name, value in weights(folder / "unet").items():
         new = replaced(replaced(name, U_NET_ENDS), places)
         if ".resnets." in name:
             place, _, rest = new.partition(".".join(new.split(".")[3:]))

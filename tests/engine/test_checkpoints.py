@@ -16,12 +16,13 @@ from sync_engine.backbones.loading import load
 from sync_engine.checkpoints import inspect
 from sync_engine.downloads import store
 from sync_engine.errors import ModelNotAvailable
+from sync_engine.interface.loras import Lora
 from sync_engine.interface.messages import EXIT_STATUS
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.job import Engine
 from sync_engine.progress import Reporter
 from sync_engine.sampling import Conditioning
-from tests.engine import original_layout, tiny, tiny_flow, tiny_xl
+from tests.engine import lora_files, original_layout, tiny, tiny_flow, tiny_xl
 from tests.engine.fake_hub import REVISION, FakeHub
 
 CPU = torch.device("cpu")
@@ -63,10 +64,10 @@ def case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     return Case(request.param, tmp_path, monkeypatch)
 
 
-def outputs(model: str, window: int = 0) -> list[torch.Tensor]:
+def outputs(model: str, window: int = 0, *loras: Lora) -> list[torch.Tensor]:
     """Return what a model makes of the same words and noise: its prediction and its picture."""
     row = models.find(model)
-    backbone = load(dataclasses.replace(row, window=window or row.window), CPU, torch.float32)
+    backbone = load(dataclasses.replace(row, window=window or row.window), CPU, torch.float32, loras)
     words = Conditioning(backbone.encode(["a calm sea"]), backbone.encode([""]), [0], 2.0)
     noisy = torch.randn(1, backbone.channels, 8, 8, generator=torch.Generator().manual_seed(5))
     prediction = backbone.predict(noisy, torch.tensor(500.0), words, [0])
@@ -78,6 +79,15 @@ def test_the_file_is_the_same_model_as_its_folder(case: Case) -> None:
         outputs(str(case.file)), outputs(str(case.folder), window=128), strict=True
     ):
         torch.testing.assert_close(from_file, from_folder, rtol=0, atol=1e-5)
+
+
+def test_a_file_takes_loras_as_its_folder_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case("xl", tmp_path, monkeypatch)
+    lora = Lora(str(lora_files.write(tmp_path / "lora.safetensors", case.folder)), 0.7)
+    from_file, _ = outputs(str(case.file), 0, lora)
+    from_folder, _ = outputs(str(case.folder), 0, lora)
+    torch.testing.assert_close(from_file, from_folder, rtol=0, atol=1e-5)
+    assert (from_file - outputs(str(case.file))[0]).abs().max() > 1e-3
 
 
 def test_a_job_makes_a_picture_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

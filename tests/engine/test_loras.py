@@ -126,9 +126,12 @@ def test_on_a_flow_model_the_network_is_that_of_diffusers(flow: Case) -> None:
     assert (ours - without).abs().max() > 1e-3, "the LoRA changes nothing"
 
 
-def test_the_layout_of_kohya_is_read_with_its_own_scale(tmp_path: Path) -> None:
-    case = Case("sd", tmp_path)
-    half = lora_files.as_kohya(case.first, tmp_path / "kohya.safetensors", lora_files.RANK / 2)
+@pytest.mark.parametrize("family", ["sd", "xl"])
+def test_the_layout_of_kohya_is_read_with_its_own_scale(tmp_path: Path, family: str) -> None:
+    case = Case(family, tmp_path)
+    folder = case.folder if family == "xl" else None
+    half = lora_files.as_kohya(case.first, tmp_path / "kohya.safetensors", lora_files.RANK / 2, folder)
+    assert any("input_blocks" in name for name in load_file(half)) == (family == "xl")
     expected = case.ours(Lora(str(case.first), 0.5))
     torch.testing.assert_close(case.ours(Lora(str(half))), expected, rtol=0, atol=1e-5)
 
@@ -177,6 +180,15 @@ def test_a_lora_with_layers_that_the_model_lacks_is_refused(tmp_path: Path, tiny
     with pytest.raises(ModelNotAvailable, match=r"does not fit") as refused:
         load(models.find(str(tiny_folder)), CPU, torch.float32, [Lora(str(more))])
     assert str(more) in refused.value.message
+
+
+def test_a_lora_with_layers_that_nobody_knows_is_refused(tmp_path: Path, tiny_folder: Path) -> None:
+    """diffusers drops, without a word, what it cannot convert."""
+    good = lora_files.write(tmp_path / "good.safetensors", tiny_folder)
+    kohya = lora_files.as_kohya(good, tmp_path / "kohya.safetensors", 4.0)
+    renamed = change(kohya, tmp_path / "odd.safetensors", lambda n: n.replace("lora_te_", "lora_te3_"))
+    with pytest.raises(ModelNotAvailable, match="does not fit"):
+        load(models.find(str(tiny_folder)), CPU, torch.float32, [Lora(str(renamed))])
 
 
 def test_a_lora_of_other_sizes_is_refused(tmp_path: Path, tiny_folder: Path) -> None:
