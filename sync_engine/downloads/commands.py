@@ -106,6 +106,11 @@ def _describe(model: models.Model) -> dict[str, Any]:
     }
 
 
+def _number(gigabytes: float) -> str:
+    """Return a size with a digit that says something, for tiny decoders too."""
+    return f"{gigabytes:.1f}" if gigabytes >= 0.1 else f"{gigabytes:.2f}"
+
+
 def _partial_bytes(model: models.Model) -> int:
     if not model.on_hub:
         return 0
@@ -119,9 +124,9 @@ def _list(options: argparse.Namespace) -> int:
         return 0
     for row in rows:
         states = {
-            "here": f"here, {row['disk_gb']:.1f} GB",
-            "partly": f"partly, {row['fetched_gb']:.1f} of {row['download_gb']:.1f} GB",
-            "absent": f"not here, {row['download_gb']:.1f} GB to fetch",
+            "here": f"here, {_number(row['disk_gb'])} GB",
+            "partly": f"partly, {_number(row['fetched_gb'])} of {_number(row['download_gb'])} GB",
+            "absent": f"not here, {_number(row['download_gb'])} GB to fetch",
         }
         state = "bundled" if not row["source"] else states[row["state"]]
         pin = (

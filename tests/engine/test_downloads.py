@@ -55,7 +55,10 @@ def events():
         parsed = ["models", "download", *options]
         from sync_engine.__main__ import parser
 
-        status = commands._download_with(parser().parse_args(parsed), seen.append)
+        given = parser().parse_args(parsed)
+        status = commands.run_download(
+            given.model, given.model, seen.append, lambda: False, given.endpoint, given.allow_unpinned
+        )
         return status, [{"type": event.type, **vars(event)} for event in seen]
 
     return run
