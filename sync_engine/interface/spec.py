@@ -203,7 +203,7 @@ class EnvironmentSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {"loras": list(self.loras)}
 
     def to_json(self) -> str:
         """Return the spec as one line of JSON."""
