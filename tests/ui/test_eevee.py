@@ -1,0 +1,48 @@
+"""The sun of a World in EEVEE, which needs a window: it is found in the picture and throws a shadow."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.ui.extension import not_here, opened
+from tests.ui.window import REPO
+
+SUITE = os.environ.get("SYNCSCAPE_UI_SUITE", "trixie")
+OUT = REPO / "out" / "ui-eevee"
+SCRIPTS = REPO / "tests" / "blender" / "scripts"
+WHAT = (
+    "that EEVEE makes a sun of a World's sun (sun_threshold) and that it throws the shadow that Cycles shows"
+)
+TIMEOUT_S = 600
+"""EEVEE compiles its shaders for the processor first."""
+
+
+def test_the_sun_throws_the_same_shadow_in_eevee_and_cycles(tmp_path: Path, record_property) -> None:
+    reason = not_here(SUITE)
+    if reason:
+        pytest.skip(f"{reason}. Not checked: {WHAT}.")
+    from tests.blender.test_sun_shadow import SUN, worlds
+
+    given, sun = worlds(tmp_path), SUN.tolist()
+    with opened(SUITE, OUT / "user", fake=True) as window:
+        window.run(
+            f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+            "from pathlib import Path\n"
+            "from shadow import EEVEE, Ground, darkness\n"
+            "from bl_ext.user_default.syncscape.scene import world as world_module\n"
+            f"ground = Ground(Path({str(tmp_path / 'ground.exr')!r}))\n"
+            f"world = world_module.apply_world(bpy.context.scene, Path({given['sun']['file']!r}), 'day', '', "
+            f"rotation=0.0, light={given['sun']['light']!r})"
+        )
+        cycles = window.run(f"darkness(ground.render('CYCLES', 64), {sun})", TIMEOUT_S)
+        eevee = window.run(f"darkness(ground.render(EEVEE, 16), {sun})", TIMEOUT_S)
+        window.run("world.sun_threshold = 0.0")
+        without = window.run(f"darkness(ground.render(EEVEE, 16), {sun})", TIMEOUT_S)
+    for name, value in {"cycles": cycles, "eevee": eevee, "eevee, no sun": without}.items():
+        record_property(name, value)
+    assert eevee < 0.75
+    assert abs(eevee - cycles) < 0.12, (eevee, cycles)
+    assert eevee < without - 0.15, "without the threshold EEVEE has no sun"
