@@ -18,10 +18,10 @@ import numpy as np
 from PIL import Image
 
 from sync_engine.radiance import head
-from sync_engine.radiance.directions import LUMINANCE, irradiance, normals, reduced, solid_angles
+from sync_engine.radiance.directions import LUMINANCE, irradiance, normals, reduced
 from sync_engine.radiance.expand import ANALYSIS_WIDTH, MOST_LIGHTS
 from sync_engine.radiance.features import features
-from sync_engine.radiance.lights import find_lights, saturated
+from sync_engine.radiance.lights import energy_map, energy_shares, find_lights, saturated
 from sync_engine.radiance.srgb import from_linear, to_linear
 
 PERCENTILES = (0.99, 0.98, 0.97, 0.95)
@@ -34,12 +34,25 @@ SAME_PLACE = {"sunset": "venice_sunset_1k", "night": "moonless_golf_1k"}
 STRENGTHS = np.exp(np.linspace(np.log(head.LOWEST), np.log(head.HIGHEST), 60))
 
 
+UNSURE = 0.8
+"""Deviation of log k that a target has to bear: the head's own error."""
+TOO_BAD, PENALTY = 1.05, 3.0
+"""An error above this part of plain decode's is punished so much more than a better one is rewarded."""
+
+
 @dataclass(frozen=True)
 class Sample:
-    """One clipped panorama: its features, the best log k, its place's name, its weight."""
+    """One clipped panorama.
+
+    Attributes:
+        features: the head's input ``(F,)``.
+        ratios: error of irradiance with each k of STRENGTHS, over that of plain decode.
+        place: its place's name.
+        weight: 1 of a real panorama.
+    """
 
     features: np.ndarray
-    target: float
+    ratios: np.ndarray
     place: str
     weight: float
 
@@ -106,19 +119,31 @@ def sample(srgb: np.ndarray, truth: np.ndarray, place: str, weight: float = 1.0)
     light, picture = reduced(linear, ANALYSIS_WIDTH), reduced(srgb, ANALYSIS_WIDTH)
     lights = find_lights(mask)
     around = normals()
-    kept = np.where((lights.labels > 0) & (lights.labels <= MOST_LIGHTS), lights.depth.astype(float) ** 2, 0)
-    kept /= (kept * solid_angles(*mask.shape)).sum()
-    added = irradiance(reduced(kept, 128), around)
+    shares = energy_shares(lights, MOST_LIGHTS)
+    added = irradiance(reduced(energy_map(lights, shares), 128), around)
     ambient = irradiance(reduced(light @ LUMINANCE, 128), around)
     true = irradiance(reduced(reduced(truth, ANALYSIS_WIDTH) @ LUMINANCE, 128), around)
-    shares = lights.weight[:MOST_LIGHTS, None] * lights.direction[:MOST_LIGHTS]
-    added *= ambient[int(np.argmax(around @ shares.sum(axis=0)))] / added.max()
+    direction = (shares[:, None] * lights.direction[: len(shares)]).sum(axis=0)
+    added *= ambient[int(np.argmax(around @ direction))] / added.max()
     plain = relative_error(ambient, true)
     if weight < 1 and plain < LEAST_LOSS:
         return None
-    errors = [relative_error(ambient + k * added, true) for k in STRENGTHS]
-    best = STRENGTHS[int(np.argmin(errors))] if min(errors) < plain else head.LOWEST
-    return Sample(features(picture, light, lights), float(np.log(best)), place, weight)
+    ratios = np.array([relative_error(ambient + k * added, true) for k in STRENGTHS]) / plain
+    return Sample(features(picture, light, lights), ratios, place, weight)
+
+
+def target(ratios: np.ndarray) -> float:
+    """Return the log k to aim at: with the least expected loss when the head is off by UNSURE.
+
+    The loss is the log of the error over plain decode's, with a penalty where it gets worse than that. The k
+    of the least error alone would teach much from panoramas where any k is as good, and nothing about risk.
+    """
+    loss = np.minimum(np.log(np.maximum(ratios, 0.02)) + PENALTY * np.maximum(ratios - TOO_BAD, 0), 3.0)
+    step = np.log(STRENGTHS[1] / STRENGTHS[0])
+    reach = int(3 * UNSURE / step)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / UNSURE) ** 2)
+    expected = np.convolve(np.pad(loss, reach, "edge"), kernel / kernel.sum(), "valid")
+    return float(np.log(STRENGTHS[int(np.argmin(expected))]))
 
 
 def real_samples(panoramas: dict[str, np.ndarray]) -> list[Sample]:
@@ -149,14 +174,14 @@ def procedural_samples(data: Path) -> list[Sample]:
 def fit(samples: list[Sample]) -> dict[str, np.ndarray]:
     """Return the head's coefficients: kernel ridge regression, the noise of a sample over its weight."""
     values = np.array([item.features for item in samples])
-    target = np.array([item.target for item in samples])
+    aims = np.array([target(item.ratios) for item in samples])
     weight = np.array([item.weight for item in samples])
     real = values[weight == 1]
     mean, deviation = real.mean(axis=0), real.std(axis=0) + 1e-6
     support = head.standardised(values, mean, deviation)
-    bias = np.average(target, weights=weight)
+    bias = np.average(aims, weights=weight)
     noise = np.diag(head.RIDGE / weight)
-    coefficients = np.linalg.solve(head.kernel(support, support) + noise, target - bias)
+    coefficients = np.linalg.solve(head.kernel(support, support) + noise, aims - bias)
     return {
         "mean": mean,
         "deviation": deviation,

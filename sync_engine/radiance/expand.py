@@ -19,7 +19,7 @@ from sync_engine.radiance.directions import (
     solid_angles,
 )
 from sync_engine.radiance.features import features
-from sync_engine.radiance.lights import Lights, find_lights, saturated
+from sync_engine.radiance.lights import Lights, energy_map, energy_shares, find_lights, saturated
 from sync_engine.radiance.srgb import to_linear
 
 ANALYSIS_WIDTH = 512
@@ -28,7 +28,7 @@ SUN_RADIUS = np.radians(0.266)
 SUN_INRADIUS = np.radians(8.0)
 """A light whose inner circle is wider than this is a sky or a window, not a sun with its glow."""
 SUN_SHARE, SUN_K = 0.5, 0.15
-"""A sun has at least this share of the lights' energy, and is at least so strong beside the rest."""
+"""A sun has at least this share of ∫ depth² dω of all lights, and they are so strong beside the rest."""
 SOFT_PEAK, SOFT_LEVEL, SOFT_AREA, SOFT_SURROUND = 0.4, 0.93, 0.12, 0.6
 """A soft sun: a peak of this luminance, an area (sr) above that part of it, and a darker surround."""
 BALL_ALBEDO, BALL_TARGET = 0.8, 0.22
@@ -104,14 +104,10 @@ def _analyse(srgb: np.ndarray, linear: np.ndarray, forced: bool) -> _Found | Non
     if mask.mean() > 0.9:  # white all over: no place is brighter than another
         return None
     lights = find_lights(mask)
-    count = min(lights.count, MOST_LIGHTS)
-    shares = lights.weight[:count] / lights.weight[:count].sum()
-    height, width = mask.shape
-    kept = np.where((lights.labels > 0) & (lights.labels <= count), lights.depth.astype(np.float64) ** 2, 0)
-    kept /= (kept * solid_angles(height, width)).sum()
+    shares = energy_shares(lights, MOST_LIGHTS)
     around = normals()
-    peak = float(irradiance(reduced(kept, 128), around).max())
-    direction = (shares[:, None] * lights.direction[:count]).sum(axis=0)
+    peak = float(irradiance(reduced(energy_map(lights, shares), 128), around).max())
+    direction = (shares[:, None] * lights.direction[: len(shares)]).sum(axis=0)
     nearest = around[int(np.argmax(around @ direction))]
     # in the picture's own scale, not that of a scaled soft peak
     ambient = float(irradiance(reduced(reduced(linear, ANALYSIS_WIDTH) @ LUMINANCE, 128), nearest[None])[0])
@@ -146,11 +142,12 @@ def _add_lights(linear: np.ndarray, found: _Found, k: float) -> list[dict[str, A
     """Add the lights' energy to ``linear`` in place; return what each light got."""
     lights, height, width = found.lights, *linear.shape[:2]
     energy = k * found.ambient / found.peak * found.shares
+    compact = lights.weight[: len(energy)] / lights.weight[: len(energy)].sum()
     added, soft = [], np.zeros(lights.count + 1, dtype=np.float32)
     for index, amount in enumerate(energy):
         direction = lights.direction[index]
         sun = (
-            found.shares[index] >= SUN_SHARE
+            compact[index] >= SUN_SHARE
             and k >= SUN_K
             and direction[2] > -0.05
             and lights.inradius[index] <= SUN_INRADIUS

@@ -24,7 +24,7 @@ class Lights:
         depth: ``(H, W)`` distance to the nearest pixel that is not saturated, in pixels; 0 outside.
         solid_angle: ``(N,)`` steradians.
         direction: ``(N, 3)`` unit vectors, weighted by the squared depth.
-        weight: ``(N,)`` ∫ depth² dω, where a light without any other hint has its energy.
+        weight: ``(N,)`` ∫ depth² dω: large where a light is compact.
         inradius: ``(N,)`` greatest depth in radians.
     """
 
@@ -73,6 +73,19 @@ def find_lights(mask: np.ndarray) -> Lights:
         weight=ndimage.sum_labels(energy, labels, index),
         inradius=np.asarray(ndimage.maximum(depth, labels, index)).reshape(-1) * np.pi / height,
     )
+
+
+def energy_shares(lights: Lights, most: int) -> np.ndarray:
+    """Return the share of the energy that each of the ``most`` largest lights has: as of solid angle."""
+    kept = lights.solid_angle[:most]
+    return kept / kept.sum()
+
+
+def energy_map(lights: Lights, shares: np.ndarray) -> np.ndarray:
+    """Return radiance ``(H, W)`` that is 1 over the whole sphere: squared depth within each light."""
+    scale = np.zeros(lights.count + 1)
+    scale[1 : len(shares) + 1] = shares / lights.weight[: len(shares)]
+    return scale[lights.labels] * lights.depth.astype(np.float64) ** 2
 
 
 def _connected(mask: np.ndarray) -> np.ndarray:

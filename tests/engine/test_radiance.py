@@ -13,7 +13,7 @@ from sync_engine.radiance.directions import (
     solid_angles,
 )
 from sync_engine.radiance.expand import expand
-from sync_engine.radiance.lights import find_lights
+from sync_engine.radiance.lights import energy_map, energy_shares, find_lights
 from sync_engine.radiance.srgb import from_linear, to_linear
 
 
@@ -41,6 +41,31 @@ def test_a_light_over_the_pole_is_one() -> None:
     mask = np.zeros((64, 128), dtype=bool)
     mask[:2, 10:14] = mask[:2, 74:78] = True
     assert find_lights(mask).count == 1
+
+
+def test_energy_goes_to_lights_by_their_solid_angle() -> None:
+    """A window of twice the size gives twice the light; the smallest beyond the limit gives none."""
+    mask = np.zeros((64, 128), dtype=bool)
+    mask[30:34, 10:18] = mask[30:34, 40:44] = mask[32, 80] = True
+    lights = find_lights(mask)
+    shares = energy_shares(lights, 2)
+    assert np.allclose(shares, (2 / 3, 1 / 3), atol=1e-3)
+    energy = energy_map(lights, shares) * solid_angles(64, 128)
+    assert np.allclose(
+        (energy[:, 10:18].sum(), energy[:, 40:44].sum(), energy[:, 80].sum()), (*shares, 0), atol=1e-6
+    )
+
+
+def test_training_aims_where_an_error_costs_least() -> None:
+    """The head is off by UNSURE: it aims below a sharp rise, and where nothing helps at no light."""
+    from training.light import STRENGTHS, TOO_BAD, target
+
+    k = np.log(STRENGTHS)
+    even = np.minimum(0.1 + 0.3 * np.abs(k - 0.5), 1.0)
+    assert abs(target(even) - 0.5) < 0.2
+    steep = np.where(k > 0.5, TOO_BAD + 2 * (k - 0.5), even)
+    assert target(steep) < -0.3
+    assert target(np.where(k > -4, 1.0 + np.exp(k), 1.0)) < -4
 
 
 def test_full_sphere_is_four_pi() -> None:
