@@ -65,6 +65,7 @@ def main() -> int:
         return 1
     with opened(options.suite, REPO / "out" / "ui" / "user", SIZE) as window:
         window.run(SCENE)
+        window.run("1", timeout=400)  # the first rendered view compiles its shaders
         start(window, prompt=options.prompt, world_size=options.size, seed=options.seed, lock_seed=True)
         window.wait_until("link.job is None", timeout=1800)
         problem = window.run("str(link.error or '')")
