@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.nn.functional import interpolate
 
+from sync_engine.canvas.smoothing import low_pass
 from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.canvas.views import continued, cut_continued
 from sync_engine.prediction import levels
@@ -121,5 +121,4 @@ class KeepLayout:
         self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
     ) -> tuple[torch.Tensor | None, torch.Tensor]:
         """Return (None, x0 with the layout of the picture so far)."""
-        moved = interpolate(self.clean - x0, scale_factor=1 / LAYOUT_CELLS, mode="area")
-        return None, x0 + interpolate(moved, size=x0.shape[-2:], mode="bilinear")
+        return None, x0 + low_pass(self.clean - x0, LAYOUT_CELLS)

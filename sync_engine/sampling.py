@@ -14,6 +14,10 @@ from sync_engine.errors import OutOfMemory
 from sync_engine.prediction import Level, levels
 from sync_engine.solvers import advance
 
+COARSE_FROM = 0.4
+"""After this share of the steps windows with latents of their own agree on what is coarse only: by then
+they show the same things, and the mean of their details would be a blur."""
+
 
 @dataclass
 class Conditioning:
@@ -175,7 +179,7 @@ def sample(
         moved, x0 = pull(step, windows, x0, canvas.rows, predict)
         if moved is not None:
             state = canvas.fuse(moved)
-        canvas_x0 = canvas.fuse(x0)
+        canvas_x0 = canvas.fuse(x0, coarse=step >= COARSE_FROM * len(scheduler.timesteps))
         state = advance(scheduler, step, level, canvas_x0, state, draw_noise)
         if on_step is not None:
             on_step(Step(step + 1, len(scheduler.timesteps), canvas_x0))

@@ -40,8 +40,11 @@ class Canvas(Protocol):
         """Return the windows ``(V, C, h, w)`` of a state."""
         ...
 
-    def fuse(self, windows: torch.Tensor) -> torch.Tensor:
-        """Average the windows ``(V, C, h, w)`` into a state with weights that sum to one."""
+    def fuse(self, windows: torch.Tensor, coarse: bool = False) -> torch.Tensor:
+        """Average the windows ``(V, C, h, w)`` into a state with weights that sum to one.
+
+        ``coarse``: where the state is the windows themselves, they may keep their own fine detail.
+        """
         ...
 
     def thumbnail(self, x0: torch.Tensor) -> torch.Tensor:

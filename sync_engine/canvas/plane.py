@@ -69,8 +69,11 @@ class PlaneCanvas:
         h, w = self.window_height, self.window_width
         return torch.cat([state[..., top : top + h, left : left + w] for top, left in self.corners])
 
-    def fuse(self, windows: torch.Tensor) -> torch.Tensor:
-        """Average the windows ``(V, C, h, w)`` into a canvas ``(1, C, H, W)``."""
+    def fuse(self, windows: torch.Tensor, coarse: bool = False) -> torch.Tensor:
+        """Average the windows ``(V, C, h, w)`` into a canvas ``(1, C, H, W)``, whatever ``coarse`` says.
+
+        A cell of the canvas has one value only; windows have no detail of their own.
+        """
         weight = self.weight.to(windows)
         return self._sum_up(windows * weight) / self._total.to(windows)
 

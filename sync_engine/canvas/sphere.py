@@ -16,11 +16,14 @@ from collections.abc import Callable, Iterator
 import torch
 
 from sync_engine.canvas.blending import blend
+from sync_engine.canvas.smoothing import low_pass
 from sync_engine.canvas.views import View, equirectangular_rays, feathered, fibonacci_points, layout
 
 OVERLAP = 0.4
 THUMBNAIL_HEIGHT = 16
 NEAREST = 12
+DETAIL_CELLS = 4
+"""What is smaller than so many cells of a view is its own detail when views agree on the rest only."""
 
 
 class SphereCanvas:
@@ -72,14 +75,20 @@ class SphereCanvas:
         """Return the views: they are the state."""
         return state
 
-    def fuse(self, windows: torch.Tensor) -> torch.Tensor:
-        """Give every cell the weighted mean of what all views see in its direction."""
+    def fuse(self, windows: torch.Tensor, coarse: bool = False) -> torch.Tensor:
+        """Give every cell the weighted mean of what all views see in its direction.
+
+        With ``coarse`` the mean of what fills ``DETAIL_CELLS`` only: each view keeps its own detail.
+        """
         home = _matrix_home(windows.device)
         if self._exchange.device != home:
             # CSR on CUDA: its product has one order of summation, so the same seed gives the same picture
             self._exchange = self._exchange.to(home)
             self._exchange = self._exchange.to_sparse_csr() if home.type == "cuda" else self._exchange
-        return _apply(self._exchange, windows, self.window, self.window)
+        fused = _apply(self._exchange, windows, self.window, self.window)
+        if not coarse:
+            return fused
+        return windows + low_pass(fused - windows, DETAIL_CELLS)
 
     def thumbnail(self, x0: torch.Tensor) -> torch.Tensor:
         """Return a small equirectangular canvas of latents ``(1, C, 16, 32)``, for previews."""

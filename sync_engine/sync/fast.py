@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import torch
 
+from sync_engine.canvas.smoothing import low_pass
 from sync_engine.sampling import Predict
 from sync_engine.sync.distance import Embed, distance
 
 STRENGTH = 1.0
-STEPS_SHARE = 0.3
+STEPS_SHARE = 0.6
 DECAY = 0.95
-STEP_OF_RMS = 0.25
-"""A gradient step moves x0 by this share of its root mean square at strength 1."""
+REACH = 2.5
+"""How many times the step to a loss of zero is made at strength 1: the next prediction takes part of it back."""
+LIMIT_OF_RMS = 0.5
+"""A step moves x0 by at most this share of its root mean square at strength 1."""
+SMOOTH_CELLS = 4
+"""Only what fills so many cells is moved: finer, the gradient deceives the net and shows as a weave."""
 
 
 class FastSync:
@@ -19,7 +24,8 @@ class FastSync:
 
     The network's prediction is used as it is and no second pass is made, which is what makes
     this cheap (the gradient of MPGD, He et al. 2024, on the loss of SyncDiffusion, Lee et al. 2023).
-    The step is a share of x0's root mean square, so that a strength means the same for every model.
+    The step is a multiple of the one that would bring a quadratic loss to zero (Polyak 1987, section 5.3.2),
+    so windows that agree are left alone and a strength means the same for every model.
 
     Args:
         embed: the perceptual embedding of clean latents.
@@ -36,7 +42,7 @@ class FastSync:
         self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
     ) -> tuple[torch.Tensor | None, torch.Tensor]:
         """Return (None, moved x0)."""
-        size = self.strength * self.decay**step * STEP_OF_RMS
+        size = self.strength * self.decay**step
         if step >= self.steps or size == 0.0:
             return None, x0
         x0 = x0.clone()
@@ -46,22 +52,32 @@ class FastSync:
         return None, x0
 
     def _pull_row(self, x0: torch.Tensor, row: list[int], size: float) -> None:
-        target = self._mean_look(x0, row)
-        for part in _batches(row, self.batch):
+        parts = _batches(row, self.batch)
+        target = self._mean_look(x0, parts) if len(parts) > 1 else None
+        for part in parts:
             windows = x0[part].detach().requires_grad_()
             with torch.enable_grad():
-                loss = distance(self.embed(windows), target).sum()
-                (gradient,) = torch.autograd.grad(loss, windows)
-            rms = windows.detach().square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-            length = gradient.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-            x0[part] -= size * rms * gradient / (length + 1e-12)
+                look = self.embed(windows)
+                mean = target or [layer.detach().mean(dim=0, keepdim=True) for layer in look]
+                losses = distance(look, mean)
+                (gradient,) = torch.autograd.grad(losses.sum(), windows)
+            x0[part] -= _step(windows.detach(), losses.detach(), gradient, size)
 
-    def _mean_look(self, x0: torch.Tensor, row: list[int]) -> list[torch.Tensor]:
+    def _mean_look(self, x0: torch.Tensor, parts: list[list[int]]) -> list[torch.Tensor]:
         sums: list[torch.Tensor] = []
-        for part in _batches(row, self.batch):
+        for part in parts:
             layers = [layer.sum(dim=0, keepdim=True) for layer in self.embed(x0[part])]
             sums = [a + b for a, b in zip(sums, layers, strict=True)] if sums else layers
-        return [total / len(row) for total in sums]
+        return [total / sum(len(part) for part in parts) for total in sums]
+
+
+def _step(windows: torch.Tensor, losses: torch.Tensor, gradient: torch.Tensor, size: float) -> torch.Tensor:
+    """Return how far each window moves: the coarse part of the step to a loss of zero, within the limit."""
+    square = gradient.square().mean(dim=(1, 2, 3), keepdim=True)
+    to_zero = 2 * losses.reshape(-1, 1, 1, 1) / (square * gradient[0].numel() + 1e-12)
+    move = size * REACH * to_zero * low_pass(gradient, SMOOTH_CELLS)
+    limit = size * LIMIT_OF_RMS * windows.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return move * (limit / (move.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + 1e-12)).clamp(max=1)
 
 
 def _batches(row: list[int], size: int) -> list[list[int]]:

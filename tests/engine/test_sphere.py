@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
 from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.canvas.views import View, cut_view, equirectangular_rays, fibonacci_points, layout
@@ -88,6 +89,19 @@ def test_fusion_brings_disagreeing_views_together(canvas: SphereCanvas) -> None:
     assert canvas.fuse(shades).mean(dim=(1, 2, 3)).std() < 0.8 * shades.mean(dim=(1, 2, 3)).std()
 
 
+def test_coarse_fusion_brings_views_together_and_keeps_the_detail_of_each(canvas: SphereCanvas) -> None:
+    shades = torch.arange(len(canvas.views), dtype=torch.float32).reshape(-1, 1, 1, 1).expand(-1, 1, 16, 16)
+    detail = torch.ones(16, 16)
+    detail[::2] *= -1
+    detail[:, ::2] *= -1
+    fused = canvas.fuse(shades + detail, coarse=True)
+    assert fused.mean(dim=(1, 2, 3)).std() < 0.8 * shades.mean(dim=(1, 2, 3)).std()
+    kept = [(((view[0] - view[0].mean()) * detail).mean()).item() for view in fused]
+    assert min(kept) > 0.95
+    whole = canvas.fuse(detail.expand_as(shades))
+    assert (whole * detail).mean() < 0.9
+
+
 def test_decoding_gives_the_scene_at_the_seam_and_the_poles_too(canvas: SphereCanvas) -> None:
     def enlarge(latents: torch.Tensor) -> torch.Tensor:
         return latents
@@ -137,7 +151,8 @@ def test_sync_pulls_each_row_together_and_no_row_towards_another(canvas: SphereC
     def embed(windows: torch.Tensor) -> list[torch.Tensor]:
         return [windows.tanh()]
 
-    x0 = torch.randn(len(canvas.views), 2, 16, 16, generator=torch.Generator().manual_seed(0))
+    coarse = torch.randn(len(canvas.views), 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    x0 = interpolate(coarse, size=(16, 16), mode="bilinear")  # the pull leaves what is finer alone
     x0 += torch.tensor(canvas.elevations).reshape(-1, 1, 1, 1) / 45
 
     def pulled(windows: torch.Tensor) -> torch.Tensor:

@@ -71,6 +71,37 @@ def test_fast_sync_brings_the_windows_of_a_row_together() -> None:
         assert spread(embed, pulled, row) < 0.95 * spread(embed, x0, row)
 
 
+def test_the_fast_pull_is_the_same_in_batches() -> None:
+    embed = latent_embedding(RandomFeatures())
+    x0 = torch.randn(5, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    row = [[0, 1, 2, 3, 4]]
+    whole, parts = (
+        FastSync(embed, 1.0, 5, 1.0, batch)(0, x0, x0, row, lambda w, i: w)[1] for batch in (5, 2)
+    )
+    torch.testing.assert_close(whole, parts, rtol=1e-4, atol=1e-5)
+
+
+def test_windows_that_agree_are_hardly_moved() -> None:
+    embed = latent_embedding(RandomFeatures())
+    generator = torch.Generator().manual_seed(0)
+    one = torch.randn(1, 4, 16, 16, generator=generator)
+    apart = torch.randn(3, 4, 16, 16, generator=generator)
+
+    def moved(x0: torch.Tensor) -> float:
+        pulled = FastSync(embed, 1.0, 5, 1.0, 4)(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1]
+        return (pulled - x0).square().mean().sqrt().item()
+
+    assert moved(one + 0.01 * apart) < 0.05 * moved(one + apart)
+
+
+def test_the_fast_pull_moves_nothing_finer_than_four_cells() -> None:
+    embed = latent_embedding(RandomFeatures())
+    x0 = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    change = FastSync(embed, 1.0, 5, 1.0, 4)(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1] - x0
+    neighbours = (change[..., 1:] - change[..., :-1]).square().mean()
+    assert neighbours < 0.3 * change.square().mean()
+
+
 def test_rows_are_pulled_apart_from_each_other() -> None:
     """What one row shows must not leak into another: a zenith is not pulled to the horizon."""
     pull = FastSync(latent_embedding(RandomFeatures()), 1.0, 5, 1.0, 4)
