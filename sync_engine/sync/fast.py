@@ -12,7 +12,7 @@ STRENGTH = 1.0
 STEPS_SHARE = 0.6
 DECAY = 0.95
 REACH = 2.5
-"""How many times the step to a loss of zero is made at strength 1: the next prediction takes part of it back."""
+"""A step at strength 1 over the step to a loss of zero: the next prediction takes part of it back."""
 LIMIT_OF_RMS = 0.5
 """A step moves x0 by at most this share of its root mean square at strength 1."""
 SMOOTH_CELLS = 4
