@@ -54,7 +54,7 @@ class SeparateWindows:
         """Return the windows: they are the state."""
         return state
 
-    def fuse(self, windows: torch.Tensor) -> torch.Tensor:
+    def fuse(self, windows: torch.Tensor, coarse: bool = False) -> torch.Tensor:
         """Return the windows as they are."""
         return windows
 
