@@ -11,9 +11,7 @@ from sync_engine.sync.distance import Embed, distance
 STRENGTH = 1.0
 STEPS_SHARE = 0.6
 DECAY = 0.95
-REACH = 2.5
-"""A step at strength 1 over the step to a loss of zero: the next prediction takes part of it back."""
-LIMIT_OF_RMS = 0.5
+LIMIT_OF_RMS = 0.25
 """A step moves x0 by at most this share of its root mean square at strength 1."""
 SMOOTH_CELLS = 4
 """Only what fills so many cells is moved: finer, the gradient deceives the net and shows as a weave."""
@@ -24,7 +22,7 @@ class FastSync:
 
     The network's prediction is used as it is and no second pass is made, which is what makes
     this cheap (the gradient of MPGD, He et al. 2024, on the loss of SyncDiffusion, Lee et al. 2023).
-    The step is a multiple of the one that would bring a quadratic loss to zero (Polyak 1987, section 5.3.2),
+    At strength 1 the step is the one that would bring a quadratic loss to zero (Polyak 1987, section 5.3.2),
     so windows that agree are left alone and a strength means the same for every model.
 
     Args:
@@ -75,7 +73,7 @@ def _step(windows: torch.Tensor, losses: torch.Tensor, gradient: torch.Tensor, s
     """Return how far each window moves: the coarse part of the step to a loss of zero, within the limit."""
     square = gradient.square().mean(dim=(1, 2, 3), keepdim=True)
     to_zero = 2 * losses.reshape(-1, 1, 1, 1) / (square * gradient[0].numel() + 1e-12)
-    move = size * REACH * to_zero * low_pass(gradient, SMOOTH_CELLS)
+    move = size * to_zero * low_pass(gradient, SMOOTH_CELLS)
     limit = size * LIMIT_OF_RMS * windows.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
     return move * (limit / (move.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + 1e-12)).clamp(max=1)
 
