@@ -48,5 +48,10 @@ def describe(error: Exception) -> EngineError:
     return EngineError(FailureCode.INTERNAL, text[:500], "The log has the details.")
 
 
+def first_line(error: BaseException) -> str:
+    """Return what an error of a library says in its first line, short enough for a message."""
+    return (str(error).strip().splitlines() or [repr(error)])[0][:300]
+
+
 class JobCancelled(Exception):
     """Raised inside a job when its cancel flag is seen."""

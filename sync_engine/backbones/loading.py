@@ -16,7 +16,7 @@ from sync_engine.backbones import single_file
 from sync_engine.checkpoints import inspect
 from sync_engine.downloads.headers import check_weights_file
 from sync_engine.downloads.store import installed, texts_of
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.errors import ModelNotAvailable, first_line
 from sync_engine.families import KLEIN, XL, Z_IMAGE, Index
 from sync_engine.interface.loras import Lora
 from sync_engine.models import TABLE, Model
@@ -120,7 +120,7 @@ def load_parts(
             parts[part] = cls.from_pretrained(folder / part, local_files_only=True, **options)
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
             raise ModelNotAvailable(
-                f"{folder}: the part {part} could not be loaded ({_first_line(error)}).",
+                f"{folder}: the part {part} could not be loaded ({first_line(error)}).",
                 "Fetch the model again, or use the bundled model 'draft'.",
             ) from error
     return parts
@@ -130,10 +130,6 @@ def _variant(folder: Path) -> str | None:
     """Return ``fp16`` where a part has its weights in that variant only."""
     names = [file.name for file in folder.glob("*.safetensors")]
     return "fp16" if names and all(".fp16" in name for name in names) else None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [repr(error)])[0][:300]
 
 
 def load(

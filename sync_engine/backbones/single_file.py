@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from sync_engine.checkpoints import U_NET, Checkpoint
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.errors import ModelNotAvailable, first_line
 from sync_engine.families import STABLE_DIFFUSION, Index
 
 V_WINDOW = 96
@@ -68,8 +68,7 @@ def _checked(file: Path, load: Callable[[], Any], part: str) -> Any:
     try:
         loaded = load()
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, IndexError, AttributeError) as error:
-        detail = (str(error).strip().splitlines() or [repr(error)])[0][:300]
-        raise _misfit(file, detail) from error
+        raise _misfit(file, first_line(error)) from error
     components = {part: loaded} if part else loaded.components
     for name, module in components.items():
         if isinstance(module, torch.nn.Module):

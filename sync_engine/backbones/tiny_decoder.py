@@ -13,7 +13,7 @@ import torch
 
 from sync_engine.downloads.headers import check_weights_file
 from sync_engine.downloads.store import installed
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.errors import ModelNotAvailable, first_line
 from sync_engine.families import Index
 from sync_engine.models import TINY_CLASS, TINY_DECODERS, tiny_decoder_of
 
@@ -90,7 +90,6 @@ def load(folder: Path, backbone: Any) -> Any:
 
 
 def _unreadable(folder: Path, error: Exception) -> ModelNotAvailable:
-    detail = (str(error).strip().splitlines() or [repr(error)])[0][:300]
     return ModelNotAvailable(
-        f"tiny_decoder = {str(folder)!r} cannot be loaded ({detail}).", "Fetch it again."
+        f"tiny_decoder = {str(folder)!r} cannot be loaded ({first_line(error)}).", "Fetch it again."
     )

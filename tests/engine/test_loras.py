@@ -241,20 +241,7 @@ def test_a_bad_file_is_refused_before_the_model_is_loaded(
 
 
 def make(folder: Path, out: Path, engine: Engine, *loras: str) -> tuple[bytes, dict]:
-    spec = EnvironmentSpec(
-        "a calm sea",
-        kind="plate",
-        width=256,
-        height=128,
-        method="multidiffusion",
-        model=str(folder),
-        loras=loras,
-        steps=2,
-        guidance=1.0,
-        seed=3,
-        device="cpu",
-        precision="fp32",
-    )
+    spec = tiny.plate_spec(folder, method="multidiffusion", loras=loras, steps=2, guidance=1.0)
     files, _ = engine.run(spec, out, Reporter("job", lambda event: None))
     return Path(files["image"]).read_bytes(), json.loads(Path(files["spec"]).read_text())["spec"]
 

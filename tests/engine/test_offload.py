@@ -14,7 +14,6 @@ from sync_engine.backbones.loading import load
 from sync_engine.backbones.turns import REST, Turns
 from sync_engine.decoding import Sparing
 from sync_engine.interface.messages import Progress
-from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.job import Engine
 from sync_engine.progress import Reporter
 from tests.engine import tiny, tiny_flow, tiny_xl
@@ -93,18 +92,7 @@ def test_compile_is_for_a_denoiser_that_stays_on_its_gpu(placed, offload: str, c
 
 
 def plate(folder: Path, out: Path, **options) -> tuple[bytes, list[str]]:
-    spec = EnvironmentSpec(
-        "a calm sea",
-        kind="plate",
-        width=256,
-        height=128,
-        model=str(folder),
-        steps=2,
-        seed=3,
-        device="cpu",
-        precision="fp32",
-        **options,
-    )
+    spec = tiny.plate_spec(folder, steps=2, **options)
     told: list = []
     files, _ = Engine().run(spec, out, Reporter("job", told.append))
     notes = [event.note for event in told if isinstance(event, Progress) and event.note]

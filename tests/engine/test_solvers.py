@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.errors import EngineError
 from sync_engine.interface.messages import FailureCode, Progress
 from sync_engine.interface.spec import SOLVERS as SPEC_SOLVERS
-from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.job import Engine
 from sync_engine.models import with_defaults
 from sync_engine.prediction import levels
@@ -242,19 +242,7 @@ def test_a_spec_names_a_solver(tmp_path: Path, tiny_folder: Path, monkeypatch: p
 
     monkeypatch.setattr(solvers, "build", watched)
     for solver in SPEC_SOLVERS:
-        spec = EnvironmentSpec(
-            "a calm sea",
-            kind="plate",
-            width=256,
-            height=128,
-            method="multidiffusion",
-            steps=1,
-            model=str(tiny_folder),
-            solver=solver,
-            guidance=1.0,
-            device="cpu",
-            precision="fp32",
-        )
+        spec = tiny.plate_spec(tiny_folder, method="multidiffusion", steps=1, solver=solver, guidance=1.0)
         files, _ = Engine().run(spec, tmp_path / solver, Reporter("job", lambda event: None))
         assert json.loads(Path(files["spec"]).read_text())["spec"]["solver"] == solver
     dpm, ancestral = "DPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler"
@@ -266,18 +254,7 @@ def test_a_spec_names_a_solver(tmp_path: Path, tiny_folder: Path, monkeypatch: p
 def test_a_flow_model_says_that_it_has_one_solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(models.TABLE, "small", flow_jobs.row(tiny_flow.build_z_image(tmp_path / "m"), 128))
     told: list[Any] = []
-    spec = EnvironmentSpec(
-        "a calm sea",
-        kind="plate",
-        width=256,
-        height=128,
-        method="multidiffusion",
-        steps=1,
-        solver="lcm",
-        model="small",
-        device="cpu",
-        precision="fp32",
-    )
+    spec = tiny.plate_spec("small", method="multidiffusion", steps=1, solver="lcm")
     Engine().run(spec, tmp_path / "out", Reporter("job", told.append))
     assert any("one solver" in event.note for event in told if isinstance(event, Progress) and event.note)
 
@@ -334,17 +311,9 @@ def test_every_method_makes_a_picture_and_the_same_again(
 ) -> None:
     folder = tiny.build(tmp_path / "m")
     name_solver(folder, solver)
-    size = {"width": 256, "height": 128} if kind == "plate" else {"width": 512}
-    spec = EnvironmentSpec(
-        "a calm sea",
-        kind=kind,
-        method=method,
-        model=str(folder),
-        device="cpu",
-        precision="fp32",
-        seed=3,
-        **size,
-    )
+    spec = tiny.plate_spec(folder, method=method)
+    if kind == "world":
+        spec = dataclasses.replace(spec, kind="world", width=512, height=None)
     made = []
     for number in (1, 2):
         files, _ = Engine().run(spec, tmp_path / f"out{number}", Reporter("job", lambda event: None))

@@ -15,7 +15,6 @@ from sync_engine.backbones.loading import load, read_index
 from sync_engine.downloads import commands, hub, store
 from sync_engine.errors import ModelNotAvailable
 from sync_engine.interface.messages import EXIT_STATUS, Progress
-from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.job import Engine
 from sync_engine.models import Model
 from sync_engine.progress import Reporter
@@ -77,21 +76,7 @@ def test_it_decodes_what_diffusers_own_decodes(folder: Path, decoder: Path) -> N
 def run(folder: Path, out: Path, decoder: str, method: str = "sync") -> tuple[bytes, str, dict[str, int]]:
     """Make a plate; return it, the decoder that its settings name, and how often each decoder ran."""
     engine, calls = Engine(), {"own": 0, "tiny": 0}
-    spec = EnvironmentSpec(
-        "a calm sea",
-        kind="plate",
-        width=256,
-        height=128,
-        model=str(folder),
-        method=method,
-        steps=4,
-        sync_steps=1,
-        guidance=1.0,
-        seed=3,
-        tiny_decoder=decoder,
-        device="cpu",
-        precision="fp32",
-    )
+    spec = tiny.plate_spec(folder, method=method, steps=4, sync_steps=1, guidance=1.0, tiny_decoder=decoder)
     _, tiny_folder = tiny_decoder.find(decoder, read_index(folder))
     backbone = engine.backbone(spec, tiny_folder)
     loading, vae = tiny_decoder.load, backbone.vae.decode

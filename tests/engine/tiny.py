@@ -9,6 +9,14 @@ from typing import Any
 import torch
 
 import sync_engine.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
+from sync_engine.interface.spec import EnvironmentSpec
+
+
+def plate_spec(model: Path | str, **changes: Any) -> EnvironmentSpec:
+    """Return a spec of a small plate, two windows wide, in float32 on the CPU: the same on every machine."""
+    usual = {"width": 256, "height": 128, "seed": 3, "device": "cpu", "precision": "fp32"}
+    return EnvironmentSpec("a calm sea", kind="plate", model=str(model), **{**usual, **changes})
+
 
 WORDS = ["[PAD]", "[UNK]", "[BOS]", "[EOS]", "a", "calm", "desert", "sea", "sky", "under", "sunset"]
 
