@@ -5,6 +5,7 @@
 
 PYTHON ?= python3.11
 BPY_VERSION ?= 5.0.1
+TEST_PROCESSES ?= 2
 VENV := .venv
 BPY := .build/bpy-$(BPY_VERSION)
 REQUIREMENTS := sync_engine/requirements/torch.txt sync_engine/requirements/engine.txt requirements-dev.txt \
@@ -60,8 +61,9 @@ demo: setup zip
 	$(BPY)/bin/python demo/run_demo.py --zip "$$(ls dist/syncscape-*.zip)" \
 	    --engine-python $(CURDIR)/$(VENV)/bin/python --out out
 
-test: setup zip
-	$(VENV)/bin/python -m pytest
+test: setup zip # the windows last and alone: their tests measure times
+	$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --ignore tests/ui
+	$(VENV)/bin/python -m pytest tests/ui
 
 lint: setup
 	$(VENV)/bin/ruff check .
