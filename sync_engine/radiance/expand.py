@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from sync_engine.radiance import head
 from sync_engine.radiance.directions import (
@@ -31,6 +32,9 @@ SUN_SHARE, SUN_K = 0.5, 0.15
 """A sun has at least this share of ∫ depth² dω of all lights, and they are so strong beside the rest."""
 SOFT_PEAK, SOFT_LEVEL, SOFT_AREA, SOFT_SURROUND = 0.4, 0.93, 0.12, 0.6
 """A soft sun: a peak of this luminance, an area (sr) above that part of it, and a darker surround."""
+SOFT_EDGE = 2.0
+"""Deviation of the blur of soft lights in pixels of the analysis: where a cloud is just white enough, the
+mask falls into specks, and their hard edges would show in the World."""
 BALL_ALBEDO, BALL_TARGET = 0.8, 0.22
 """A white ball of this albedo is brought down to this mean radiance; AgX shows 0.18 as middle grey."""
 
@@ -169,6 +173,7 @@ def _add_lights(linear: np.ndarray, found: _Found, k: float) -> list[dict[str, A
         )
     if soft.any():
         shape = soft[lights.labels] * lights.depth**2
+        shape = gaussian_filter(shape, SOFT_EDGE, mode=["nearest", "wrap"])  # pyright: ignore[reportArgumentType]
         if shape.shape != (height, width):  # the mean over each block of pixels stays as it is
             image = Image.fromarray(shape.astype(np.float32))
             shape = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))

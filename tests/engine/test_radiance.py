@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from sync_engine.radiance.directions import (
     LUMINANCE,
@@ -127,3 +128,19 @@ def test_a_soft_sun_is_found_and_an_overcast_sky_has_none() -> None:
     night = np.full((256, 512, 3), 0.03)
     assert expand(night).report["lights"] == []
     assert expand(night).report["exposure"] == 0.0
+
+
+def test_a_sky_just_at_white_gets_no_hard_specks() -> None:
+    """Where clouds reach white here and there, the mask is a scatter of specks: their light must be soft."""
+    height = 256
+    noise = gaussian_filter(
+        np.random.default_rng(0).standard_normal((height, 2 * height)), 2, mode=("nearest", "wrap")
+    )
+    picture = np.full((height, 2 * height, 3), 0.3)
+    picture[: height // 2] = (0.97 + 0.012 * noise[: height // 2] / noise.std())[..., None]
+    found = expand(np.round(picture.clip(0, 1) * 255) / 255, sun_stops=0.0)
+    assert {light["kind"] for light in found.report["lights"]} == {"soft"}
+    stops = np.log2(found.radiance[: height // 2 - 8].mean(axis=-1))
+    assert stops.max() - stops.min() > 2, "the lights have their energy"
+    steps = np.abs(np.diff(stops, axis=1))
+    assert steps.max() < 1.6, f"{steps.max():.1f} stops from one pixel to the next; 5.1 without the soft edge"
