@@ -20,6 +20,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "groups": 32,
         "vae": (128, 256, 512, 512),
         "vae_layers": 2,
+        "tiny": 64,
     },
     "small": {
         "unet": (32, 64, 96, 96),
@@ -29,6 +30,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "groups": 16,
         "vae": (8, 16, 24, 24),
         "vae_layers": 1,
+        "tiny": 8,
     },
 }
 
@@ -98,4 +100,16 @@ def build(folder: Path, size: str, dtype: torch.dtype, device: torch.device) -> 
         "scheduler": ["diffusers", "DDIMScheduler"],
     }
     (folder / "model_index.json").write_text(json.dumps(index))
+    return folder
+
+
+def build_tiny_decoder(folder: Path, size: str, dtype: torch.dtype) -> Path:
+    """Write a random tiny autoencoder in the shape of TAESD (64 channels; thin, fewer), return its folder."""
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+
+    torch.manual_seed(1)
+    width = (SIZES[size]["tiny"],) * 4
+    tiny = AutoencoderTiny(encoder_block_out_channels=width, decoder_block_out_channels=width)
+    tiny.to(dtype=dtype)  # pyright: ignore[reportCallIssue]
+    tiny.save_pretrained(folder)
     return folder
