@@ -30,11 +30,11 @@ def draw_models(layout: bpy.types.UILayout, context) -> None:
         draw_text(layout, context, store.problem.hint, "INFO")
     for note in store.notes:
         draw_text(layout, context, note, "INFO")
-    for row in store.rows or ():
-        _draw_row(layout, row, store)
-    layout.operator("syncscape.list_models", icon="FILE_REFRESH")
     if not bpy.app.online_access:
         draw_text(layout, context, "Online access is off.", "INFO")
+    layout.operator("syncscape.list_models", icon="FILE_REFRESH")
+    for row in store.rows or ():
+        _draw_row(layout, row, store)
 
 
 def _draw_work(layout: bpy.types.UILayout, store: ModelStore) -> None:
