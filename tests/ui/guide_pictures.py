@@ -4,7 +4,8 @@
 
 ``FOLDER`` is copied; make its results with the panel or with ``python -m sync_engine generate``. The
 engine is the fake one of the tests: the pictures show the interface, the library what models can do.
-Needs ``make zip`` and ``tests/ui/rootfs.sh build``.
+Needs ``make zip`` and ``tests/ui/rootfs.sh build``. Without ``--library`` only the picture of the models in
+the preferences is made, with the real engine.
 """
 
 from __future__ import annotations
@@ -22,19 +23,33 @@ PICTURES = REPO / "docs" / "images"
 SIZE = (1240, 860)
 PROMPT = "desert at sunset, low sun, red rocks"
 COLOURS = 96
+SHOW = """
+from bl_ext.user_default.syncscape.engine_models import engine_models
+bpy.context.preferences.system.use_online_access = True
+area = view()["area"]
+area.ui_type = "PREFERENCES"
+bpy.context.preferences.active_section = "ADDONS"
+bpy.context.window_manager.addon_search = "Syncscape"
+bpy.ops.preferences.addon_expand(module="bl_ext.user_default.syncscape")
+"""
 
 
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--library", type=Path, required=True)
+    parser.add_argument("--library", type=Path)
     parser.add_argument("--suite", default="trixie", choices=("trixie", "sid"))
     options = parser.parse_args()
     reason = not_here(options.suite)
     if reason:
         print(reason, file=sys.stderr)  # noqa: T201
         return 1
-    with opened(options.suite, REPO / "out" / "ui-guide" / "user", SIZE, fake=True) as window:
+    user = REPO / "out" / "ui-guide" / "user"
+    with opened(options.suite, user, SIZE) as window:
+        models(window)
+    if options.library is None:
+        return 0
+    with opened(options.suite, user, SIZE, fake=True) as window:
         shutil.copytree(options.library, window.user_folder / "library", dirs_exist_ok=True)
         window.run("space = view()['area'].spaces.active; space.show_region_toolbar = False")
         window.run("bpy.context.window_manager.syncscape_history.kind = 'world'")
@@ -65,6 +80,21 @@ def sidebar(window: BlenderWindow, wider: int = 0) -> tuple[int, int, int, int]:
     """Return the box of the panel, with so many pixels of the view to its left."""
     left, top, width, height = window.region_box("VIEW_3D", "UI")
     return left - wider, top, width + wider, height
+
+
+def models(window: BlenderWindow) -> None:
+    """The models in the preferences, and what Download asks."""
+    window.run(SHOW)
+    time.sleep(1.0)
+    x, y = window.find_field("device", "PREFERENCES", "WINDOW")
+    window.click(x, y - 24)  # the heading above it
+    window.wait_until("engine_models.store() is not None and engine_models.store().rows is not None", 60)
+    settle(window)
+    x, y = window.find_button("syncscape.download_model", "PREFERENCES", "WINDOW")
+    window.click(x, y)
+    time.sleep(2.0)
+    keep(window, "models", (170, y - 130, 860, 400))
+    window.key("Escape")
 
 
 def history(window: BlenderWindow) -> None:

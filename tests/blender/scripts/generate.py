@@ -4,7 +4,9 @@ import bpy
 import harness
 
 harness.install()
-values = harness.settings(prompt="desert at sunset, low sun", kind="world", world_size="512", lock_seed=False)
+values = harness.settings(
+    prompt="desert at sunset, low sun", kind="world", world_size="512", steps=4, lock_seed=False
+)
 before = bpy.context.scene.world
 worlds = len(bpy.data.worlds)
 
