@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 from sync_engine.perceptual_net import LatentFeatures  # noqa: E402
-from training import captions, checkpoints, parts  # noqa: E402
+from training import captions, checkpoints, parts, precision  # noqa: E402
 from training.autoencoder import block_colours  # noqa: E402
 from training.denoiser import LEVEL_CHANCE, LEVEL_PITCH, LatentSource, Model, velocity_loss  # noqa: E402
 from training.encode_views import LatentCache, cached_view  # noqa: E402
@@ -321,3 +321,24 @@ def test_exported_model_paints_a_picture_and_knows_the_direction_phrases():
     for row in exported["phrases"]:
         assert unknown_words(pipeline.tokenizer, row["phrase"]) == []
     assert sum(path.stat().st_size for path in DRAFT.rglob("*") if path.is_file()) <= 48 * 2**20
+
+
+def test_a_processor_without_bfloat16_trains_in_float32(monkeypatch):
+    device = torch.device("cpu")
+    for fast, dtype in ((False, torch.float32), (True, torch.bfloat16)):
+        monkeypatch.setattr(precision, "cpu_has_fast_bf16", lambda fast=fast: fast)
+        assert precision.working_dtype(device) is dtype
+        with precision.autocast(device):
+            assert torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype is dtype
+    assert precision.working_dtype(torch.device("cuda")) is torch.bfloat16
+
+
+def test_master_weights_of_a_float32_module_are_apart_from_its_own():
+    module = torch.nn.Linear(4, 2)
+    masters = MasterWeights(module, rate=1e-2, dtype=torch.float32)
+    module(torch.ones(1, 4)).square().sum().backward()
+    before = module.weight.detach().clone()
+    masters.step()
+    assert not torch.equal(module.weight, before)
+    assert torch.equal(module.weight, masters.masters[0])
+    assert module.weight.data_ptr() != masters.masters[0].data_ptr()

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from training import checkpoints
 from training.panoramas import is_held_out, open_pictures, read_index, to_panorama
-from training.precision import MasterAverage, MasterWeights
+from training.precision import MasterAverage, MasterWeights, working_dtype
 from training.views import View, Window, cut_views, draw_view
 
 VIEW_SIZE, CROP_SIZE = 256, 128
@@ -146,7 +146,8 @@ def train(args: argparse.Namespace) -> None:
     views = held_out_views(pictures, [i for i, r in enumerate(records) if is_held_out(r)]).to(device)
     model = build_autoencoder().to(device, memory_format=torch.channels_last)
     perceptual = build_lpips(args.lpips).to(device, memory_format=torch.channels_last)
-    half_perceptual = copy.deepcopy(perceptual).to(torch.bfloat16)
+    dtype = working_dtype(device)
+    half_perceptual = copy.deepcopy(perceptual).to(dtype)
     path, first = args.runs / "autoencoder.pt", 0
     state = checkpoints.load(path, device)
     if state is None and (args.export / "vae" / "config.json").is_file():
@@ -156,7 +157,7 @@ def train(args: argparse.Namespace) -> None:
     if args.decoder_only and state is not None:  # latents that a denoiser has learnt must stay what they are
         model.load_state_dict(state["average"])
     trained = model.decoder if args.decoder_only else model
-    model.to(torch.bfloat16).train()
+    model.to(dtype).train()
     if args.decoder_only:
         model.encoder.eval().requires_grad_(False)
     ends = [
@@ -165,7 +166,7 @@ def train(args: argparse.Namespace) -> None:
         for layer in (part.layers[0], part.layers[-1])
         if isinstance(layer, torch.nn.Conv2d)
     ]
-    masters = MasterWeights(trained, args.rate, weight_decay=0.0, plain=ends)
+    masters = MasterWeights(trained, args.rate, weight_decay=0.0, plain=ends, dtype=dtype)
     average = MasterAverage(masters, 0.998)
     averaged = build_autoencoder().eval().requires_grad_(False).to(device)
     if state is not None:
@@ -188,7 +189,7 @@ def train(args: argparse.Namespace) -> None:
             * max(0.03, min(1, (1 - minutes / args.minutes) / 0.4))
         )
         masters.set_rate(rate)
-        batch = source.batch(args.panoramas).to(device, torch.bfloat16)
+        batch = source.batch(args.panoramas).to(device, dtype)
         terms = loss_terms(model, half_perceptual, batch, args.lpips_weight)
         terms["total"].backward()
         masters.step()

@@ -12,6 +12,7 @@ from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 from PIL import Image
 
 from training import checkpoints
+from training.precision import autocast
 
 PROMPTS = (
     "sunset over a desert, clear sky, looking at the horizon",
@@ -49,7 +50,7 @@ def contact_sheet(
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(trained.config)
     pipeline.set_progress_bar_config(disable=True)
     generators = [torch.Generator().manual_seed(seed + i) for i in range(len(PROMPTS))]
-    with torch.autocast(pipeline.device.type, torch.bfloat16):
+    with autocast(pipeline.device):
         pictures = pipeline(
             list(PROMPTS),
             num_inference_steps=steps,

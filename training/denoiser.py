@@ -5,7 +5,7 @@ denoiser it forgot what sets scenes apart (a linear probe of its states found th
 captions, of an untrained encoder's 83 %, of one trained on captions alone 94 %).
 
 v-prediction on a zero-terminal-SNR schedule, uniform timesteps, classifier-free guidance by dropped
-captions, averaged weights, bfloat16 with float32 master weights. A run lasts ``--minutes``; the rate is
+captions, averaged weights, half precision with float32 master weights. A run lasts ``--minutes``; the rate is
 warmed up, held, and brought down over the last part of the run. Run it again to go on.
 
     python -m training.denoiser --minutes 60
@@ -30,7 +30,7 @@ from training.captions import view_caption
 from training.contact_sheet import contact_sheet
 from training.encode_views import LatentCache, cached_view, load_autoencoder, open_cache
 from training.panoramas import Record, is_held_out, read_index
-from training.precision import MasterAverage, MasterWeights
+from training.precision import MasterAverage, MasterWeights, working_dtype
 from training.vocabulary import build_tokenizer, collect_words
 
 LEVEL_PITCH, LEVEL_CHANCE = 5.0, 3.0
@@ -189,13 +189,14 @@ def train(args: argparse.Namespace) -> None:
     together.same_start(model)
     averaged = copy.deepcopy(model).requires_grad_(False).eval()
     model.to(device, memory_format=torch.channels_last).unet.train()
-    model.text_encoder.to(torch.bfloat16)
-    halved = Model(copy.deepcopy(averaged.unet).to(device, torch.bfloat16), model.text_encoder)
+    dtype = working_dtype(device)
+    model.text_encoder.to(dtype)
+    halved = Model(copy.deepcopy(averaged.unet).to(device, dtype), model.text_encoder)
     if device.type == "cpu":  # plain products train a tenth faster there than the fused kernels
         model.unet.set_attn_processor(AttnProcessor())
         model.text_encoder.set_attn_implementation("eager")
     ends = (model.unet.conv_in, model.unet.conv_out)
-    masters = MasterWeights(model.unet, args.rate, plain=ends)
+    masters = MasterWeights(model.unet, args.rate, plain=ends, dtype=dtype)
     average = MasterAverage(masters, args.average)
     if state is not None:
         masters.load_state_dict(state["masters"])

@@ -20,6 +20,7 @@ from diffusers import AutoencoderTiny
 from training import checkpoints
 from training.autoencoder import VIEW_SIZE, build_autoencoder
 from training.panoramas import Record, open_pictures, read_index, to_panorama
+from training.precision import autocast
 from training.views import View, cut_views, draw_view
 
 LATENT_SIZE = VIEW_SIZE // 8
@@ -77,7 +78,7 @@ def encode(args: argparse.Namespace) -> None:
         for row, record in enumerate(records):
             views = [cached_view(record, number) for number in numbers]
             batch = cut_views(to_panorama(pictures[row]).to(device), views, VIEW_SIZE)
-            with torch.autocast(device.type, torch.bfloat16):
+            with autocast(device):
                 encoded = model.encoder(batch.contiguous(memory_format=torch.channels_last))
             latents[start : numbers.stop, row] = encoded.float().cpu().numpy()
             if row % 100 == 0:

@@ -23,10 +23,10 @@ from torch.nn import functional
 
 from sync_engine.canvas.views import View as FixedView
 from sync_engine.canvas.views import cut_view
-from sync_engine.device import cpu_has_fast_bf16
 from sync_engine.sync.distance import load_lpips
 from training import checkpoints
 from training.panoramas import Record, is_held_out, open_pictures, read_index, to_panorama
+from training.precision import autocast
 from training.views import View, cut_views
 
 HEAD_FILE = Path("benchmarks/evaluator.safetensors")
@@ -75,7 +75,6 @@ class Features:
     def __init__(self, weights: Path, device: torch.device) -> None:
         net = load_lpips("vgg", weights, device)
         self.net, self.device = net.to(memory_format=torch.channels_last), device
-        self.halved = device.type != "cpu" or cpu_has_fast_bf16()  # others are slow
 
     @torch.inference_mode()
     def __call__(self, views: torch.Tensor) -> torch.Tensor:
@@ -84,7 +83,7 @@ class Features:
             views.to(self.device), (VIEW_SIZE, VIEW_SIZE), mode="bilinear", antialias=True
         )
         small = small.clamp(-1, 1).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halved):
+        with autocast(self.device):
             layers = self.net.net(self.net.scaling_layer(small))
         pooled = [pool for layer in layers for pool in _pools(layer.float())]
         return torch.cat(pooled, dim=1).cpu()

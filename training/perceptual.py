@@ -16,6 +16,7 @@ from training import checkpoints
 from training.denoiser import take_over
 from training.encode_views import LatentCache, open_cache
 from training.panoramas import Record, is_held_out, read_index
+from training.precision import autocast
 
 SINGLE = ("scene", "time", "weather")
 
@@ -108,7 +109,7 @@ def train(args: argparse.Namespace) -> None:
         chosen = rng.choice(rows, args.batch)
         latents = take(cache, chosen, rng.integers(0, cache.ready, args.batch)).to(device)
         truth = {field: values[chosen].to(device) for field, values in labels.items()}
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             loss = loss_of(net(degrade(latents).contiguous(memory_format=torch.channels_last)), truth)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

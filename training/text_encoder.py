@@ -22,7 +22,7 @@ from training.denoiser import Batch, LatentSource
 from training.encode_views import open_cache
 from training.panoramas import Record, read_index
 from training.perceptual import SINGLE, class_names, labels_of
-from training.precision import MasterAverage, MasterWeights
+from training.precision import MasterAverage, MasterWeights, working_dtype
 from training.vocabulary import build_tokenizer, collect_words
 
 GRID = 8
@@ -88,7 +88,7 @@ def held_out_figures(
 
 def train(args: argparse.Namespace) -> None:
     """Train from the start for ``--minutes``; measure on held-out scenes and write ``text_encoder.pt``."""
-    checkpoints.start(args)
+    device = checkpoints.start(args)
     records: list[Record] = read_index(args.data)
     cache, classes = open_cache(args.runs), class_names(records)
     tokenizer = parts.tokenizer_from(args.export / "tokenizer") or build_tokenizer(collect_words(records))
@@ -96,7 +96,7 @@ def train(args: argparse.Namespace) -> None:
     reader = Reader(parts.build_text_encoder(tokenizer), classes)
     source = CaptionSource(cache, records, tokenizer, args.seed)
     held_out = CaptionSource(cache, records, tokenizer, 0, held_out=True)
-    masters = MasterWeights(reader, args.rate, weight_decay=0.05)
+    masters = MasterWeights(reader, args.rate, weight_decay=0.05, dtype=working_dtype(device))
     average = MasterAverage(masters, 0.99)
     began, step, progress = time.monotonic(), 0, 0.0
     while progress < 1:
