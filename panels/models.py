@@ -33,7 +33,7 @@ def draw_models(layout: bpy.types.UILayout, context) -> None:
     if not bpy.app.online_access:
         draw_text(layout, context, "Online access is off.", "INFO")
     layout.operator("syncscape.list_models", icon="FILE_REFRESH")
-    for row in store.rows or ():
+    for row in sorted(store.rows or (), key=lambda row: row.state == "absent"):  # what is here comes first
         _draw_row(layout, row, store)
 
 

@@ -9,13 +9,15 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from sync_engine.interface.history import list_results
 from sync_engine.models import TABLE
 from tests.engine import tiny
 from tests.engine.fake_hub import REVISION, FakeHub
 from tests.small_engine import SmallEngine
 
-from .conftest import ROOT, Blender
+from .conftest import PYTHONS, ROOT, Blender
 
 ENABLE_LIMIT_MS = 75
 """Of processor time. The promise is 50 ms on a quiet machine; the tests also run on busy ones."""
@@ -36,6 +38,8 @@ def test_operator_makes_a_world(blender: Blender, fake_engine: Path) -> None:
 
 def test_operator_with_the_draft_model(blender: Blender, draft_engine: Path) -> None:
     """The same with the real engine and the bundled model."""
+    if blender.python != PYTHONS[0]:
+        pytest.skip("done once, in the newest Blender: the engine's process is the same for every one")
     blender.run("generate", draft_engine)
 
 

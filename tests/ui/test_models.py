@@ -52,7 +52,7 @@ def blender(hub: FakeHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     if reason:
         pytest.skip(f"{reason}. Not checked: {WHAT}.")
     models = tmp_path_factory.mktemp("models")
-    with opened(SUITE, OUT / "user", (1440, 1700)) as window:
+    with opened(SUITE, OUT / "user", (1440, 1000)) as window:
         window.run(NAMES)
         for name, value in {"SYNCSCAPE_MODELS": models / "own", "HF_HUB_CACHE": models / "cache"}.items():
             window.run(f"os.environ[{name!r}] = {str(value)!r}")
