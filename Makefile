@@ -6,6 +6,7 @@
 PYTHON ?= python3.11
 BPY_VERSION ?= 5.0.1
 TEST_PROCESSES ?= 2
+WINDOW_TESTS ?= tests/ui
 VENV := .venv
 BPY := .build/bpy-$(BPY_VERSION)
 REQUIREMENTS := sync_engine/requirements/torch.txt sync_engine/requirements/engine.txt requirements-dev.txt \
@@ -63,7 +64,7 @@ demo: setup zip
 
 test: setup zip # the windows last and alone: their tests measure times
 	$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --ignore tests/ui
-	$(VENV)/bin/python -m pytest tests/ui
+	$(VENV)/bin/python -m pytest $(WINDOW_TESTS)
 
 lint: setup
 	$(VENV)/bin/ruff check .
