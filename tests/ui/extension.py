@@ -17,6 +17,15 @@ from bl_ext.user_default.syncscape.engine_link import link
 settings = bpy.context.scene.syncscape
 preferences = bpy.context.preferences.addons["bl_ext.user_default.syncscape"].preferences
 """
+PREFERENCES = """
+from bl_ext.user_default.syncscape.engine_models import engine_models
+bpy.context.preferences.system.use_online_access = True
+area = view()["area"]
+area.ui_type = "PREFERENCES"
+bpy.context.preferences.active_section = "ADDONS"
+bpy.context.window_manager.addon_search = "Syncscape"
+bpy.ops.preferences.addon_expand(module="bl_ext.user_default.syncscape")
+"""
 
 
 def not_here(suite: str) -> str | None:
@@ -53,6 +62,15 @@ def start(window: BlenderWindow, **values: object) -> None:
         window.run(f"settings.{name} = {value!r}")
     window.click(*window.find_button("syncscape.generate"))
     window.wait_until("link.job is not None", timeout=10)
+
+
+def open_models(window: BlenderWindow) -> None:
+    """Show the extension's preferences in place of the 3D view, and open Models there with the mouse."""
+    window.run(PREFERENCES)
+    time.sleep(1.0)
+    x, y = window.find_field("device", "PREFERENCES", "WINDOW")
+    window.click(x, y - 24)  # the heading above it, closed at first
+    window.wait_until("engine_models.store() is not None and engine_models.store().rows is not None", 60)
 
 
 def over_the_view(window: BlenderWindow) -> None:

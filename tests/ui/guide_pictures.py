@@ -16,22 +16,13 @@ import sys
 import time
 from pathlib import Path
 
-from tests.ui.extension import not_here, opened
+from tests.ui.extension import not_here, open_models, opened
 from tests.ui.window import REPO, BlenderWindow
 
 PICTURES = REPO / "docs" / "images"
 SIZE = (1240, 860)
 PROMPT = "desert at sunset, low sun, red rocks"
 COLOURS = 96
-SHOW = """
-from bl_ext.user_default.syncscape.engine_models import engine_models
-bpy.context.preferences.system.use_online_access = True
-area = view()["area"]
-area.ui_type = "PREFERENCES"
-bpy.context.preferences.active_section = "ADDONS"
-bpy.context.window_manager.addon_search = "Syncscape"
-bpy.ops.preferences.addon_expand(module="bl_ext.user_default.syncscape")
-"""
 
 
 def main() -> int:
@@ -84,11 +75,7 @@ def sidebar(window: BlenderWindow, wider: int = 0) -> tuple[int, int, int, int]:
 
 def models(window: BlenderWindow) -> None:
     """The models in the preferences, and what Download asks."""
-    window.run(SHOW)
-    time.sleep(1.0)
-    x, y = window.find_field("device", "PREFERENCES", "WINDOW")
-    window.click(x, y - 24)  # the heading above it
-    window.wait_until("engine_models.store() is not None and engine_models.store().rows is not None", 60)
+    open_models(window)
     settle(window)
     x, y = window.find_button("syncscape.download_model", "PREFERENCES", "WINDOW")
     window.click(x, y)

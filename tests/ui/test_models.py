@@ -11,7 +11,7 @@ import pytest
 
 from tests.engine import tiny
 from tests.engine.fake_hub import REVISION, FakeHub
-from tests.ui.extension import not_here, opened
+from tests.ui.extension import not_here, open_models, opened
 from tests.ui.window import REPO, BlenderWindow
 
 SUITE = os.environ.get("SYNCSCAPE_UI_SUITE", "trixie")
@@ -20,19 +20,11 @@ WHAT = "that the list of models opens, asks before a download, verifies and remo
 PLACE = ("PREFERENCES", "WINDOW")
 NAMES = """
 import os
-from bl_ext.user_default.syncscape.engine_models import engine_models
 def idle():
     return not engine_models.busy
 def row(source):
     rows = engine_models.store().rows or ()
     return next((row.state for row in rows if row.source == source), "")
-"""
-SHOW = """
-area = view()["area"]
-area.ui_type = "PREFERENCES"
-bpy.context.preferences.active_section = "ADDONS"
-bpy.context.window_manager.addon_search = "Syncscape"
-bpy.ops.preferences.addon_expand(module="bl_ext.user_default.syncscape")
 """
 
 
@@ -57,9 +49,6 @@ def blender(hub: FakeHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         for name, value in {"SYNCSCAPE_MODELS": models / "own", "HF_HUB_CACHE": models / "cache"}.items():
             window.run(f"os.environ[{name!r}] = {str(value)!r}")
         window.run(f"preferences.hub = {hub.url!r}")
-        window.run("bpy.context.preferences.system.use_online_access = True")
-        window.run(SHOW)
-        time.sleep(1)
         yield window
         print(window.log())  # noqa: T201 - shown by pytest when a test fails
 
@@ -76,9 +65,7 @@ def press(window: BlenderWindow, command: str) -> None:
 
 
 def test_the_models_are_listed_under_their_heading(blender: BlenderWindow) -> None:
-    x, y = blender.find_field("device", *PLACE)
-    blender.click(x, y - 24)  # the heading above it, closed at first
-    blender.wait_until("engine_models.store() is not None and engine_models.store().rows is not None", 60)
+    open_models(blender)
     assert "draft" in blender.run("[row.name for row in engine_models.store().rows]")
     picture(blender, "models")
     press(blender, "syncscape.list_models")
