@@ -52,6 +52,7 @@ def refine(
     backbone: Any,
     picture: torch.Tensor,
     height: int,
+    turn: float,
     condition: Callable[[SphereCanvas], Conditioning],
     scheduler: Any,
     generator: torch.Generator,
@@ -65,6 +66,7 @@ def refine(
         backbone: encodes, denoises, decodes.
         picture: the smaller picture, ``(3, h, 2·h)`` in [0, 1].
         height: the new height.
+        turn: how far the views are turned around the vertical, in degrees.
         condition: gives the prompts for the pass's views.
         scheduler: a diffusers scheduler whose timesteps are set for a whole run.
         generator: draws the pass's noise, and what stochastic solvers add.
@@ -72,7 +74,7 @@ def refine(
         on_step: called with the pass's canvas after each denoising step; may raise to stop.
         on_part: called after each decoded view; may raise to stop.
     """
-    canvas = SphereCanvas(backbone.window, field_of_view(backbone.window, backbone.scale, height))
+    canvas = SphereCanvas(backbone.window, field_of_view(backbone.window, backbone.scale, height), turn)
     clean = _encode_views(backbone, canvas, picture)
     steps = len(scheduler.timesteps)
     start = min(round(steps * (1 - STRENGTH)), steps - 1)

@@ -21,7 +21,7 @@ from sync_engine.backbones import tiny_decoder
 from sync_engine.backbones.loading import folder_of, read_index
 from sync_engine.canvas import Canvas
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.canvas.sphere import SphereCanvas
+from sync_engine.canvas.sphere import SphereCanvas, turn_of
 from sync_engine.decoding import Sparing, window_starts
 from sync_engine.device import device_name, is_out_of_memory, peak_memory_gb, window_batch
 from sync_engine.directions import phrases_of, window_prompts
@@ -178,7 +178,7 @@ class _Job:
 
     def _canvas(self, backbone: Any, chosen: Settings) -> Canvas:
         if self.spec.kind == "world" and self.spec.projection == "sphere":
-            return SphereCanvas(backbone.window)
+            return SphereCanvas(backbone.window, turn=self._turn)
         return PlaneCanvas(
             self.spec.pixel_height // backbone.scale,
             self.spec.width // backbone.scale,
@@ -188,6 +188,10 @@ class _Job:
             uniform=chosen.uniform,
             starts=blended.starts if self.spec.method == "blended" else window_starts,
         )
+
+    @property
+    def _turn(self) -> float:
+        return turn_of(int(self.spec.seed or 0))
 
     def _stride(self, backbone: Any) -> int:
         """Half a window; a quarter for the paper's method, which is its 16 of 64 cells."""
@@ -269,6 +273,7 @@ class _Job:
             backbone,
             picture,
             height,
+            self._turn,
             condition=lambda canvas: self._encode(backbone, canvas, guidance),
             scheduler=backbone.scheduler(chosen.scheduler, steps),
             generator=torch.Generator().manual_seed(int(self.spec.seed or 0) + height),

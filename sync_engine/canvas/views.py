@@ -91,8 +91,7 @@ def layout(fov: float, overlap: float = 0.5) -> list[list[View]]:
         # a little more than the ring's own arc asks for: the far side of a view is wider
         reach = max(0.0, abs(elevation) - fov / 4)
         count = max(4, math.ceil(360 * math.cos(math.radians(reach)) / step))
-        # a quarter: the picture ends neither in the middle of a view, where it is sharpest, nor between two
-        rows.append(ring(elevation, count, fov, phase=0.25 + 0.5 * (band % 2)))
+        rows.append(ring(elevation, count, fov, phase=0.5 * (band % 2)))
     return rows
 
 

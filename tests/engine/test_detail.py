@@ -63,6 +63,7 @@ def refined(smaller: torch.Tensor, model: Dreamer) -> torch.Tensor:
         model,
         smaller,
         64,
+        30.0,
         condition,
         scheduler,
         generator,

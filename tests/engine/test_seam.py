@@ -25,13 +25,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> list[torch.Tensor]:
-    """Eight worlds ``(3, 256, 512)`` of the draft model, whole jobs of few steps."""
+@pytest.fixture(scope="module", params=[None, 1.0], ids=["guided", "unguided"])
+def worlds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[torch.Tensor]:
+    """Eight worlds ``(3, 256, 512)`` of the draft model, whole jobs of few steps, at each guidance."""
     engine, pictures, silent = Engine(), [], Reporter("seam", lambda event: None, wants_preview=False)
     for number, prompt in enumerate(PROMPTS):
         for seed in SEEDS:
-            spec = EnvironmentSpec(prompt, width=512, steps=4, seed=seed)
+            spec = EnvironmentSpec(prompt, width=512, steps=4, seed=seed, guidance=request.param)
             files, _ = engine.run(spec, tmp_path_factory.mktemp("world") / f"{number}-{seed}", silent)
             pictures.append(read(Path(files["image"])).pixels)
     return pictures

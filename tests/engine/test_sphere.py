@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from sync_engine.canvas.sphere import SphereCanvas
+from sync_engine.canvas.sphere import SphereCanvas, turn_of
 from sync_engine.canvas.views import View, cut_view, equirectangular_rays, fibonacci_points, layout
 from sync_engine.sync.fast import FastSync
 
@@ -102,7 +102,10 @@ def test_coarse_fusion_brings_views_together_and_keeps_the_detail_of_each(canvas
     assert (whole * detail).mean() < 0.9
 
 
-def test_decoding_gives_the_scene_at_the_seam_and_the_poles_too(canvas: SphereCanvas) -> None:
+@pytest.mark.parametrize("turn", [0.0, 77.3])
+def test_decoding_gives_the_scene_at_the_seam_and_the_poles_too(turn: float) -> None:
+    canvas = SphereCanvas(16, turn=turn)
+
     def enlarge(latents: torch.Tensor) -> torch.Tensor:
         return latents
 
@@ -113,6 +116,13 @@ def test_decoding_gives_the_scene_at_the_seam_and_the_poles_too(canvas: SphereCa
     assert error.max() < 0.01
     assert error[..., [0, -1]].mean() < 1.5 * error.mean() + 1e-4
     assert error[:, [0, -1]].mean() < 1.5 * error.mean() + 1e-4
+
+
+def test_each_seed_turns_the_views_its_own_way() -> None:
+    """The picture's end falls at every place of a view: no column is the same one in all worlds."""
+    turns = [turn_of(seed) % 72 for seed in range(200)]
+    assert turn_of(5) == turn_of(5)
+    assert all(sum(low <= turn < low + 9 for turn in turns) > 8 for low in range(0, 72, 9))
 
 
 def test_noise_is_standard_normal_and_independent_within_a_view(canvas: SphereCanvas) -> None:
@@ -138,7 +148,9 @@ def test_rows_hold_the_views_of_one_elevation(canvas: SphereCanvas) -> None:
     assert sorted(n for row in canvas.rows for n in row) == list(range(len(canvas.views)))
 
 
-def test_thumbnail_is_a_small_world(canvas: SphereCanvas) -> None:
+@pytest.mark.parametrize("turn", [0.0, 200.5])
+def test_thumbnail_is_a_small_world(turn: float) -> None:
+    canvas = SphereCanvas(16, turn=turn)
     small = canvas.thumbnail(views_of_scene(canvas, 16))
     assert small.shape == (1, 3, 16, 32)
     truth = scene(picture_rays(16)).reshape(1, 3, 16, 32)
