@@ -15,6 +15,7 @@ import argparse
 import copy
 import logging
 import time
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,8 @@ from training.vocabulary import build_tokenizer, collect_words
 
 LEVEL_PITCH, LEVEL_CHANCE = 5.0, 3.0
 """Views within so many degrees of the horizon are drawn so many times as often as others."""
+COMMON_WEATHER = 100
+"""A weather with fewer panoramas is rare."""
 COLOUR_WEIGHT, TEXTURE_WEIGHT, COARSE_WEIGHT = 1.6, 0.6, 2.0
 
 log = logging.getLogger(__name__)
@@ -62,6 +65,8 @@ class LatentSource:
         self.rows = [i for i, record in enumerate(records) if is_held_out(record) == held_out]
         self.rng = np.random.default_rng(seed)
         self.chances = view_chances(records, cache.latents.shape[0])
+        rarity = np.ones(len(self.rows)) if held_out else weather_chances([records[row] for row in self.rows])
+        self.row_chances = rarity / rarity.sum()
 
     def batch(self, size: int) -> Batch:
         """``size`` random views."""
@@ -72,7 +77,7 @@ class LatentSource:
 
     def draw(self, size: int) -> tuple[list[tuple[int, int]], torch.Tensor]:
         """Random views as (number of the view, row of the record), and token ids [N, 48] of captions."""
-        rows = self.rng.choice(self.rows, size)
+        rows = self.rng.choice(self.rows, size, p=self.row_chances)
         chances = self.chances[rows, : self.cache.ready]
         numbers = [int(self.rng.choice(len(row), p=row / row.sum())) for row in chances]
         pairs = list(zip(numbers, rows.tolist(), strict=True))
@@ -88,6 +93,12 @@ def view_chances(records: list[Record], views: int) -> np.ndarray:
     """
     pitches = np.array([[cached_view(record, n).pitch for n in range(views)] for record in records])
     return np.where(np.abs(pitches) < LEVEL_PITCH, LEVEL_CHANCE, 1.0)
+
+
+def weather_chances(records: list[Record]) -> np.ndarray:
+    """How often each panorama is drawn [panoramas], relative: those in rare weather up to twice as often."""
+    counts = Counter(record["weather"] for record in records)
+    return np.array([np.clip(COMMON_WEATHER / counts[r["weather"]], 1.0, 4.0) ** 0.5 for r in records])
 
 
 class Model(torch.nn.Module):

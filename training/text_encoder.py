@@ -2,7 +2,12 @@
 
 No picture is denoised here, so a step is cheap and the captions are seen far more often than the denoiser
 could: the words learn what they look like (the view's block colours on an 8x8 grid) and what sets scenes
-apart (scene, time, weather). The heads are thrown away; the denoiser trains beside the fixed encoder.
+apart (scene, time, weather). Half of a batch are captions of no picture, with scene, time and weather drawn
+each by itself, so that "fog" means fog and not the forest it was seen in. The heads are thrown away; the
+denoiser trains beside the fixed encoder.
+
+An exported encoder is trained further and kept near what it was, as the denoiser has learnt to read it;
+``--anew`` begins from random weights.
 
     python -m training.text_encoder --minutes 8
 """
@@ -15,9 +20,11 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from training import checkpoints, parts
 from training.autoencoder import COLOUR_SCALES
+from training.captions import invented_caption
 from training.denoiser import Batch, LatentSource
 from training.encode_views import open_cache
 from training.panoramas import Record, read_index
@@ -26,6 +33,8 @@ from training.precision import MasterAverage, MasterWeights, working_dtype
 from training.vocabulary import build_tokenizer, collect_words
 
 GRID = 8
+NEARNESS = 0.1
+"""Weight of the squared distance to the states of the encoder that the denoiser has learnt."""
 
 log = logging.getLogger(__name__)
 
@@ -53,20 +62,37 @@ class Reader(nn.Module):
         )
         self.labels = nn.ModuleDict({f: nn.Linear(parts.TEXT_WIDTH, len(classes[f])) for f in SINGLE})
 
-    def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Layouts [N, 3, 8, 8] and logits [N, classes] per field."""
-        pooled = self.text_encoder(tokens)[0].mean(1)
+    def forward(self, states: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Layouts [N, 3, 8, 8] and logits [N, classes] per field from the encoder's states [N, 48, width]."""
+        pooled = states.mean(1)
         layout = self.layout(pooled).unflatten(1, (len(COLOUR_SCALES), GRID, GRID))
         return layout, {field: head(pooled) for field, head in self.labels.items()}
 
 
+def invented(
+    classes: dict[str, list[str]], tokenizer: PreTrainedTokenizerFast, size: int, rng: np.random.Generator
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Token ids [N, 48] of invented captions and their class numbers [N] per field."""
+    drawn = [invented_caption(rng) for _ in range(size)]
+    labels = {f: torch.tensor([classes[f].index(record[f]) for record, _ in drawn]) for f in SINGLE}
+    return parts.tokenize(tokenizer, [caption for _, caption in drawn]), labels
+
+
 def loss_of(
-    reader: Reader, batch: Batch, truth: dict[str, torch.Tensor], label_weight: float = 0.2
+    reader: Reader,
+    states: torch.Tensor,
+    layouts: torch.Tensor,
+    truth: dict[str, torch.Tensor],
+    label_weight: float = 0.2,
 ) -> torch.Tensor:
-    """Squared error of the layout plus the cross entropies of the labels, in float32."""
-    layout, logits = reader(batch.tokens)
+    """Squared error of the layouts plus the cross entropies of the labels, in float32.
+
+    ``layouts`` are known of the first states only; labels of all.
+    """
+    layout, logits = reader(states)
     entropies = [functional.cross_entropy(logits[f].float(), truth[f], label_smoothing=0.05) for f in SINGLE]
-    return functional.mse_loss(layout.float(), batch.latents) + label_weight * torch.stack(entropies).sum()
+    seen = layout[: len(layouts)].float()
+    return functional.mse_loss(seen, layouts) + label_weight * torch.stack(entropies).sum()
 
 
 @torch.no_grad()
@@ -78,7 +104,7 @@ def held_out_figures(
     error, variance, hits = 0.0, 0.0, dict.fromkeys(SINGLE, 0.0)
     for _ in range(batches):
         batch, rows = source.layouts(128)
-        layout, logits = reader(batch.tokens)
+        layout, logits = reader(reader.text_encoder(batch.tokens)[0])
         error += functional.mse_loss(layout.float(), batch.latents).item()
         variance += (batch.latents - batch.latents.mean(0)).square().mean().item()
         for field in SINGLE:
@@ -87,23 +113,35 @@ def held_out_figures(
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train from the start for ``--minutes``; measure on held-out scenes and write ``text_encoder.pt``."""
+    """Train for ``--minutes``; measure on held-out scenes and write ``text_encoder.pt``."""
     device = checkpoints.start(args)
     records: list[Record] = read_index(args.data)
     cache, classes = open_cache(args.runs), class_names(records)
     tokenizer = parts.tokenizer_from(args.export / "tokenizer") or build_tokenizer(collect_words(records))
     labels = labels_of(records, classes)
-    reader = Reader(parts.build_text_encoder(tokenizer), classes)
+    encoder, before = parts.build_text_encoder(tokenizer), None
+    dtype = working_dtype(device)
+    if not args.anew and (args.export / "text_encoder" / "config.json").is_file():
+        before = CLIPTextModel.from_pretrained(args.export / "text_encoder", dtype=torch.float32)
+        encoder.load_state_dict(before.state_dict())
+        before.to(dtype).eval().requires_grad_(False)
+    reader = Reader(encoder, classes)
     source = CaptionSource(cache, records, tokenizer, args.seed)
     held_out = CaptionSource(cache, records, tokenizer, 0, held_out=True)
-    masters = MasterWeights(reader, args.rate, weight_decay=0.05, dtype=working_dtype(device))
+    masters = MasterWeights(reader, args.rate, weight_decay=0.05, dtype=dtype)
     average = MasterAverage(masters, 0.99)
     began, step, progress = time.monotonic(), 0, 0.0
     while progress < 1:
         progress = (time.monotonic() - began) / (60 * args.minutes)
         masters.set_rate(args.rate * min(1, (step + 1) / 50) * max(0.02, 1 - progress))
-        batch, rows = source.layouts(args.batch)
-        loss = loss_of(reader, batch, {field: labels[field][rows] for field in SINGLE})
+        batch, rows = source.layouts(args.batch // 2)
+        tokens, truth = invented(classes, tokenizer, args.batch - len(rows), source.rng)
+        tokens = torch.cat([batch.tokens, tokens])
+        truth = {field: torch.cat([labels[field][rows], truth[field]]) for field in SINGLE}
+        states = encoder(tokens)[0]
+        loss = loss_of(reader, states, batch.latents, truth)
+        if before is not None:
+            loss = loss + NEARNESS * functional.mse_loss(states.float(), before(tokens)[0].float())
         loss.backward()
         masters.step()
         average.update(step)
@@ -113,6 +151,11 @@ def train(args: argparse.Namespace) -> None:
     average.copy_to(reader.float())
     figures = held_out_figures(reader.eval(), held_out, labels)
     log.info("held-out captions after %d steps: %s", step, figures)
+    tokens, truth = invented(classes, tokenizer, 512, np.random.default_rng(99))
+    with torch.no_grad():
+        logits = reader(encoder(tokens)[0])[1]
+    found = {f: round((logits[f].argmax(1) == truth[f]).float().mean().item(), 4) for f in SINGLE}
+    log.info("invented captions: %s", found)
     checkpoints.save(
         args.runs / "text_encoder.pt",
         {"average": reader.text_encoder.state_dict(), "step": step, "figures": figures},
@@ -125,6 +168,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--anew", action="store_true", help="do not go on from the exported encoder")
     train(parser.parse_args())
 
 

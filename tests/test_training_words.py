@@ -1,0 +1,55 @@
+"""What the text encoder learns from: captions of no picture, and rare weather drawn more often."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the training needs torch; captions and their labels would be checked")
+
+from training.captions import SCENES, TIMES, WEATHERLESS, WEATHERS, invented_caption
+from training.denoiser import weather_chances
+from training.perceptual import SINGLE
+from training.text_encoder import invented
+from training.vocabulary import build_tokenizer
+
+
+def test_an_invented_caption_names_scene_time_and_weather():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        record, caption = invented_caption(rng)
+        for table, field in ((SCENES, "scene"), (TIMES, "time"), (WEATHERS, "weather")):
+            assert any(words in caption for words in table[record[field]]), (field, record, caption)
+
+
+def test_every_weather_is_invented_over_every_place_that_has_one():
+    """No weather belongs to a place: that is what these captions are for."""
+    rng = np.random.default_rng(1)
+    drawn = [invented_caption(rng)[0] for _ in range(6000)]
+    places = [scene for scene in SCENES if scene not in WEATHERLESS]
+    assert {(record["scene"], record["weather"]) for record in drawn} == {
+        (s, w) for s in places for w in WEATHERS
+    }
+    assert {record["time"] for record in drawn if record["weather"] == "aurora"} == {"night"}
+
+
+def test_labels_of_invented_captions_count_from_the_classes_of_the_set():
+    classes = {
+        "scene": sorted(SCENES),
+        "time": sorted([*TIMES, "none"]),
+        "weather": sorted([*WEATHERS, "none"]),
+    }
+    tokenizer = build_tokenizer(["fog", "desert", "noon"])
+    tokens, labels = invented(classes, tokenizer, 16, np.random.default_rng(2))
+    again = np.random.default_rng(2)
+    expected = [invented_caption(again)[0] for _ in range(16)]
+    assert tokens.shape[0] == 16
+    for field in SINGLE:
+        assert [classes[field][number] for number in labels[field]] == [record[field] for record in expected]
+
+
+def test_panoramas_in_rare_weather_are_drawn_up_to_twice_as_often():
+    counts = Counter({"clear": 200, "foggy": 50, "hazy": 5})
+    records = [{"weather": weather} for weather, count in counts.items() for _ in range(count)]
+    chances = dict(zip((record["weather"] for record in records), weather_chances(records), strict=True))
+    assert chances == {"clear": 1.0, "foggy": pytest.approx(2**0.5), "hazy": 2.0}
