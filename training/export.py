@@ -70,7 +70,8 @@ def _tidy_configs(folder: Path) -> None:
         path = folder / name
         text = path.read_text(encoding="utf-8").replace("TokenizersBackend", "PreTrainedTokenizerFast")
         path.write_text(text, encoding="utf-8")
-    _edit(folder / "vae" / "config.json", lambda config: config.pop("block_out_channels", None))
+    for name in ("block_out_channels", "_name_or_path"):
+        _edit(folder / "vae" / "config.json", lambda config, name=name: config.pop(name, None))
     # transformers loads in the stored precision, diffusers in float32: one pipeline must not mix them
     _edit(folder / "text_encoder" / "config.json", lambda config: config.update(dtype="float32"))
     for path in folder.rglob("*.safetensors"):
