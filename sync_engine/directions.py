@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sync_engine.errors import ModelNotAvailable
 from sync_engine.interface.spec import EnvironmentSpec
@@ -50,16 +52,35 @@ _SKY = re.compile(
 _BESIDE_THE_SKY = {"a", "an", "and", "at", "by", "during", "in", "of", "on", "the", "under", "with"}
 
 
+def is_outdoors(prompt: str) -> bool:
+    """Return whether a prompt describes a place under the sky, as far as its words tell."""
+    return not any(place.search(prompt) for place in (_INDOORS, _UNDER_WATER, _SPACE))
+
+
 def phrases_of(folder: Path) -> tuple[tuple[float, float, str], ...]:
     """Return the phrases that a model was trained with (``view_phrases.json``), else the general ones."""
+    texts = _read(folder, lambda found: [(*_range(row), str(row["phrase"])) for row in found["phrases"]])
+    return PHRASES if texts is None else tuple(texts)
+
+
+def light_phrases(folder: Path) -> dict[str, str]:
+    """Return what a model calls a view with the "sun" or the "moon" in it; empty where it has no words."""
+    bodies = ("sun", "moon")
+    return _read(folder, lambda found: {body: str(found[body]) for body in bodies if body in found}) or {}
+
+
+def _read(folder: Path, take: Callable[[Any], Any]) -> Any:
     file = folder / "view_phrases.json"
     if not file.is_file():
-        return PHRASES
+        return None
     try:
-        rows = json.loads(file.read_text(encoding="utf-8"))["phrases"]
-        return tuple((float(row["pitch_min"]), float(row["pitch_max"]), str(row["phrase"])) for row in rows)
+        return take(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelNotAvailable(f"{file} cannot be read ({error!r}).", "Fetch the model again.") from error
+
+
+def _range(row: dict[str, Any]) -> tuple[float, float]:
+    return float(row["pitch_min"]), float(row["pitch_max"])
 
 
 def window_prompts(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sync_engine import VERSION, detail, models, output
+from sync_engine import VERSION, detail, models, output, sunlight
 from sync_engine.backbones import tiny_decoder
 from sync_engine.backbones.loading import folder_of, read_index
 from sync_engine.canvas import Canvas
@@ -24,7 +24,7 @@ from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas, turn_of
 from sync_engine.decoding import Sparing, window_starts
 from sync_engine.device import device_name, is_out_of_memory, peak_memory_gb, window_batch
-from sync_engine.directions import phrases_of, window_prompts
+from sync_engine.directions import light_phrases, phrases_of, window_prompts
 from sync_engine.errors import EngineError, JobCancelled, OutOfMemory, OutputError
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.messages import FailureCode
@@ -103,6 +103,7 @@ class _Job:
         self.reporter, self.cancelled = reporter, cancelled
         self.timings: dict[str, float] = {}
         self.light: dict[str, Any] | None = None
+        self._sky: sunlight.Luminary | None = None
         self._preview_cost, self._last_preview, self._denoise_start = 0.0, 0.0, 0.0
 
     def run(self, job_id: str) -> dict[str, float]:
@@ -199,6 +200,9 @@ class _Job:
 
     def _encode(self, backbone: Any, canvas: Canvas, guidance: float) -> Conditioning:
         wanted = window_prompts(self.spec, canvas.elevations, phrases_of(backbone.folder))
+        if isinstance(canvas, SphereCanvas):
+            self._sky = self._sky or sunlight.sky_of(self.spec.prompt, int(self.spec.seed or 0), canvas.views)
+            wanted = sunlight.lit_prompts(wanted, canvas.views, self._sky, light_phrases(backbone.folder))
         distinct = list(dict.fromkeys(wanted))
         negative = backbone.encode([self.spec.negative])
         return Conditioning(

@@ -171,12 +171,13 @@ def sample(
             raise ValueError(f"{scheduler.__class__.__name__} adds noise and needs a generator")
         return canvas.noise(state.shape[1], generator).to(state)
 
+    rows = alike(canvas.rows, conditioning.index)
     for step, timestep in enumerate(scheduler.timesteps[start:], start):
         level = noise_levels[step]
         predict = x0_predictor(denoiser, timestep, level, conditioning)
         windows = canvas.gather(state)
         x0 = batch.map(predict, windows, list(range(len(windows))))
-        moved, x0 = pull(step, windows, x0, canvas.rows, predict)
+        moved, x0 = pull(step, windows, x0, rows, predict)
         if moved is not None:
             state = canvas.fuse(moved)
         canvas_x0 = canvas.fuse(x0, coarse=step >= COARSE_FROM * len(scheduler.timesteps))
@@ -184,6 +185,15 @@ def sample(
         if on_step is not None:
             on_step(Step(step + 1, len(scheduler.timesteps), canvas_x0))
     return state
+
+
+def alike(rows: list[list[int]], index: list[int]) -> list[list[int]]:
+    """Split each row of windows by prompt: windows that show different things are not pulled together."""
+    return [
+        [number for number in row if index[number] == prompt]
+        for row in rows
+        for prompt in dict.fromkeys(index[number] for number in row)
+    ]
 
 
 def x0_predictor(denoiser: Denoiser, timestep: Any, level: Level, conditioning: Conditioning) -> Predict:

@@ -34,8 +34,6 @@ from training.panoramas import Record, is_held_out, read_index
 from training.precision import MasterAverage, MasterWeights, working_dtype
 from training.vocabulary import build_tokenizer, collect_words
 
-LEVEL_PITCH, LEVEL_CHANCE = 5.0, 3.0
-"""Views within so many degrees of the horizon are drawn so many times as often as others."""
 COMMON_WEATHER = 100
 """A weather with fewer panoramas is rare."""
 COLOUR_WEIGHT, TEXTURE_WEIGHT, COARSE_WEIGHT = 1.6, 0.6, 2.0
@@ -64,7 +62,6 @@ class LatentSource:
         self.cache, self.records, self.tokenizer = cache, records, tokenizer
         self.rows = [i for i, record in enumerate(records) if is_held_out(record) == held_out]
         self.rng = np.random.default_rng(seed)
-        self.chances = view_chances(records, cache.latents.shape[0])
         rarity = np.ones(len(self.rows)) if held_out else weather_chances([records[row] for row in self.rows])
         self.row_chances = rarity / rarity.sum()
 
@@ -78,21 +75,10 @@ class LatentSource:
     def draw(self, size: int) -> tuple[list[tuple[int, int]], torch.Tensor]:
         """Random views as (number of the view, row of the record), and token ids [N, 48] of captions."""
         rows = self.rng.choice(self.rows, size, p=self.row_chances)
-        chances = self.chances[rows, : self.cache.ready]
-        numbers = [int(self.rng.choice(len(row), p=row / row.sum())) for row in chances]
-        pairs = list(zip(numbers, rows.tolist(), strict=True))
+        pairs = list(zip(self.rng.integers(self.cache.ready, size=size).tolist(), rows.tolist(), strict=True))
         records = [(self.records[row], number) for number, row in pairs]
         texts = [view_caption(record, cached_view(record, number), self.rng) for record, number in records]
         return pairs, parts.tokenize(self.tokenizer, texts)
-
-
-def view_chances(records: list[Record], views: int) -> np.ndarray:
-    """How often each cached view is drawn [panoramas, views], relative: level ones more often.
-
-    A world's row of level windows is what one looks at, and where a wrong horizon shows.
-    """
-    pitches = np.array([[cached_view(record, n).pitch for n in range(views)] for record in records])
-    return np.where(np.abs(pitches) < LEVEL_PITCH, LEVEL_CHANCE, 1.0)
 
 
 def weather_chances(records: list[Record]) -> np.ndarray:

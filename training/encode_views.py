@@ -38,7 +38,9 @@ class LatentCache(NamedTuple):
 
 def cached_view(record: Record, number: int) -> View:
     """The view that lies at ``latents[number, row of the record]``."""
-    return draw_view(np.random.default_rng([int(record["id"]), number]))
+    sun = record["sun"]
+    azimuth = sun["azimuth_deg"] if sun["visible"] else None
+    return draw_view(np.random.default_rng([int(record["id"]), number]), azimuth)
 
 
 def open_cache(runs: Path) -> LatentCache:

@@ -14,6 +14,11 @@ from torch.nn import functional
 
 # |pitch| in degrees and the share of views: the share of a sphere's window rows, horizon favoured.
 PITCH_BANDS = ((0.0, 15.0, 0.35), (15.0, 40.0, 0.27), (40.0, 65.0, 0.22), (65.0, 90.0, 0.16))
+# The rows of views that a World is painted with (sync_engine.canvas.views.layout): pitch and share.
+WORLD_ROWS = ((90.0, 0.07), (45.0, 0.27), (0.0, 0.4), (-45.0, 0.19), (-90.0, 0.07))
+WORLD_SHARE, WORLD_FOV, WORLD_SPREAD = 0.5, 90.0, 3.0
+TOWARD_SUN = 0.2
+"""Share of the views that are turned to where the sun is, left or right of the middle."""
 
 
 class View(NamedTuple):
@@ -33,12 +38,23 @@ class Window(NamedTuple):
     size: int
 
 
-def draw_view(rng: np.random.Generator) -> View:
-    """A random view: any azimuth, pitch by ``PITCH_BANDS``, field of view mostly near 85 degrees."""
-    low, high, _ = PITCH_BANDS[rng.choice(len(PITCH_BANDS), p=[share for _, _, share in PITCH_BANDS])]
-    pitch = rng.uniform(low, high) * (1 if rng.uniform() < 0.5 else -1)
-    fov = rng.uniform(78, 92) if rng.uniform() < 0.7 else rng.uniform(60, 100)
-    return View(rng.uniform(-180, 180), pitch, fov, bool(rng.uniform() < 0.5))
+def draw_view(rng: np.random.Generator, sun_azimuth: float | None = None) -> View:
+    """A random view: half of them as a World is painted with, the others of any pitch and field of view.
+
+    Some are turned to ``sun_azimuth`` in degrees, where there is one: one view in seven would see the sun.
+    """
+    if rng.uniform() < WORLD_SHARE:
+        rows = np.array(WORLD_ROWS)
+        pitch = rows[rng.choice(len(rows), p=rows[:, 1]), 0] + rng.uniform(-WORLD_SPREAD, WORLD_SPREAD)
+        pitch, fov = float(np.clip(pitch, -90, 90)), WORLD_FOV + rng.uniform(-WORLD_SPREAD, WORLD_SPREAD)
+    else:
+        low, high, _ = PITCH_BANDS[rng.choice(len(PITCH_BANDS), p=[share for _, _, share in PITCH_BANDS])]
+        pitch = rng.uniform(low, high) * (1 if rng.uniform() < 0.5 else -1)
+        fov = rng.uniform(78, 92) if rng.uniform() < 0.7 else rng.uniform(60, 100)
+    azimuth = rng.uniform(-180, 180)
+    if sun_azimuth is not None and rng.uniform() < TOWARD_SUN:
+        azimuth = sun_azimuth + rng.uniform(-0.4, 0.4) * fov
+    return View(azimuth, pitch, fov, bool(rng.uniform() < 0.5))
 
 
 def direction(azimuth: float, elevation: float) -> np.ndarray:
