@@ -114,9 +114,8 @@ def test_half_of_the_drawn_views_are_a_worlds_and_the_others_of_any_pitch():
     rng = np.random.default_rng(0)
     views = [draw_view(rng) for _ in range(6000)]
     for pitch, share in WORLD_ROWS:
-        at = [view for view in views if abs(view.pitch - pitch) <= 3 and abs(view.fov - WORLD_FOV) <= 3]
-        # of the others a few look like it by chance
-        assert WORLD_SHARE * share - 0.02 < len(at) / len(views) < WORLD_SHARE * share + 0.06
+        at = [view for view in views if (view.pitch, view.fov) == (pitch, WORLD_FOV)]
+        assert len(at) / len(views) == pytest.approx(WORLD_SHARE * share, abs=0.02)
     for low, high, share in PITCH_BANDS:
         inside = [view for view in views if low <= abs(view.pitch) < high]
         assert len(inside) / len(views) > (1 - WORLD_SHARE) * share - 0.03

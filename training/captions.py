@@ -15,9 +15,9 @@ from training.views import View, sees
 VIEW_PHRASES = (
     (-90.0, -72.0, "looking straight down at the ground"),
     (-72.0, -38.0, "looking down at the ground"),
-    (-38.0, -5.0, "looking slightly down"),
-    (-5.0, 5.0, "looking at the horizon"),  # narrow: a window must know the height of its horizon
-    (5.0, 38.0, "looking slightly up"),
+    (-38.0, -2.5, "looking slightly down"),
+    (-2.5, 2.5, "looking at the horizon"),  # narrow: a window must know the height of its horizon
+    (2.5, 38.0, "looking slightly up"),
     (38.0, 72.0, "looking up at the sky"),
     (72.0, 90.0, "looking straight up at the zenith"),
 )

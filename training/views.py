@@ -16,7 +16,7 @@ from torch.nn import functional
 PITCH_BANDS = ((0.0, 15.0, 0.35), (15.0, 40.0, 0.27), (40.0, 65.0, 0.22), (65.0, 90.0, 0.16))
 # The rows of views that a World is painted with (sync_engine.canvas.views.layout): pitch and share.
 WORLD_ROWS = ((90.0, 0.07), (45.0, 0.27), (0.0, 0.4), (-45.0, 0.19), (-90.0, 0.07))
-WORLD_SHARE, WORLD_FOV, WORLD_SPREAD = 0.5, 90.0, 3.0
+WORLD_SHARE, WORLD_FOV = 0.5, 90.0
 TOWARD_SUN = 0.2
 """Share of the views that are turned to where the sun is, left or right of the middle."""
 
@@ -45,8 +45,7 @@ def draw_view(rng: np.random.Generator, sun_azimuth: float | None = None) -> Vie
     """
     if rng.uniform() < WORLD_SHARE:
         rows = np.array(WORLD_ROWS)
-        pitch = rows[rng.choice(len(rows), p=rows[:, 1]), 0] + rng.uniform(-WORLD_SPREAD, WORLD_SPREAD)
-        pitch, fov = float(np.clip(pitch, -90, 90)), WORLD_FOV + rng.uniform(-WORLD_SPREAD, WORLD_SPREAD)
+        pitch, fov = float(rows[rng.choice(len(rows), p=rows[:, 1]), 0]), WORLD_FOV
     else:
         low, high, _ = PITCH_BANDS[rng.choice(len(PITCH_BANDS), p=[share for _, _, share in PITCH_BANDS])]
         pitch = rng.uniform(low, high) * (1 if rng.uniform() < 0.5 else -1)

@@ -21,6 +21,7 @@ Embed = Callable[[torch.Tensor], list[torch.Tensor]]
 """Clean latents ``(N, C, h, w)`` to feature maps whose squared difference is the distance."""
 
 LAYOUT_GRID = 8
+LAYOUT_WEIGHT = 1.0
 WEIGHTS_VARIABLE = "SYNCSCAPE_LPIPS"
 
 
@@ -82,7 +83,7 @@ def latent_embedding(net: Any) -> Embed:
 
     def embed(latents: torch.Tensor) -> list[torch.Tensor]:
         features = [normalize(layer.float(), dim=1) for layer in net.features(latents)]
-        return [*features, adaptive_avg_pool2d(latents.float(), LAYOUT_GRID)]
+        return [*features, LAYOUT_WEIGHT**0.5 * adaptive_avg_pool2d(latents.float(), LAYOUT_GRID)]
 
     return embed
 
