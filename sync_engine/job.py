@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import json
-import platform
 import secrets
 import time
 from collections.abc import Callable
@@ -13,25 +10,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from sync_engine import VERSION, detail, models, output, sunlight
+from sync_engine import detail, models, output, results, sunlight
 from sync_engine.backbones import tiny_decoder
 from sync_engine.backbones.loading import folder_of, read_index
 from sync_engine.canvas import Canvas
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas, turn_of
 from sync_engine.decoding import Sparing, window_starts
-from sync_engine.device import device_name, is_out_of_memory, peak_memory_gb, window_batch
+from sync_engine.device import is_out_of_memory, window_batch
 from sync_engine.directions import light_phrases, phrases_of, window_prompts
-from sync_engine.errors import EngineError, JobCancelled, OutOfMemory, OutputError
+from sync_engine.errors import JobCancelled, OutOfMemory, OutputError
 from sync_engine.interface.loras import Lora
-from sync_engine.interface.messages import FailureCode
-from sync_engine.interface.spec import SPEC_VERSION, EnvironmentSpec
+from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.keeper import ModelKeeper
 from sync_engine.progress import Reporter
-from sync_engine.radiance.expand import expand
 from sync_engine.sampling import Conditioning, Step, WindowBatch, sample
 from sync_engine.solvers import initial_scale
 from sync_engine.sync import blended
@@ -102,7 +96,6 @@ class _Job:
         self.engine, self.spec, self.folder = engine, spec, folder
         self.reporter, self.cancelled = reporter, cancelled
         self.timings: dict[str, float] = {}
-        self.light: dict[str, Any] | None = None
         self._sky: sunlight.Luminary | None = None
         self._preview_cost, self._last_preview, self._denoise_start = 0.0, 0.0, 0.0
 
@@ -149,9 +142,9 @@ class _Job:
             tiny_decoder=tiny,
         )
         pixels = picture.permute(1, 2, 0).numpy()
-        self._stage("write", lambda: self._write_pictures(pixels, full))
+        light = self._stage("write", lambda: results.write_pictures(self.folder.partial, pixels, full))
         self.timings["total"] = round(time.perf_counter() - started, 3)
-        self._write_record(full, backbone, job_id)
+        results.write_record(self.folder.partial, full, backbone, job_id, self.timings, light)
         return self.timings
 
     def _fetch(self, model: models.Model) -> None:
@@ -285,49 +278,3 @@ class _Job:
             on_step=lambda canvas, step: self._on_step(backbone, canvas, step),
             on_part=self._on_part,
         )
-
-    def _write_pictures(self, picture: np.ndarray, full: EnvironmentSpec) -> None:
-        if not np.isfinite(picture).all():
-            raise EngineError(
-                FailureCode.INTERNAL,
-                f"The model made numbers that are no colours (precision {full.precision}).",
-                "Use the precision bf16 or fp32.",
-            )
-        partial = self.folder.partial
-        (partial / "live.png").unlink(missing_ok=True)
-        image = partial / output.IMAGE_NAMES[full.kind]
-        if full.kind == "world":
-            expanded = expand(picture, full.sun_stops, full.ldr, full.exposure)
-            self.light = expanded.report
-            attributes = {"syncscape": full.to_json(), "syncscape_light": json.dumps(self.light)}
-            output.write_exr(image, expanded.radiance, attributes)
-        else:
-            output.write_png(image, picture, {"syncscape": json.dumps(full.to_dict())})
-        output.write_png(partial / "preview.png", output.thumbnail(picture))
-
-    def _write_record(self, full: EnvironmentSpec, backbone: Any, job_id: str) -> None:
-        record = {
-            "spec_version": SPEC_VERSION,
-            "id": job_id,
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "spec": full.to_dict(),
-            "engine": _versions(backbone),
-            "timings": self.timings,
-        }
-        if self.light is not None:
-            record["light"] = self.light
-        output.write_json(self.folder.partial / "spec.json", record)
-
-
-def _versions(backbone: Any) -> dict[str, Any]:
-    import diffusers
-
-    return {
-        "syncscape": VERSION,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "diffusers": diffusers.__version__,
-        "device": device_name(backbone.device),
-        "precision": str(backbone.dtype).removeprefix("torch."),
-        "peak_memory_gb": round(peak_memory_gb(backbone.device), 3),
-    }
