@@ -7,10 +7,9 @@ import pytest
 
 pytest.importorskip("torch", reason="the training needs torch; captions and their labels would be checked")
 
-from training.captions import SCENES, TIMES, WEATHERLESS, WEATHERS, invented_caption
+from training.captions import DIRECTIONS, LIGHTS, SCENES, TIMES, WEATHERLESS, WEATHERS, invented_caption
 from training.denoiser import weather_chances
-from training.perceptual import SINGLE
-from training.text_encoder import invented
+from training.text_encoder import SAID, invented
 from training.vocabulary import build_tokenizer
 
 
@@ -33,18 +32,29 @@ def test_every_weather_is_invented_over_every_place_that_has_one():
     assert {record["time"] for record in drawn if record["weather"] == "aurora"} == {"night"}
 
 
+def test_an_invented_caption_ends_with_where_it_looks():
+    rng = np.random.default_rng(0)
+    drawn = [invented_caption(rng) for _ in range(400)]
+    for record, caption in drawn:
+        said = ", ".join(part for part in (record["direction"], record["light"]) if part)
+        assert caption.endswith(said)
+    assert {record["direction"] for record, _ in drawn} == set(DIRECTIONS)
+    assert {record["light"] for record, _ in drawn} == set(LIGHTS)
+
+
 def test_labels_of_invented_captions_count_from_the_classes_of_the_set():
     classes = {
         "scene": sorted(SCENES),
         "time": sorted([*TIMES, "none"]),
         "weather": sorted([*WEATHERS, "none"]),
+        **SAID,
     }
     tokenizer = build_tokenizer(["fog", "desert", "noon"])
     tokens, labels = invented(classes, tokenizer, 16, np.random.default_rng(2))
     again = np.random.default_rng(2)
     expected = [invented_caption(again)[0] for _ in range(16)]
     assert tokens.shape[0] == 16
-    for field in SINGLE:
+    for field in classes:
         assert [classes[field][number] for number in labels[field]] == [record[field] for record in expected]
 
 

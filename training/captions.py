@@ -22,6 +22,8 @@ VIEW_PHRASES = (
     (72.0, 90.0, "looking straight up at the zenith"),
 )
 SUN_PHRASE, MOON_PHRASE = "toward the sun", "toward the moon"
+DIRECTIONS = ("", *(phrase for _, _, phrase in VIEW_PHRASES))
+LIGHTS = ("", SUN_PHRASE, MOON_PHRASE)
 
 SCENES: dict[str, tuple[str, ...]] = {
     "city": ("city", "city street", "street", "town", "urban street", "buildings"),
@@ -147,7 +149,7 @@ def template_caption(record: dict[str, Any], rng: np.random.Generator) -> str:
 
 
 def invented_caption(rng: np.random.Generator) -> tuple[dict[str, str], str]:
-    """A record's scene, time and weather drawn each by itself, and a caption that names all three.
+    """A record's scene, time and weather drawn each by itself, where it looks, and a caption that says all.
 
     The set has a hundred scenes of a kind, and few of them in fog: from its captions alone words of weather
     are taken for words of a place. Nothing is rendered for an invented caption; it says what words mean.
@@ -161,10 +163,10 @@ def invented_caption(rng: np.random.Generator) -> tuple[dict[str, str], str]:
     time = "night" if weather in ("milky way", "aurora") else pick(TIMES)
     words = pick(SCENES[scene]), pick(TIMES[time]), pick(WEATHERS[weather])
     form = pick(("{1} over a {0}, {2}", "{0} at {1}, {2}", "{2} {0}, {1}", "{0}, {1}, {2}", "{1}, {2}, {0}"))
-    caption = form.format(*words)
-    if rng.uniform() < 0.9:
-        caption += ", " + VIEW_PHRASES[int(rng.integers(len(VIEW_PHRASES)))][2]
-    return {"scene": scene, "time": time, "weather": weather}, caption
+    looks = pick([phrase for _, _, phrase in VIEW_PHRASES]) if rng.uniform() < 0.9 else ""
+    light = pick(LIGHTS) if looks and rng.uniform() < 0.5 else ""
+    record = {"scene": scene, "time": time, "weather": weather, "direction": looks, "light": light}
+    return record, ", ".join(part for part in (form.format(*words), looks, light) if part)
 
 
 def _detail(record: dict[str, Any], rng: np.random.Generator) -> str:

@@ -3,8 +3,8 @@
 No picture is denoised here, so a step is cheap and the captions are seen far more often than the denoiser
 could: the words learn what they look like (the view's block colours on an 8x8 grid) and what sets scenes
 apart (scene, time, weather). Half of a batch are captions of no picture, with scene, time and weather drawn
-each by itself, so that "fog" means fog and not the forest it was seen in. The heads are thrown away; the
-denoiser trains beside the fixed encoder.
+each by itself, so that "fog" means fog and not the forest it was seen in; of these the direction of view is
+read back too. The heads are thrown away; the denoiser trains beside the fixed encoder.
 
 An exported encoder is trained further and kept near what it was, as the denoiser has learnt to read it;
 ``--anew`` begins from random weights.
@@ -24,7 +24,7 @@ from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from training import checkpoints, parts
 from training.autoencoder import COLOUR_SCALES
-from training.captions import invented_caption
+from training.captions import DIRECTIONS, LIGHTS, invented_caption
 from training.denoiser import Batch, LatentSource
 from training.encode_views import open_cache
 from training.panoramas import Record, read_index
@@ -33,6 +33,8 @@ from training.precision import MasterAverage, MasterWeights, working_dtype
 from training.vocabulary import build_tokenizer, collect_words
 
 GRID = 8
+SAID = {"direction": list(DIRECTIONS), "light": list(LIGHTS)}
+"""What an invented caption says of the view itself: where it looks, and toward the sun or the moon."""
 NEARNESS = 0.1
 """Weight of the squared distance to the states of the encoder that the denoiser has learnt."""
 
@@ -52,7 +54,7 @@ class CaptionSource(LatentSource):
 
 
 class Reader(nn.Module):
-    """The text encoder with its heads: layout of colours, and logits of scene, time and weather."""
+    """The text encoder with its heads: layout of colours, and logits of each field of ``classes``."""
 
     def __init__(self, text_encoder: nn.Module, classes: dict[str, list[str]]) -> None:
         super().__init__()
@@ -60,7 +62,9 @@ class Reader(nn.Module):
         self.layout = nn.Sequential(
             nn.Linear(parts.TEXT_WIDTH, 512), nn.SiLU(), nn.Linear(512, len(COLOUR_SCALES) * GRID**2)
         )
-        self.labels = nn.ModuleDict({f: nn.Linear(parts.TEXT_WIDTH, len(classes[f])) for f in SINGLE})
+        self.labels = nn.ModuleDict(
+            {field: nn.Linear(parts.TEXT_WIDTH, len(names)) for field, names in classes.items()}
+        )
 
     def forward(self, states: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Layouts [N, 3, 8, 8] and logits [N, classes] per field from the encoder's states [N, 48, width]."""
@@ -74,7 +78,7 @@ def invented(
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Token ids [N, 48] of invented captions and their class numbers [N] per field."""
     drawn = [invented_caption(rng) for _ in range(size)]
-    labels = {f: torch.tensor([classes[f].index(record[f]) for record, _ in drawn]) for f in SINGLE}
+    labels = {f: torch.tensor([classes[f].index(record[f]) for record, _ in drawn]) for f in classes}
     return parts.tokenize(tokenizer, [caption for _, caption in drawn]), labels
 
 
@@ -87,10 +91,13 @@ def loss_of(
 ) -> torch.Tensor:
     """Squared error of the layouts plus the cross entropies of the labels, in float32.
 
-    ``layouts`` are known of the first states only; labels of all.
+    ``layouts`` are known of the first states only; labels of all, or of the last ones.
     """
     layout, logits = reader(states)
-    entropies = [functional.cross_entropy(logits[f].float(), truth[f], label_smoothing=0.05) for f in SINGLE]
+    entropies = [
+        functional.cross_entropy(logits[field][-len(known) :].float(), known, label_smoothing=0.05)
+        for field, known in truth.items()
+    ]
     seen = layout[: len(layouts)].float()
     return functional.mse_loss(seen, layouts) + label_weight * torch.stack(entropies).sum()
 
@@ -116,9 +123,10 @@ def train(args: argparse.Namespace) -> None:
     """Train for ``--minutes``; measure on held-out scenes and write ``text_encoder.pt``."""
     device = checkpoints.start(args)
     records: list[Record] = read_index(args.data)
-    cache, classes = open_cache(args.runs), class_names(records)
+    cache, names = open_cache(args.runs), class_names(records)
+    classes = {**{field: names[field] for field in SINGLE}, **SAID}
     tokenizer = parts.tokenizer_from(args.export / "tokenizer") or build_tokenizer(collect_words(records))
-    labels = labels_of(records, classes)
+    labels = labels_of(records, names)
     encoder, before = parts.build_text_encoder(tokenizer), None
     dtype = working_dtype(device)
     if not args.anew and (args.export / "text_encoder" / "config.json").is_file():
@@ -137,7 +145,7 @@ def train(args: argparse.Namespace) -> None:
         batch, rows = source.layouts(args.batch // 2)
         tokens, truth = invented(classes, tokenizer, args.batch - len(rows), source.rng)
         tokens = torch.cat([batch.tokens, tokens])
-        truth = {field: torch.cat([labels[field][rows], truth[field]]) for field in SINGLE}
+        truth |= {field: torch.cat([labels[field][rows], truth[field]]) for field in SINGLE}
         states = encoder(tokens)[0]
         loss = loss_of(reader, states, batch.latents, truth)
         if before is not None:
@@ -154,7 +162,7 @@ def train(args: argparse.Namespace) -> None:
     tokens, truth = invented(classes, tokenizer, 512, np.random.default_rng(99))
     with torch.no_grad():
         logits = reader(encoder(tokens)[0])[1]
-    found = {f: round((logits[f].argmax(1) == truth[f]).float().mean().item(), 4) for f in SINGLE}
+    found = {f: round((logits[f].argmax(1) == truth[f]).float().mean().item(), 4) for f in classes}
     log.info("invented captions: %s", found)
     checkpoints.save(
         args.runs / "text_encoder.pt",
