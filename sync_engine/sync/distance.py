@@ -21,7 +21,8 @@ Embed = Callable[[torch.Tensor], list[torch.Tensor]]
 """Clean latents ``(N, C, h, w)`` to feature maps whose squared difference is the distance."""
 
 LAYOUT_GRID = 8
-LAYOUT_WEIGHT = 1.0
+LAYOUT_WEIGHT = 0.2
+"""Of the layout beside the perceptual net's features: at 1, colours were pulled far harder than shapes."""
 WEIGHTS_VARIABLE = "SYNCSCAPE_LPIPS"
 
 

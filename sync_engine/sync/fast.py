@@ -8,7 +8,7 @@ from sync_engine.canvas.smoothing import low_pass
 from sync_engine.sampling import Predict
 from sync_engine.sync.distance import Embed, distance
 
-STRENGTH = 1.0
+STRENGTH = 2.0
 STEPS_SHARE = 0.6
 DECAY = 0.95
 LIMIT_OF_RMS = 0.25
@@ -27,7 +27,7 @@ class FastSync:
 
     Args:
         embed: the perceptual embedding of clean latents.
-        strength: 1 is normal, 0 changes nothing.
+        strength: 2 is normal (over-relaxed), 0 changes nothing.
         steps: how many of the first steps pull.
         decay: factor on the strength from one step to the next.
         batch: how many windows are embedded at once.
