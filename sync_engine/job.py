@@ -122,6 +122,8 @@ class _Job:
                 name = self.spec.model
                 self.reporter.note(f"The model {name} takes neither guidance nor a negative prompt.")
         canvas = self._canvas(backbone, chosen)
+        if isinstance(canvas, SphereCanvas):
+            self._sky = sunlight.sky_of(self.spec.prompt, int(self.spec.seed or 0), canvas.views)
         conditioning = self._stage("encode", lambda: self._encode(backbone, canvas, guidance))
         latents = self._stage("denoise", lambda: self._denoise(backbone, canvas, conditioning, chosen, steps))
         first, *larger = self._heights(backbone, canvas)
@@ -194,7 +196,6 @@ class _Job:
     def _encode(self, backbone: Any, canvas: Canvas, guidance: float) -> Conditioning:
         wanted = window_prompts(self.spec, canvas.elevations, phrases_of(backbone.folder))
         if isinstance(canvas, SphereCanvas):
-            self._sky = self._sky or sunlight.sky_of(self.spec.prompt, int(self.spec.seed or 0), canvas.views)
             wanted = sunlight.lit_prompts(wanted, canvas.views, self._sky, light_phrases(backbone.folder))
         distinct = list(dict.fromkeys(wanted))
         negative = backbone.encode([self.spec.negative])

@@ -116,9 +116,12 @@ def test_half_of_the_drawn_views_are_a_worlds_and_the_others_of_any_pitch():
     for pitch, share in WORLD_ROWS:
         at = [view for view in views if (view.pitch, view.fov) == (pitch, WORLD_FOV)]
         assert len(at) / len(views) == pytest.approx(WORLD_SHARE * share, abs=0.02)
+    pitches = {pitch for pitch, _ in WORLD_ROWS}
+    others = [view for view in views if view.pitch not in pitches]
     for low, high, share in PITCH_BANDS:
-        inside = [view for view in views if low <= abs(view.pitch) < high]
-        assert len(inside) / len(views) > (1 - WORLD_SHARE) * share - 0.03
+        inside = [view for view in others if low <= abs(view.pitch) < high]
+        assert len(inside) / len(others) == pytest.approx(share, abs=0.03)
+        assert 0.4 < sum(view.pitch > 0 for view in inside) / len(inside) < 0.6
     assert all(60 <= view.fov <= 100 for view in views)
 
 

@@ -41,7 +41,7 @@ class Window(NamedTuple):
 def draw_view(rng: np.random.Generator, sun_azimuth: float | None = None) -> View:
     """A random view: half of them as a World is painted with, the others of any pitch and field of view.
 
-    Some are turned to ``sun_azimuth`` in degrees, where there is one: one view in seven would see the sun.
+    Some are turned to ``sun_azimuth`` in degrees, where there is one: few views see the sun by chance.
     """
     if rng.uniform() < WORLD_SHARE:
         rows = np.array(WORLD_ROWS)
