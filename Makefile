@@ -29,9 +29,10 @@ $(VENV)/.done: $(REQUIREMENTS)
 # Blender 5.1 and later have Python 3.13; PYTHON313 names one where none is on the PATH.
 PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) python3.13)
 .build/bpy-5.2%/.done: PYTHON = $(PYTHON313)
+.build/bpy-4.5%/.done: BESIDE = numba pillow # the generator of the training set runs there
 .build/bpy-%/.done:
 	$(PYTHON) -m venv .build/bpy-$*
-	.build/bpy-$*/bin/python -m pip install -q bpy==$*
+	.build/bpy-$*/bin/python -m pip install -q bpy==$* $(BESIDE)
 	touch $@
 
 wheels: setup

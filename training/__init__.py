@@ -1,3 +1,6 @@
 """Training of the draft model: data, autoencoder, denoiser, perceptual net, export."""
 
-import sync_engine.torchvision_schemas  # noqa: F401  (must come before torchvision does)
+import importlib.util
+
+if importlib.util.find_spec("torch") is not None:  # not in Blender, where the generator runs
+    import sync_engine.torchvision_schemas  # noqa: F401  (must come before torchvision does)

@@ -140,8 +140,8 @@ def loss_terms(
 def train(args: argparse.Namespace) -> None:
     """Train until ``--steps``, with a checkpoint and a held-out measurement every ``--every`` steps."""
     device = checkpoints.start(args)
-    records = read_index(args.data)
-    pictures = open_pictures(args.data, records, args.runs)
+    records = read_index(*args.data)
+    pictures = open_pictures(records, args.runs)
     source = CropSource(pictures, [i for i, r in enumerate(records) if not is_held_out(r)], args.seed)
     views = held_out_views(pictures, [i for i, r in enumerate(records) if is_held_out(r)]).to(device)
     model = build_autoencoder().to(device, memory_format=torch.channels_last)

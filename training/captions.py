@@ -209,7 +209,7 @@ def view_caption(record: dict[str, Any], view: View, rng: np.random.Generator) -
     """One training caption of a view: wording, word dropout, direction dropout and no caption at all."""
     if rng.uniform() < 0.1:
         return ""
-    if rng.uniform() < 0.65:
+    if rng.uniform() < 0.75:
         caption = template_caption(record, rng)
     else:
         caption = strip_photo_words(record["captions"][int(rng.integers(len(record["captions"])))])

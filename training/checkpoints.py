@@ -19,7 +19,9 @@ EXPORT_FOLDER = Path("sync_engine/draft")
 def base_parser(description: str) -> argparse.ArgumentParser:
     """The options every script has: where the data, the runs and the exported model are."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--data", type=Path, default=DATA_FOLDER, help="folder of the panorama set")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", default=[DATA_FOLDER], help="the panorama set: one folder or several"
+    )
     parser.add_argument("--runs", type=Path, default=RUNS_FOLDER, help="folder of caches and checkpoints")
     parser.add_argument("--export", type=Path, default=EXPORT_FOLDER, help="folder of the exported model")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)

@@ -34,8 +34,8 @@ from training.panoramas import Record, is_held_out, read_index
 from training.precision import MasterAverage, MasterWeights, working_dtype
 from training.vocabulary import build_tokenizer, collect_words
 
-COMMON_WEATHER = 100
-"""A weather with fewer panoramas is rare."""
+COMMON_WEATHER = 0.1
+"""A weather with a smaller share of the panoramas is rare."""
 COLOUR_WEIGHT, TEXTURE_WEIGHT, COARSE_WEIGHT = 1.6, 0.6, 2.0
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,8 @@ class LatentSource:
 def weather_chances(records: list[Record]) -> np.ndarray:
     """How often each panorama is drawn [panoramas], relative: those in rare weather up to twice as often."""
     counts = Counter(record["weather"] for record in records)
-    return np.array([np.clip(COMMON_WEATHER / counts[r["weather"]], 1.0, 4.0) ** 0.5 for r in records])
+    common = COMMON_WEATHER * len(records)
+    return np.array([np.clip(common / counts[r["weather"]], 1.0, 4.0) ** 0.5 for r in records])
 
 
 class Model(torch.nn.Module):
@@ -173,7 +174,7 @@ def train(args: argparse.Namespace) -> None:
     """Train for ``--minutes``; a checkpoint and a contact sheet every ``--every`` minutes."""
     device = checkpoints.start(args)
     together.join(args.rank, args.world, args.runs / "meeting")
-    records, cache = read_index(args.data), open_cache(args.runs)
+    records, cache = read_index(*args.data), open_cache(args.runs)
     tokenizer = parts.tokenizer_from(args.export / "tokenizer") or build_tokenizer(collect_words(records))
     vae = load_autoencoder(args.runs, args.export, device)
     vae.register_to_config(scaling_factor=cache.scaling_factor)

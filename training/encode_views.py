@@ -63,8 +63,8 @@ def load_autoencoder(runs: Path, export: Path, device: torch.device) -> Autoenco
 def encode(args: argparse.Namespace) -> None:
     """Encode the missing rounds of views."""
     device = checkpoints.start(args)
-    records = read_index(args.data)
-    pictures = open_pictures(args.data, records, args.runs)
+    records = read_index(*args.data)
+    pictures = open_pictures(records, args.runs)
     model = load_autoencoder(args.runs, args.export, device)
     shape = (args.views, len(records), model.config.latent_channels, LATENT_SIZE, LATENT_SIZE)
     path, state_path = args.runs / "latents.npy", args.runs / "latents.json"

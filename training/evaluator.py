@@ -171,7 +171,7 @@ def collect(args: argparse.Namespace, records: list[Record], device: torch.devic
     """Features of random views of the training scenes and of the held-out scenes' panels, kept in a file."""
     path = args.runs / "evaluator_features.pt"
     stored = checkpoints.load(path, torch.device("cpu")) or {"features": [], "rows": []}
-    net, pictures = Features(args.lpips, device), open_pictures(args.data, records, args.pictures)
+    net, pictures = Features(args.lpips, device), open_pictures(records, args.pictures)
     for row in range(len(stored["rows"]), len(records)):
         panorama = to_panorama(pictures[row])
         if is_held_out(records[row]):
@@ -232,7 +232,7 @@ def accuracy(head: Head, views: Views, labels: Logits) -> dict[str, dict[str, fl
 def train(args: argparse.Namespace) -> None:
     """Collect features, choose the weight decay on a tenth of the training scenes, fit, measure, write."""
     device = checkpoints.start(args)
-    records = read_index(args.data)
+    records = read_index(*args.data)
     training, held_out = collect(args, records, device)
     truths = [truth_of(record) for record in records]
     heads = {name: sorted({truth[name] for truth in truths}) for name in truths[0]}

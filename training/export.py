@@ -44,7 +44,7 @@ def export_pipeline(args: argparse.Namespace, device: torch.device) -> None:
         log.info("no denoiser checkpoint: the exported one stays")
         return
     tokenizer = parts.tokenizer_from(args.export / "tokenizer") or build_tokenizer(
-        collect_words(read_index(args.data))
+        collect_words(read_index(*args.data))
     )
     cache = open_cache(args.runs)
     model = Model(parts.build_unet(cache.latents.shape[2]), parts.build_text_encoder(tokenizer))

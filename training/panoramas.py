@@ -1,11 +1,13 @@
 """The panorama set on disk: records, the held-out split and the decoded pictures.
 
-``index.jsonl`` and ``ldr/ID.webp`` are described in the data set's readme. Pictures are decoded once
-into one uint8 memory map, because decoding WebP costs more than cutting a view.
+``index.jsonl`` and ``ldr/ID.webp`` are described in the data set's readme. A set may lie in several folders:
+panoramas rendered later stand beside the first ones, with numbers of their own. Pictures are decoded
+once into one uint8 memory map, because decoding WebP costs more than cutting a view.
 """
 
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +29,28 @@ def is_held_out(record: Record) -> bool:
     return int(record["id"]) % HELD_OUT_EVERY == HELD_OUT_REMAINDER
 
 
-def read_index(data: Path) -> list[Record]:
-    """All records of the set, in order; raises FileNotFoundError with a hint when it is not there."""
-    path = data / "index.jsonl"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: pass --data, or render the set with training/generator")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+def read_index(*folders: Path) -> list[Record]:
+    """All records of the set, in order, each with its ``picture`` (a path).
+
+    Raises FileNotFoundError with a hint when a folder holds none, ValueError when two have the same number.
+    """
+    records: list[Record] = []
+    for folder in folders:
+        path = folder / "index.jsonl"
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path} is missing: pass --data, or render the set with training/generator"
+            )
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found = [json.loads(line) for line in lines if line.strip()]
+        records += [record | {"picture": folder / "ldr" / f"{record['id']}.webp"} for record in found]
+    twice = [number for number, count in Counter(record["id"] for record in records).items() if count > 1]
+    if twice:
+        raise ValueError(f"panorama {twice[0]} is in two of {', '.join(map(str, folders))}: name one")
+    return records
 
 
-def open_pictures(data: Path, records: list[Record], runs: Path = RUNS_FOLDER) -> np.ndarray:
+def open_pictures(records: list[Record], runs: Path = RUNS_FOLDER) -> np.ndarray:
     """uint8 [N, 512, 1024, 3] sRGB pictures of ``records``, memory-mapped; decoded on first use."""
     path = runs / "panoramas.npy"
     shape = (len(records), HEIGHT, WIDTH, 3)
@@ -48,7 +63,7 @@ def open_pictures(data: Path, records: list[Record], runs: Path = RUNS_FOLDER) -
     partial = path.with_suffix(".partial.npy")
     pictures = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
     for row, record in enumerate(records):
-        with Image.open(data / "ldr" / f"{record['id']}.webp") as picture:
+        with Image.open(record["picture"]) as picture:
             pictures[row] = np.asarray(picture.convert("RGB"))
     pictures.flush()
     partial.replace(path)

@@ -85,7 +85,7 @@ def accuracy(
 def train(args: argparse.Namespace) -> None:
     """Train for ``--minutes``, then measure on held-out scenes and write the checkpoint."""
     device = checkpoints.start(args)
-    records, cache = read_index(args.data), open_cache(args.runs)
+    records, cache = read_index(*args.data), open_cache(args.runs)
     heads = class_names(records)
     labels = labels_of(records, heads)
     net = LatentFeatures(cache.latents.shape[2], heads)

@@ -122,7 +122,7 @@ def held_out_figures(
 def train(args: argparse.Namespace) -> None:
     """Train for ``--minutes``; measure on held-out scenes and write ``text_encoder.pt``."""
     device = checkpoints.start(args)
-    records: list[Record] = read_index(args.data)
+    records: list[Record] = read_index(*args.data)
     cache, names = open_cache(args.runs), class_names(records)
     classes = {**{field: names[field] for field in SINGLE}, **SAID}
     tokenizer = parts.tokenizer_from(args.export / "tokenizer") or build_tokenizer(collect_words(records))

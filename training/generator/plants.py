@@ -140,7 +140,7 @@ def grass_tuft(rng, mat, colour, blades=26, spread=0.5, flower=None):
         if flower is not None and rng.uniform() < 0.3:
             q = p + b
             w = 0.05
-            v += [[*q, -w, 0, 0], [*q, 0, -w, 0.01], [*q, w, 0, 0], [*q, 0, w, 0.01]]
+            v += [q + np.array(d) for d in ((-w, 0, 0), (0, -w, 0.01), (w, 0, 0), (0, w, 0.01))]
             f.append([o, o + 1, o + 2, o + 3])
             c += [np.array(flower)] * 4
             o += 4

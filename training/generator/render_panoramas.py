@@ -25,6 +25,7 @@ import numpy as np
 from PIL import Image
 
 from training.generator import captions, scenes
+from training.generator.sky import F_mean
 from training.generator.sky_fields import luminance
 from training.generator.stage import AREA, H, W, render
 
@@ -182,11 +183,7 @@ def make(number, family, out, threads):
         }.get(sky.weather, 1.0)
     if family == "city" and sky.night:
         key *= 2.2
-    level = (
-        float(luminance(scenes.F_mean(sky.full, 0.0, 0.8)))
-        if sky is not None and family != "interior"
-        else 0.0
-    )
+    level = float(luminance(F_mean(sky.full, 0.0, 0.8))) if sky is not None and family != "interior" else 0.0
     level *= (
         {"sunset": 1.7, "sunrise": 1.6, "dusk": 1.8, "golden hour": 1.15}.get(sky.when, 0.9)
         if sky is not None
