@@ -144,7 +144,8 @@ class _Job:
             tiny_decoder=tiny,
         )
         pixels = picture.permute(1, 2, 0).numpy()
-        light = self._stage("write", lambda: results.write_pictures(self.folder.partial, pixels, full))
+        sky = sunlight.known_light(self.spec.prompt, self._sky, light_phrases(backbone.folder))
+        light = self._stage("write", lambda: results.write_pictures(self.folder.partial, pixels, full, sky))
         self.timings["total"] = round(time.perf_counter() - started, 3)
         results.write_record(self.folder.partial, full, backbone, job_id, self.timings, light)
         return self.timings
@@ -196,7 +197,9 @@ class _Job:
     def _encode(self, backbone: Any, canvas: Canvas, guidance: float) -> Conditioning:
         wanted = window_prompts(self.spec, canvas.elevations, phrases_of(backbone.folder))
         if isinstance(canvas, SphereCanvas):
-            wanted = sunlight.lit_prompts(wanted, canvas.views, self._sky, light_phrases(backbone.folder))
+            own = (self.spec.prompt_zenith, self.spec.prompt_nadir)
+            phrases = light_phrases(backbone.folder)
+            wanted = sunlight.lit_prompts(wanted, canvas.views, self._sky, phrases, own)
         distinct = list(dict.fromkeys(wanted))
         negative = backbone.encode([self.spec.negative])
         return Conditioning(

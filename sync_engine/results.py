@@ -17,13 +17,16 @@ from sync_engine.errors import EngineError
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import SPEC_VERSION, EnvironmentSpec
 from sync_engine.radiance.expand import expand
+from sync_engine.radiance.lights import SkyLight
 
 
-def write_pictures(folder: Path, picture: np.ndarray, spec: EnvironmentSpec) -> dict[str, Any] | None:
+def write_pictures(
+    folder: Path, picture: np.ndarray, spec: EnvironmentSpec, sky: SkyLight | None = None
+) -> dict[str, Any] | None:
     """Write a picture ``(H, W, 3)`` in [0, 1] of a complete spec, and its preview.
 
-    A world gets its light back and is written as EXR, a plate as PNG. Returns the report on its light,
-    None for a plate. Raises EngineError for numbers that are not finite.
+    A world gets its light back, from the ``sky`` where that is known, and is written as EXR, a plate as PNG.
+    Returns the report on its light, None for a plate. Raises EngineError for numbers that are not finite.
     """
     if not np.isfinite(picture).all():
         raise EngineError(
@@ -34,7 +37,7 @@ def write_pictures(folder: Path, picture: np.ndarray, spec: EnvironmentSpec) -> 
     (folder / "live.png").unlink(missing_ok=True)
     image, light = folder / output.IMAGE_NAMES[spec.kind], None
     if spec.kind == "world":
-        expanded = expand(picture, spec.sun_stops, spec.ldr, spec.exposure)
+        expanded = expand(picture, spec.sun_stops, spec.ldr, spec.exposure, sky=sky)
         light = expanded.report
         attributes = {"syncscape": spec.to_json(), "syncscape_light": json.dumps(light)}
         output.write_exr(image, expanded.radiance, attributes)

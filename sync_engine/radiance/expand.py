@@ -20,7 +20,15 @@ from sync_engine.radiance.directions import (
     solid_angles,
 )
 from sync_engine.radiance.features import features
-from sync_engine.radiance.lights import Lights, energy_map, energy_shares, find_lights, saturated
+from sync_engine.radiance.lights import (
+    Lights,
+    SkyLight,
+    energy_map,
+    energy_shares,
+    expected,
+    find_lights,
+    saturated,
+)
 from sync_engine.radiance.srgb import to_linear
 
 ANALYSIS_WIDTH = 512
@@ -58,6 +66,7 @@ def expand(
     ldr: bool = False,
     exposure: float | None = None,
     weights: dict[str, np.ndarray] | None = None,
+    sky: SkyLight | None = None,
 ) -> Expanded:
     """Return the radiance of an equirectangular sRGB picture.
 
@@ -68,9 +77,10 @@ def expand(
         ldr: keep the picture's own range: no light is added.
         exposure: EV applied at the end; None darkens a world whose lights would burn a white ball out.
         weights: the head's coefficients, the bundled ones by default.
+        sky: the sky's light where it is known, as in a world whose model was told of it.
     """
     linear = to_linear(srgb)
-    found = None if ldr else _analyse(srgb, linear, sun_stops is not None)
+    found = None if ldr else _analyse(srgb, linear, sun_stops is not None, sky)
     k = 0.0
     added: list[dict[str, Any]] = []
     if found is not None:
@@ -94,16 +104,22 @@ class _Found:
     tint: np.ndarray
 
 
-def _analyse(srgb: np.ndarray, linear: np.ndarray, forced: bool) -> _Found | None:
+def _analyse(srgb: np.ndarray, linear: np.ndarray, forced: bool, sky: SkyLight | None) -> _Found | None:
     """Find the lights at a small size; None where there is none to be told from the rest."""
     light = reduced(linear, ANALYSIS_WIDTH)
     picture = reduced(srgb, ANALYSIS_WIDTH)
     mask = reduced(saturated(srgb, linear).astype(np.float32), ANALYSIS_WIDTH) >= 0.5
+    if forced and sky is not None and sky.direction is None:  # a light was asked for against the words
+        sky = None
+    mask = mask if sky is None else expected(mask, sky)
     if not mask.any():
         scaled = _soft_peak(light, forced)
         if scaled is None:
             return None
         mask, scale = scaled
+        mask = mask if sky is None else expected(mask, sky)
+        if not mask.any():
+            return None
         light, picture = np.minimum(light / scale, 1), np.minimum(picture / max(picture.max(), 1e-6), 1)
     if mask.mean() > 0.9:  # white all over: no place is brighter than another
         return None

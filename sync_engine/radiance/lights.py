@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -13,6 +14,8 @@ SATURATED_CHANNEL = 0.985
 """A pixel is saturated when its darkest sRGB channel reaches this …"""
 SATURATED_LUMINANCE = 0.98
 """… or its linear luminance this."""
+NEAR = np.radians(60.0)
+"""A sun or moon that was asked for stands within this angle of its place."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,12 @@ class Lights:
     def count(self) -> int:
         """How many lights there are."""
         return len(self.solid_angle)
+
+
+class SkyLight(NamedTuple):
+    """What is known of the light in the sky before looking: unit vector ``direction``, None for no light."""
+
+    direction: np.ndarray | None
 
 
 def saturated(srgb: np.ndarray, linear: np.ndarray) -> np.ndarray:
@@ -73,6 +82,22 @@ def find_lights(mask: np.ndarray) -> Lights:
         weight=ndimage.sum_labels(energy, labels, index),
         inradius=np.asarray(ndimage.maximum(depth, labels, index)).reshape(-1) * np.pi / height,
     )
+
+
+def expected(mask: np.ndarray, sky: SkyLight) -> np.ndarray:
+    """Return the part of a mask ``(H, W)`` that can be light where the sky's is known.
+
+    Where it has none, what is white above the horizon is only white; else one light counts, the heaviest
+    near the known place.
+    """
+    height, width = mask.shape
+    if sky.direction is None:
+        return mask & (np.arange(height) >= height // 2)[:, None]
+    near = mask & (pixel_directions(height, width) @ sky.direction >= np.cos(NEAR))
+    if not near.any():
+        return near
+    lights = find_lights(near)
+    return lights.labels == int(np.argmax(lights.weight)) + 1
 
 
 def energy_shares(lights: Lights, most: int) -> np.ndarray:

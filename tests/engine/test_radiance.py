@@ -14,7 +14,7 @@ from sync_engine.radiance.directions import (
     solid_angles,
 )
 from sync_engine.radiance.expand import expand
-from sync_engine.radiance.lights import energy_map, energy_shares, find_lights
+from sync_engine.radiance.lights import SkyLight, energy_map, energy_shares, find_lights
 from sync_engine.radiance.srgb import from_linear, to_linear
 
 
@@ -128,6 +128,28 @@ def test_a_soft_sun_is_found_and_an_overcast_sky_has_none() -> None:
     night = np.full((256, 512, 3), 0.03)
     assert expand(night).report["lights"] == []
     assert expand(night).report["exposure"] == 0.0
+
+
+def test_where_the_sun_is_known_nothing_else_is_a_light() -> None:
+    toward = np.array([1.0, 0.0, 0.6]) / np.hypot(1.0, 0.6)
+    picture = np.maximum(sky((1, 0, 0.6)), sky((-1, 0.3, 0.2)))
+    assert len(expand(picture).report["lights"]) == 2
+    (light,) = expand(picture, sky=SkyLight(toward)).report["lights"]
+    assert abs(light["azimuth"]) < 2
+    assert abs(light["elevation"] - np.degrees(np.arcsin(toward[2]))) < 2
+    assert expand(sky((-1, 0.3, 0.2)), sky=SkyLight(toward)).report["lights"] == []
+
+
+def test_a_covered_sky_that_is_white_is_no_light_but_a_lamp_below_it_is_one() -> None:
+    height = 256
+    directions = pixel_directions(height, 2 * height)
+    fog = np.where(directions[..., 2:] > 0.5, 1.0, 0.4) * np.ones(3)
+    assert expand(fog, exposure=0.0).report["lights"]
+    assert expand(fog, exposure=0.0, sky=SkyLight(None)).report["lights"] == []
+    assert expand(fog, exposure=0.0, sun_stops=1.0, sky=SkyLight(None)).report["lights"]
+    lamp = np.where(directions @ np.array([0.8, 0.0, -0.6]) > 0.995, 1.0, fog[..., 0])[..., None] * np.ones(3)
+    (light,) = expand(lamp, exposure=0.0, sky=SkyLight(None)).report["lights"]
+    assert light["elevation"] < 0
 
 
 def test_a_sky_just_at_white_gets_no_hard_specks() -> None:

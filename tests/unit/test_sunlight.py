@@ -11,8 +11,9 @@ from sync_engine.canvas.views import View, layout
 from sync_engine.directions import light_phrases
 from sync_engine.errors import ModelNotAvailable
 from sync_engine.models import DRAFT_FOLDER
+from sync_engine.radiance.lights import SkyLight
 from sync_engine.sampling import alike
-from sync_engine.sunlight import Luminary, lit_prompts, shows, sky_of
+from sync_engine.sunlight import Luminary, known_light, lit_prompts, shows, sky_of
 
 VIEWS = [view for row in layout(90.0, 0.4) for view in row]
 PHRASES = {"sun": "toward the sun", "moon": "toward the moon"}
@@ -22,9 +23,9 @@ PHRASES = {"sun": "toward the sun", "moon": "toward the moon"}
     ("prompt", "body", "elevation"),
     [
         ("sunset over a desert, clear sky", "sun", 3),
-        ("golden fields at noon", "sun", 60),
+        ("golden fields at noon", "sun", 45),
         ("Meadow at golden hour", "sun", 8),
-        ("early morning, lake", "sun", 20),
+        ("early morning, lake", "sun", 8),
         ("mountains, clear sky", "sun", 45),
         ("sea at night, full moon", "moon", 45),
     ],
@@ -67,6 +68,44 @@ def test_only_views_that_show_it_are_told() -> None:
     assert prompts == ["dunes, toward the sun", "dunes, toward the sun", "dunes", "dunes"]
     assert lit_prompts(["dunes"] * 4, views, sky, {}) == ["dunes"] * 4
     assert lit_prompts(["dunes"] * 4, views, None, PHRASES) == ["dunes"] * 4
+
+
+def test_a_prompt_of_the_users_own_for_the_zenith_stays() -> None:
+    sky = Luminary("sun", 0.0, 70.0)
+    views = [View(0.0, 90.0, 90.0), View(0.0, 45.0, 90.0)]
+    prompts = lit_prompts(["a dome", "dunes"], views, sky, PHRASES, own=("a dome", ""))
+    assert prompts == ["a dome", "dunes, toward the sun"]
+
+
+def test_level_views_are_told_of_low_suns_only() -> None:
+    for prompt, elevation in (("sunset", 0.0), ("noon", 45.0)):
+        sky = sky_of(prompt, 1, VIEWS)
+        told = {view.elevation for view in VIEWS if sky is not None and shows(view, sky)}
+        assert told == {elevation}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "phrases", "known"),
+    [
+        ("desert at noon", PHRASES, "light"),
+        ("desert at noon", {}, "nothing"),
+        ("ocean, overcast", PHRASES, "no light"),
+        ("ocean, overcast", {}, "nothing"),
+        ("rainy city at night", PHRASES, "nothing"),
+        ("city at dusk, overcast", PHRASES, "nothing"),
+        ("a foggy kitchen", PHRASES, "nothing"),
+        ("mountains", PHRASES, "nothing"),
+    ],
+)
+def test_what_is_known_of_the_light_in_the_sky(prompt: str, phrases: dict[str, str], known: str) -> None:
+    sky = known_light(prompt, sky_of(prompt, 4, VIEWS), phrases)
+    if known == "light":
+        luminary = sky_of(prompt, 4, VIEWS)
+        assert sky is not None
+        assert luminary is not None
+        assert sky.direction == pytest.approx(View(luminary.azimuth, 45.0, 90.0).axes()[0].numpy())
+    else:
+        assert sky == (None if known == "nothing" else SkyLight(None))
 
 
 def test_smaller_views_show_the_same_sun() -> None:
