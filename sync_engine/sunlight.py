@@ -35,25 +35,20 @@ MOON = _list("moon, moonlight, moonlit")
 NIGHT = _list("aurora, midnight, night, nighttime, starlit, starry, stars")
 ELEVATIONS = (
     (_list("dawn, daybreak, sundown, sunrise, sunset"), 3.0),
-    (_list("early morning, evening, golden hour, late afternoon, low sun"), 8.0),
+    (_list("evening, golden hour, low sun"), 8.0),
+    (_list("early morning, late afternoon"), 20.0),
+    (_list("afternoon, morning"), 30.0),
+    (_list("noon"), 60.0),
     (
-        _list(
-            "afternoon, blue sky, clear sky, cloudless, day, daylight, daytime, midday, morning, noon, sun, "
-            "sunlight, sunlit, sunny"
-        ),
+        _list("blue sky, clear sky, cloudless, day, daylight, daytime, midday, sun, sunlight, sunlit, sunny"),
         45.0,
     ),
 )
-"""Words and the elevation of the sun in degrees; the first row that has words of the prompt counts.
-
-A phrase does not say where in its frame a view shows the sun. Level views put it over the horizon, so they
-are told of low suns only; a high one stands in the middle of a view that looks up.
-"""
+"""Words and the elevation of the sun in degrees; the first row that has words of the prompt counts."""
 
 HIGH = 45.0
-MARGIN = 0.7
-"""A view is told of a light within this share of its half width. A model knows no place in the frame and
-paints the light towards its middle: a view that was told of one at its edge would paint a second."""
+MARGIN = 0.95
+"""A view shows a light that stands within this share of its half width, as in training."""
 
 
 class Luminary(NamedTuple):
@@ -125,6 +120,6 @@ def lit_prompts(
 
 
 def shows(view: View, sky: Luminary) -> bool:
-    """Return whether the sun or moon stands well inside a view's frame."""
+    """Return whether the sun or moon stands in a view's frame."""
     place, inside = view.project(View(sky.azimuth, sky.elevation, view.fov).axes()[:1])
     return bool(inside[0]) and float(place.abs().max()) < MARGIN
