@@ -97,6 +97,7 @@ class _Job:
         self.reporter, self.cancelled = reporter, cancelled
         self.timings: dict[str, float] = {}
         self._sky: sunlight.Luminary | None = None
+        self._light_phrases: dict[str, str] = {}
         self._preview_cost, self._last_preview, self._denoise_start = 0.0, 0.0, 0.0
 
     def run(self, job_id: str) -> dict[str, float]:
@@ -122,6 +123,7 @@ class _Job:
                 name = self.spec.model
                 self.reporter.note(f"The model {name} takes neither guidance nor a negative prompt.")
         canvas = self._canvas(backbone, chosen)
+        self._light_phrases = light_phrases(backbone.folder)
         if isinstance(canvas, SphereCanvas):
             self._sky = sunlight.sky_of(self.spec.prompt, int(self.spec.seed or 0), canvas.views)
         conditioning = self._stage("encode", lambda: self._encode(backbone, canvas, guidance))
@@ -144,7 +146,7 @@ class _Job:
             tiny_decoder=tiny,
         )
         pixels = picture.permute(1, 2, 0).numpy()
-        sky = sunlight.known_light(self.spec.prompt, self._sky, light_phrases(backbone.folder))
+        sky = sunlight.known_light(self.spec.prompt, self._sky, self._light_phrases)
         light = self._stage("write", lambda: results.write_pictures(self.folder.partial, pixels, full, sky))
         self.timings["total"] = round(time.perf_counter() - started, 3)
         results.write_record(self.folder.partial, full, backbone, job_id, self.timings, light)
@@ -198,8 +200,7 @@ class _Job:
         wanted = window_prompts(self.spec, canvas.elevations, phrases_of(backbone.folder))
         if isinstance(canvas, SphereCanvas):
             own = (self.spec.prompt_zenith, self.spec.prompt_nadir)
-            phrases = light_phrases(backbone.folder)
-            wanted = sunlight.lit_prompts(wanted, canvas.views, self._sky, phrases, own)
+            wanted = sunlight.lit_prompts(wanted, canvas.views, self._sky, self._light_phrases, own)
         distinct = list(dict.fromkeys(wanted))
         negative = backbone.encode([self.spec.negative])
         return Conditioning(

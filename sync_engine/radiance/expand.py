@@ -80,7 +80,10 @@ def expand(
         sky: the sky's light where it is known, as in a world whose model was told of it.
     """
     linear = to_linear(srgb)
-    found = None if ldr else _analyse(srgb, linear, sun_stops is not None, sky)
+    forced = sun_stops is not None
+    if forced and sky is not None and sky.direction is None:  # a light was asked for against the words
+        sky = None
+    found = None if ldr else _analyse(srgb, linear, forced, sky)
     k = 0.0
     added: list[dict[str, Any]] = []
     if found is not None:
@@ -109,15 +112,12 @@ def _analyse(srgb: np.ndarray, linear: np.ndarray, forced: bool, sky: SkyLight |
     light = reduced(linear, ANALYSIS_WIDTH)
     picture = reduced(srgb, ANALYSIS_WIDTH)
     mask = reduced(saturated(srgb, linear).astype(np.float32), ANALYSIS_WIDTH) >= 0.5
-    if forced and sky is not None and sky.direction is None:  # a light was asked for against the words
-        sky = None
-    mask = mask if sky is None else expected(mask, sky)
+    mask = expected(mask, sky)
     if not mask.any():
         scaled = _soft_peak(light, forced)
         if scaled is None:
             return None
-        mask, scale = scaled
-        mask = mask if sky is None else expected(mask, sky)
+        mask, scale = expected(scaled[0], sky), scaled[1]
         if not mask.any():
             return None
         light, picture = np.minimum(light / scale, 1), np.minimum(picture / max(picture.max(), 1e-6), 1)

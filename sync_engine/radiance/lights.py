@@ -84,12 +84,14 @@ def find_lights(mask: np.ndarray) -> Lights:
     )
 
 
-def expected(mask: np.ndarray, sky: SkyLight) -> np.ndarray:
-    """Return the part of a mask ``(H, W)`` that can be light where the sky's is known.
+def expected(mask: np.ndarray, sky: SkyLight | None) -> np.ndarray:
+    """Return the part of a mask ``(H, W)`` that can be light: all of it where nothing is known of the sky.
 
-    Where it has none, what is white above the horizon is only white; else one light counts, the heaviest
-    near the known place.
+    Where it has no light, what is white above the horizon is only white; else one light counts, the
+    heaviest near the known place.
     """
+    if sky is None:
+        return mask
     height, width = mask.shape
     if sky.direction is None:
         return mask & (np.arange(height) >= height // 2)[:, None]
