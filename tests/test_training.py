@@ -13,7 +13,8 @@ pytest.importorskip("diffusers")
 from sync_engine.perceptual_net import LatentFeatures  # noqa: E402
 from training import captions, checkpoints, parts, precision  # noqa: E402
 from training.autoencoder import block_colours  # noqa: E402
-from training.denoiser import LatentSource, Model, velocity_loss  # noqa: E402
+from training.batches import LatentSource  # noqa: E402
+from training.denoiser import Model, drop_out, velocity_loss  # noqa: E402
 from training.encode_views import LatentCache  # noqa: E402
 from training.panoramas import is_held_out  # noqa: E402
 from training.precision import MasterAverage, MasterWeights  # noqa: E402
@@ -168,6 +169,26 @@ def test_captions_come_with_the_layout_of_their_own_view():
     assert batch.latents.shape == (2, 3, 8, 8)
     first = torch.from_numpy(cache.latents[2, 0, 0, :4, :4].astype(np.float32)).mean() * 0.5
     assert batch.latents[0, 0, 0, 0].item() == pytest.approx(first.item(), abs=1e-3)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_hold_the_latents_of_their_views_whoever_draws_them(workers):
+    records = [{**RECORD, "id": number} for number in ("0001", "0002", "0003")]  # the last is held out
+    latents = np.arange(15, dtype=np.float16).reshape(5, 3, 1, 1, 1)
+    source = LatentSource(LatentCache(latents, 4, 0.5), records, build_tokenizer(collect_words(records)), 0)
+    stream = source.batches(50, workers)
+    drawn = [next(stream) for _ in range(4)]
+    assert all(batch.tokens.shape == (50, MAX_WORDS) for batch in drawn)
+    seen = [tuple((batch.latents.flatten() * 2).int().tolist()) for batch in drawn]
+    assert {value for batch in seen for value in batch} == {0, 1, 3, 4, 6, 7, 9, 10}, "of four ready views"
+    assert len(set(seen)) == 4, "no batch comes twice, whichever process draws it"
+
+
+def test_dropout_is_set_in_every_part():
+    unet = parts.build_unet(4)
+    drop_out(unet, 0.25)
+    shares = {part.p for part in unet.modules() if isinstance(part, torch.nn.Dropout)}
+    assert shares == {0.25}
 
 
 def test_only_the_denoiser_learns_from_the_velocity():

@@ -23,7 +23,7 @@ from training.views import (  # noqa: E402
     direction,
     draw_view,
     sees,
-    view_grid,
+    view_grids,
 )
 
 
@@ -83,10 +83,10 @@ def test_flip_mirrors_the_view_and_a_window_is_part_of_it():
 
 
 def test_grid_is_in_range_and_the_centre_column_looks_along_x():
-    grid = view_grid(View(0, 0, 90), 2)
+    grid = view_grids([View(0, 0, 90)], 2)[0]
     assert ((grid >= 0) & (grid < 1)).all()
     assert grid[..., 0].mean().item() == pytest.approx(0.5, abs=1e-6)
-    assert view_grid(View(90, 0, 60), 4)[..., 0].mean().item() == pytest.approx(0.25, abs=1e-6)
+    assert view_grids([View(90, 0, 60)], 4)[..., 0].mean().item() == pytest.approx(0.25, abs=1e-6)
 
 
 def test_half_of_the_drawn_views_are_a_worlds_and_the_others_of_any_pitch():

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("torch", reason="the training needs torch; captions and their labels would be checked")
 
+from training.batches import rare_chances
 from training.captions import DIRECTIONS, LIGHTS, SCENES, TIMES, WEATHERLESS, WEATHERS, invented_caption
-from training.denoiser import weather_chances
 from training.text_encoder import SAID, invented
 from training.vocabulary import build_tokenizer
 
@@ -60,6 +60,15 @@ def test_labels_of_invented_captions_count_from_the_classes_of_the_set():
 
 def test_panoramas_in_rare_weather_are_drawn_up_to_twice_as_often():
     counts = Counter({"clear": 225, "foggy": 12, "hazy": 3})  # a tenth of them is 24
-    records = [{"weather": weather} for weather, count in counts.items() for _ in range(count)]
-    chances = dict(zip((record["weather"] for record in records), weather_chances(records), strict=True))
+    records = [
+        {"weather": weather, "scene": "city"} for weather, count in counts.items() for _ in range(count)
+    ]
+    chances = dict(zip((record["weather"] for record in records), rare_chances(records), strict=True))
     assert chances == {"clear": 1.0, "foggy": pytest.approx(2**0.5), "hazy": 2.0}
+
+
+def test_panoramas_of_a_rare_kind_of_scene_are_drawn_more_often_too():
+    counts = Counter({"city": 188, "space": 6, "studio": 6})  # 6 % of them is 12
+    records = [{"weather": "clear", "scene": scene} for scene, count in counts.items() for _ in range(count)]
+    chances = dict(zip((record["scene"] for record in records), rare_chances(records), strict=True))
+    assert chances == {"city": 1.0, "space": pytest.approx(2**0.5), "studio": pytest.approx(2**0.5)}

@@ -15,77 +15,26 @@ import argparse
 import copy
 import logging
 import time
-from collections import Counter
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from torch.nn import functional
-from transformers import CLIPTextModel, PreTrainedTokenizerFast
+from transformers import CLIPTextModel
 
 from training import checkpoints, parts, together
 from training.autoencoder import COLOUR_SCALES
-from training.captions import view_caption
+from training.batches import Batch, LatentSource
 from training.contact_sheet import contact_sheet
-from training.encode_views import LatentCache, cached_view, load_autoencoder, open_cache
-from training.panoramas import Record, is_held_out, read_index
+from training.encode_views import load_autoencoder, open_cache
+from training.panoramas import read_index
 from training.precision import MasterAverage, MasterWeights, working_dtype
 from training.vocabulary import build_tokenizer, collect_words
 
-COMMON_WEATHER = 0.1
-"""A weather with a smaller share of the panoramas is rare."""
 COLOUR_WEIGHT, TEXTURE_WEIGHT, COARSE_WEIGHT = 1.6, 0.6, 2.0
 
 log = logging.getLogger(__name__)
-
-
-class Batch(NamedTuple):
-    """Scaled latents [N, C, 32, 32] and token ids [N, 48]."""
-
-    latents: torch.Tensor
-    tokens: torch.Tensor
-
-
-class LatentSource:
-    """Random batches of cached views of the given records, with fresh captions every time."""
-
-    def __init__(
-        self,
-        cache: LatentCache,
-        records: list[Record],
-        tokenizer: PreTrainedTokenizerFast,
-        seed: int,
-        held_out: bool = False,
-    ) -> None:
-        self.cache, self.records, self.tokenizer = cache, records, tokenizer
-        self.rows = [i for i, record in enumerate(records) if is_held_out(record) == held_out]
-        self.rng = np.random.default_rng(seed)
-        rarity = np.ones(len(self.rows)) if held_out else weather_chances([records[row] for row in self.rows])
-        self.row_chances = rarity / rarity.sum()
-
-    def batch(self, size: int) -> Batch:
-        """``size`` random views."""
-        pairs, tokens = self.draw(size)
-        latents = np.stack([self.cache.latents[number, row] for number, row in pairs])
-        scaled = torch.from_numpy(latents.astype(np.float32)) * self.cache.scaling_factor
-        return Batch(scaled.contiguous(memory_format=torch.channels_last), tokens)
-
-    def draw(self, size: int) -> tuple[list[tuple[int, int]], torch.Tensor]:
-        """Random views as (number of the view, row of the record), and token ids [N, 48] of captions."""
-        rows = self.rng.choice(self.rows, size, p=self.row_chances)
-        pairs = list(zip(self.rng.integers(self.cache.ready, size=size).tolist(), rows.tolist(), strict=True))
-        records = [(self.records[row], number) for number, row in pairs]
-        texts = [view_caption(record, cached_view(record, number), self.rng) for record, number in records]
-        return pairs, parts.tokenize(self.tokenizer, texts)
-
-
-def weather_chances(records: list[Record]) -> np.ndarray:
-    """How often each panorama is drawn [panoramas], relative: those in rare weather up to twice as often."""
-    counts = Counter(record["weather"] for record in records)
-    common = COMMON_WEATHER * len(records)
-    return np.array([np.clip(common / counts[r["weather"]], 1.0, 4.0) ** 0.5 for r in records])
 
 
 class Model(torch.nn.Module):
@@ -150,7 +99,7 @@ def held_out_loss(
     with torch.random.fork_rng():
         torch.manual_seed(99)
         for i in range(batches):
-            batch = Batch(*(part.to(device) for part in source.batch(32)))
+            batch = source.batch(32)
             timesteps = torch.linspace(15 + i, 984 + i, 32, device=device).long()
             losses.append(velocity_loss(model, scheduler, batch, timesteps).mean().item())
     return float(np.mean(losses))
@@ -162,6 +111,13 @@ def draw_timesteps(count: int) -> torch.Tensor:
     quantiles = (torch.arange(count) + torch.rand(count)) / count
     low, high = 850 * quantiles / 0.55, 1000 - 150 * (1 - quantiles) / 0.45
     return torch.where(quantiles < 0.55, low, high).long().clamp(0, 999)
+
+
+def drop_out(unet: UNet2DConditionModel, share: float) -> None:
+    """Leave out ``share`` of the features in training; the exported model has none of it."""
+    for part in unet.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = share
 
 
 def rate_at(step: int, minutes: float, args: argparse.Namespace) -> float:
@@ -185,8 +141,9 @@ def train(args: argparse.Namespace) -> None:
         take_over(model.unet, UNet2DConditionModel.from_pretrained(args.export / "unet"))
     load_text_encoder(model.text_encoder, args, device)
     together.same_start(model)
-    averaged = copy.deepcopy(model).requires_grad_(False).eval()
+    averaged = copy.deepcopy(model).requires_grad_(False).eval().to(device)
     model.to(device, memory_format=torch.channels_last).unet.train()
+    drop_out(model.unet, args.dropout)
     dtype = working_dtype(device)
     model.text_encoder.to(dtype)
     halved = Model(copy.deepcopy(averaged.unet).to(device, dtype), model.text_encoder)
@@ -202,35 +159,37 @@ def train(args: argparse.Namespace) -> None:
         average.values = [parameter.clone() for parameter in averaged.unet.parameters()]
         step, seen = state["step"], state["seen"]
     scheduler = parts.build_scheduler()
-    source = LatentSource(cache, records, tokenizer, args.seed + step + 7919 * args.rank)
-    torch.manual_seed(args.seed + step + 7919 * args.rank)
-    held_out = LatentSource(cache, records, tokenizer, 0, held_out=True)
+    seed = args.seed + step + 7919 * args.rank
+    torch.manual_seed(seed)
+    source = LatentSource(cache, records, tokenizer, seed, device=device)
+    held_out = LatentSource(cache, records, tokenizer, 0, held_out=True, device=device)
     log.info(
         "denoiser: %.2f M parameters, text encoder %.2f M, from step %d",
         checkpoints.parameter_count([model.unet]) / 1e6,
         checkpoints.parameter_count([model.text_encoder]) / 1e6,
         step,
     )
+    if args.compile:
+        model.unet.compile()
     began = saved = time.monotonic()
-    running = 1.0
-    while True:
+    running = torch.ones((), device=device)
+    for batch in source.batches(args.batch, args.workers):
         minutes = together.agreed((time.monotonic() - began) / 60)
         masters.set_rate(rate_at(step, minutes, args))
-        batch = Batch(*(part.to(device) for part in source.batch(args.batch)))
         timesteps = draw_timesteps(args.batch).to(device)
         loss = velocity_loss(model, scheduler, batch, timesteps).mean()
         loss.backward()
         together.average_gradients(model.unet)
         masters.step()
         average.update(step)
-        running += 0.02 * (loss.item() - running)
+        running.lerp_(loss.detach(), 0.02)
         step, seen = step + 1, seen + args.batch * args.world
         if step % 50 == 0:
             log.info(
                 "step %d, %.1f min, loss %.4f, rate %.2e",
                 step,
                 minutes,
-                running,
+                running.item(),
                 rate_at(step, minutes, args),
             )
         if args.rank > 0 and minutes > args.minutes:
@@ -252,7 +211,8 @@ def train(args: argparse.Namespace) -> None:
             )
             pipeline = parts.build_pipeline(vae, averaged.text_encoder, tokenizer, averaged.unet)
             contact_sheet(pipeline, args.runs / f"sheet_{step:06d}.png")
-            source.cache = held_out.cache = open_cache(args.runs)
+            for views in (source, held_out):
+                views.renew(open_cache(args.runs))
             saved = time.monotonic()
             if minutes > args.minutes:
                 return
@@ -269,6 +229,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=5e-4)
     parser.add_argument("--decay", type=float, default=0.3, help="last share of the run with a falling rate")
     parser.add_argument("--average", type=float, default=0.999)
+    parser.add_argument("--dropout", type=float, default=0.0, help="share of features left out in training")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw views and captions")
+    parser.add_argument("--compile", action="store_true", help="compile the denoiser (on a GPU)")
     train(parser.parse_args())
 
 

@@ -79,7 +79,7 @@ def encode(args: argparse.Namespace) -> None:
         numbers = range(start, min(start + args.round, args.views))
         for row, record in enumerate(records):
             views = [cached_view(record, number) for number in numbers]
-            batch = cut_views(to_panorama(pictures[row]).to(device), views, VIEW_SIZE)
+            batch = cut_views(to_panorama(pictures[row], device), views, VIEW_SIZE)
             with autocast(device):
                 encoded = model.encoder(batch.contiguous(memory_format=torch.channels_last))
             latents[start : numbers.stop, row] = encoded.float().cpu().numpy()

@@ -8,6 +8,7 @@ once into one uint8 memory map, because decoding WebP costs more than cutting a 
 import json
 import logging
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +63,19 @@ def open_pictures(records: list[Record], runs: Path = RUNS_FOLDER) -> np.ndarray
     runs.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.npy")
     pictures = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
-    for row, record in enumerate(records):
-        with Image.open(record["picture"]) as picture:
-            pictures[row] = np.asarray(picture.convert("RGB"))
+    with ThreadPoolExecutor() as threads:
+        for row, picture in enumerate(threads.map(_decoded, [record["picture"] for record in records])):
+            pictures[row] = picture
     pictures.flush()
     partial.replace(path)
     return np.load(path, mmap_mode="r")
 
 
-def to_panorama(picture: np.ndarray) -> torch.Tensor:
+def _decoded(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def to_panorama(picture: np.ndarray, device: torch.device | None = None) -> torch.Tensor:
     """uint8 [H, W, 3] picture to a float [3, H, W] tensor in [-1, 1]."""
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float().div_(127.5).sub_(1)
+    return torch.from_numpy(np.array(picture)).to(device).permute(2, 0, 1).float().div_(127.5).sub_(1)

@@ -66,13 +66,13 @@ class MasterWeights:
                 group["lr"] = rate
 
     @torch.no_grad()
-    def step(self, clip: float = 1.0) -> float:
+    def step(self, clip: float = 1.0) -> torch.Tensor:
         """One step along the module's gradients, which are cleared; returns their norm before clipping."""
         for flat, weight in zip(self._flat, self.weights, strict=True):
             if weight.grad is not None:
                 flat.grad = weight.grad.float().reshape(flat.shape)
                 weight.grad = None
-        norm = torch.nn.utils.clip_grad_norm_(self._flat, clip).item()
+        norm = torch.nn.utils.clip_grad_norm_(self._flat, clip)
         for optimizer in self.optimizers:
             optimizer.step()
         for master, weight in zip(self.masters, self.weights, strict=True):

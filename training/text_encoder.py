@@ -24,8 +24,8 @@ from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from training import checkpoints, parts
 from training.autoencoder import COLOUR_SCALES
+from training.batches import Batch, LatentSource
 from training.captions import DIRECTIONS, LIGHTS, invented_caption
-from training.denoiser import Batch, LatentSource
 from training.encode_views import open_cache
 from training.panoramas import Record, read_index
 from training.perceptual import SINGLE, class_names, labels_of

@@ -79,17 +79,24 @@ def sees(view: View, azimuth: float, elevation: float, margin: float = 0.95) -> 
     return depth > 0 and abs(float(d @ right)) < reach and abs(float(d @ up)) < reach
 
 
-def view_grid(view: View, size: int, window: Window | None = None) -> torch.Tensor:
-    """float32 [h, w, 2] of (u, v) in [0, 1): where the view's pixels lie in the panorama."""
-    window = window or Window(0, 0, size)
-    tangent = math.tan(math.radians(view.fov) / 2)
-    steps = torch.arange(window.size, dtype=torch.float32) + 0.5
-    x = ((steps + window.left) / size * 2 - 1) * tangent
-    y = (1 - (steps + window.top) / size * 2) * tangent
-    if view.flip:
-        x = -x
-    forward, right, up = (torch.from_numpy(axis).float() for axis in view_axes(view))
-    rays = forward + x[None, :, None] * right + y[:, None, None] * up
+def view_grids(
+    views: list[View], size: int, windows: list[Window] | None = None, device: torch.device | None = None
+) -> torch.Tensor:
+    """float32 [N, h, w, 2] of (u, v) in [0, 1): where the views' pixels lie in the panorama.
+
+    Of each view only its window is made, where there are ``windows``; they are all of one size.
+    """
+    windows = windows or [Window(0, 0, size)] * len(views)
+    axes = np.array([view_axes(view) for view in views])
+    forward, right, up = torch.from_numpy(axes).float().to(device)[:, :, None, None].unbind(1)
+    tangents = [math.tan(math.radians(view.fov) / 2) for view in views]
+    sides = [-tangent if view.flip else tangent for view, tangent in zip(views, tangents, strict=True)]
+    corners = [(window.left, window.top) for window in windows]
+    left, top = torch.tensor(corners, dtype=torch.float32, device=device).T[:, :, None]
+    steps = torch.arange(windows[0].size, dtype=torch.float32, device=device) + 0.5
+    x = ((steps + left) / size * 2 - 1) * torch.tensor(sides, device=device)[:, None]
+    y = (1 - (steps + top) / size * 2) * torch.tensor(tangents, device=device)[:, None]
+    rays = forward + x[:, None, :, None] * right + y[:, :, None, None] * up
     azimuth = torch.atan2(rays[..., 1], rays[..., 0])
     elevation = torch.atan2(rays[..., 2], rays[..., :2].norm(dim=-1))
     return torch.stack([(0.5 - azimuth / math.tau) % 1, 0.5 - elevation / math.pi], dim=-1)
@@ -99,8 +106,7 @@ def cut_views(
     panorama: torch.Tensor, views: list[View], size: int, windows: list[Window] | None = None
 ) -> torch.Tensor:
     """Cut ``views`` [N, 3, h, w] out of a panorama [3, H, W], bilinear and circular in longitude."""
-    chosen: list[Window | None] = list(windows) if windows else [None] * len(views)
-    grids = torch.stack([view_grid(view, size, window) for view, window in zip(views, chosen, strict=True)])
+    grids = view_grids(views, size, windows, panorama.device)
     width = panorama.shape[-1]
     padded = torch.cat([panorama[..., -1:], panorama, panorama[..., :1]], dim=-1)
     u = (grids[..., 0] * width + 1) / (width + 2)
