@@ -24,6 +24,8 @@ from training.precision import autocast
 from training.views import View, cut_views, draw_view
 
 LATENT_SIZE = VIEW_SIZE // 8
+UNSCALED = 1.0
+"""The scaling factor of an autoencoder whose latents no denoiser has learnt yet."""
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ def encode(args: argparse.Namespace) -> None:
     model = load_autoencoder(args.runs, args.export, device)
     shape = (args.views, len(records), model.config.latent_channels, LATENT_SIZE, LATENT_SIZE)
     path, state_path = args.runs / "latents.npy", args.runs / "latents.json"
-    first, scaling = 0, 0.0
+    first, scaling = 0, model.config.scaling_factor  # a denoiser that goes on keeps its scale
     if path.is_file() and state_path.is_file() and np.load(path, mmap_mode="r").shape == shape:
         cache = open_cache(args.runs)
         first, scaling = cache.ready, cache.scaling_factor
@@ -85,7 +87,8 @@ def encode(args: argparse.Namespace) -> None:
             latents[start : numbers.stop, row] = encoded.float().cpu().numpy()
             if row % 100 == 0:
                 log.info("views %d to %d: panorama %d of %d", start, numbers.stop - 1, row, len(records))
-        scaling = scaling or 1.0 / float(latents[: numbers.stop].astype(np.float32).std())
+        if scaling == UNSCALED:
+            scaling = 1.0 / float(latents[: numbers.stop].astype(np.float32).std())
         latents.flush()
         state = {"ready": numbers.stop, "scaling_factor": scaling}
         state_path.write_text(json.dumps(state), encoding="utf-8")

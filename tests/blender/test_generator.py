@@ -27,18 +27,48 @@ def generator_python() -> Path:
     )
 
 
-def test_the_generator_renders_a_panorama_by_its_number(tmp_path: Path) -> None:
-    command = [str(generator_python()), "-m", "training.generator.render_panoramas", "--out", str(tmp_path)]
-    only = ["--start", str(FLOWERY_MEADOW), "--count", str(FLOWERY_MEADOW + 1)]
+COUNT_WEATHERS = """
+import collections, json, numpy as np
+from training.generator import family_common
+family_common.Sky = lambda rng, when, weather: (when, weather)
+def shares():
+    rng = np.random.default_rng(0)
+    drawn = [family_common.make_sky(rng, weather={"foggy": 0.15}) for _ in range(4000)]
+    by_day = [weather for when, weather in drawn if when != "night"]
+    return {name: count / len(by_day) for name, count in collections.Counter(by_day).items()}
+usual = shares()
+with family_common.even_weather():
+    even = shares()
+print(json.dumps([usual, even, shares()]))
+"""
+
+
+def in_generator(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the generator's Python from the project's folder, without the settings of this one."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        command + only,
+    return subprocess.run(
+        [str(generator_python()), *arguments],
         cwd=ROOT,
         env=environment | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,
     )
+
+
+def test_even_weather_draws_every_weather_of_the_day_alike() -> None:
+    done = in_generator("-c", COUNT_WEATHERS)
+    assert done.returncode == 0, done.stderr
+    usual, even, after = json.loads(done.stdout.splitlines()[-1])
+    assert usual["foggy"] < 0.03
+    assert len(even) == 9
+    assert all(abs(share - 1 / 9) < 0.03 for share in even.values()), even
+    assert after == usual
+
+
+def test_the_generator_renders_a_panorama_by_its_number(tmp_path: Path) -> None:
+    only = ["--start", str(FLOWERY_MEADOW), "--count", str(FLOWERY_MEADOW + 1)]
+    done = in_generator("-m", "training.generator.render_panoramas", "--out", str(tmp_path), *only)
     assert done.returncode == 0, done.stderr
     (record,) = map(json.loads, (tmp_path / "index.jsonl").read_text(encoding="utf-8").splitlines())
     assert (record["id"], record["scene"]) == (f"{FLOWERY_MEADOW}", "meadow"), done.stderr

@@ -58,6 +58,19 @@ WEATHER = {
 NIGHTS = {"clear": 2, "milky way": 1.6, "scattered": 1.2, "aurora": 0.0, "overcast": 0.12}
 
 
+_even = []  # while something is here, every weather of the day is as likely as any other
+
+
+@contextlib.contextmanager
+def even_weather():
+    """Skies made inside have every weather equally often by day: rare ones get places of all kinds."""
+    _even.append(True)
+    try:
+        yield
+    finally:
+        _even.pop()
+
+
 _only_nights = []  # weights of night skies; while one is here, every sky is a night sky
 
 
@@ -79,7 +92,8 @@ def make_sky(rng, days=None, weather=None, nights=None, **kw):
     if when == "night":
         w = pick(rng, {**NIGHTS, **(nights or {})})
     else:
-        w = pick(rng, {**WEATHER, **(weather or {})})
+        weights = {**WEATHER, **(weather or {})}
+        w = pick(rng, dict.fromkeys(weights, 1.0) if _even else weights)
     return Sky(rng, when, w, **kw)
 
 

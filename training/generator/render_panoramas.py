@@ -13,6 +13,7 @@ Azimuths run counter-clockwise from +X seen from above: column u = 0.5 - azimuth
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import math
@@ -25,6 +26,7 @@ import numpy as np
 from PIL import Image
 
 from training.generator import captions, scenes
+from training.generator.family_common import even_weather
 from training.generator.sky import F_mean
 from training.generator.sky_fields import luminance
 from training.generator.stage import AREA, H, W, render
@@ -272,6 +274,7 @@ def main():
     ap.add_argument("--worker", default="0/1", help="K/M: render every M-th panorama starting at K")
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--only", default="", help="comma-separated scene families")
+    ap.add_argument("--even-weather", action="store_true", help="by day every weather equally often")
     ap.add_argument("--limit", type=int, default=10**9)
     ap.add_argument("--until", default="", help="stop at this UTC time, HH:MM")
     ap.add_argument("--finish", action="store_true")
@@ -297,7 +300,8 @@ def main():
             break
         t = time.time()
         try:
-            rec = make(i, family, a.out, a.threads)
+            with even_weather() if a.even_weather else contextlib.nullcontext():
+                rec = make(i, family, a.out, a.threads)
         except (RuntimeError, ValueError, ArithmeticError, LookupError):
             log.exception("panorama %04d (%s) failed; going on with the next", i, family)
         else:
