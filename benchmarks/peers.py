@@ -4,11 +4,12 @@
 
 Random weights of the shape of Stable Diffusion 2: at full size, 512 × 3072 and 50 steps on a GPU, thin,
 512 × 1024 and 10 steps on a CPU (the shares of the steps that pull stay the same: 10 of 50 and all).
-All methods run in turn, ``--repeat`` times. Seconds are wall time with a GPU and processor time on a CPU,
-where other programs on the same cores would otherwise decide the ratios.
-The published method goes window by window with a stride of 16 cells, as its authors run it. Where no
-weights of LPIPS are here, both pulls look through the draft model's net, which is cheaper than LPIPS and
-so makes the published method look faster than it is. ``sync`` decodes with a random tiny decoder, as it does
+All methods run in turn, ``--repeat`` times. After every case OUT, and OUT with the ending .md, hold what
+is measured so far: a run may be stopped. A case that fails is named there and the others go on.
+Seconds are wall time with a GPU and processor time on a CPU, where other programs on the same cores would
+otherwise decide the ratios. The published method goes window by window with a stride of 16 cells, as its
+authors run it. Both pulls look through LPIPS-VGG: where its weights are not here, through random ones
+of its shape, which cost the same. ``sync`` decodes with a random tiny decoder, as it does
 with every model of the table whose tiny decoder is there; "full decoder" is what it costs without.
 A thin denoiser costs less than LPIPS and a decoder, a full one twenty times as much: only ratios of
 ``--size full`` tell what a pull adds.
@@ -17,7 +18,7 @@ A thin denoiser costs less than LPIPS and a decoder, a full one twenty times as 
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import statistics
 import subprocess
 import sys
@@ -30,108 +31,16 @@ from typing import Any
 import torch
 
 from benchmarks import meters, random_model
+from benchmarks.kept import keep
+from benchmarks.peer_cases import CELLS, Bench, Run
 from sync_engine.backbones import tiny_decoder
 from sync_engine.backbones.loading import load
-from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.decoding import decode_plane
-from sync_engine.device import choose_device, choose_dtype, device_name, window_batch
+from sync_engine.device import choose_device, choose_dtype, device_name
+from sync_engine.errors import EngineError, first_line
 from sync_engine.models import find
-from sync_engine.sampling import Conditioning, WindowBatch, no_pull, sample
-from sync_engine.sync import fast, paper
-from sync_engine.sync.distance import choose
-
-CELLS, GUIDANCE = 64, 7.5
-Run = Callable[[], torch.Tensor]
-
-
-class Bench:
-    """A loaded random model, and one function for each thing that is compared."""
-
-    def __init__(self, backbone: Any, width: int, steps: int) -> None:
-        self.backbone, self.width, self.steps = backbone, width // backbone.scale, steps
-        self._embeds: dict[str, Any] = {}
-        self.batch = window_batch(backbone.device, backbone.window)
-        self.text = backbone.encode(["a desert at sunset"]), backbone.encode([""])
-        noise = torch.Generator().manual_seed(7)
-        self.state = torch.randn(1, 4, CELLS, self.width, generator=noise).to(backbone.device)
-
-    def ours(
-        self, pull: Any, stride: int, steps: int, solver: str, batch: int, uniform: bool = False
-    ) -> torch.Tensor:
-        canvas = PlaneCanvas(CELLS, self.width, CELLS, stride, uniform=uniform)
-        conditioning = Conditioning(*self.text, [0] * len(canvas.corners), GUIDANCE)
-        scheduler = self.backbone.scheduler(solver, steps)
-        return sample(self.backbone, canvas, scheduler, self.state, conditioning, pull, WindowBatch(batch))
-
-    def diffusers(self) -> torch.Tensor:
-        from diffusers.pipelines.deprecated.stable_diffusion_panorama import (
-            pipeline_stable_diffusion_panorama as peer,
-        )
-
-        model = self.backbone
-        pipeline = peer.StableDiffusionPanoramaPipeline(
-            model.vae,
-            model.text_encoder,
-            model.tokenizer,
-            model.unet,
-            model.scheduler("ddim", self.steps),
-            None,  # type: ignore[arg-type]
-            None,  # type: ignore[arg-type]
-            requires_safety_checker=False,
-        )
-        pipeline.set_progress_bar_config(disable=True)
-        positive, negative = self.text
-        return pipeline(
-            prompt_embeds=positive,
-            negative_prompt_embeds=negative,
-            height=CELLS * model.scale,
-            width=self.width * model.scale,
-            num_inference_steps=self.steps,
-            guidance_scale=GUIDANCE,
-            latents=self.state.to(model.dtype),
-            output_type="latent",
-        ).images  # type: ignore[union-attr]
-
-    def sync(self, share: float, stride: int, steps: int, solver: str) -> torch.Tensor:
-        pull = fast.FastSync(self._embed("sync"), fast.STRENGTH, round(steps * share), fast.DECAY, self.batch)
-        return self.ours(pull, stride, steps, solver, self.batch)
-
-    def published(self, share: float) -> torch.Tensor:
-        pull = paper.PaperSync(
-            self._embed("sync-paper"), paper.STRENGTH, round(self.steps * share), paper.DECAY
-        )
-        return self.ours(pull, paper.STRIDE, self.steps, "ddim", 1, uniform=True)
-
-    def full_decoder(self) -> torch.Tensor:
-        """Run ``sync`` as it is where a model's tiny decoder is not on the computer."""
-        tiny, self.backbone.tiny = self.backbone.tiny, None
-        try:
-            return self.sync(fast.STEPS_SHARE, paper.STRIDE, self.steps, "ddim")
-        finally:
-            self.backbone.tiny = tiny
-
-    def _embed(self, method: str) -> Any:
-        if method not in self._embeds:
-            self._embeds[method] = choose(self.backbone, method)
-        return self._embeds[method]
-
-    def cases(self) -> dict[str, Run]:
-        """Return what is compared, by name."""
-        plain, stride, few = no_pull, paper.STRIDE, self.steps // 2
-        return {
-            "diffusers, stride 8": self.diffusers,
-            "multidiffusion, stride 8": lambda: self.ours(plain, 8, self.steps, "ddim", self.batch, True),
-            "multidiffusion": lambda: self.ours(plain, stride, self.steps, "ddim", self.batch),
-            "sync": lambda: self.sync(fast.STEPS_SHARE, stride, self.steps, "ddim"),
-            "sync, full decoder": self.full_decoder,
-            "sync, a fifth of the steps": lambda: self.sync(0.2, stride, self.steps, "ddim"),
-            "sync, all steps": lambda: self.sync(1.0, stride, self.steps, "ddim"),
-            "sync-paper, a fifth of the steps": lambda: self.published(0.2),
-            "sync-paper, all steps": lambda: self.published(1.0),
-            "multidiffusion, defaults": lambda: self.ours(plain, 32, few, "dpm", self.batch),
-            "sync, defaults": lambda: self.sync(fast.STEPS_SHARE, 32, few, "dpm"),
-        }
-
+from sync_engine.sampling import Conditioning, no_pull
+from sync_engine.sync.distance import WEIGHTS_VARIABLE, lpips_weights
 
 RATIOS = {
     "sync over multidiffusion (aim: at most 1.10)": ("sync", "multidiffusion"),
@@ -150,6 +59,10 @@ RATIOS = {
         "multidiffusion, stride 8",
     ),
 }
+SAME_LATENTS = ("multidiffusion, stride 8", "diffusers, stride 8")
+AT_ONCE = 4
+"""Windows at once where memory is measured by width; a GPU's 32 would only be filled by a wide canvas."""
+FAULTS = (EngineError, RuntimeError, ValueError, TypeError, AttributeError, ImportError, OSError)
 
 
 def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -164,11 +77,13 @@ def measure(bench: Bench, run: Run) -> tuple[dict[str, float], torch.Tensor]:
     clock = meters.DenoiserClock(bench.backbone.unet, device)
     meters.synchronize(device)
     start, began = meters.seconds(device), time.perf_counter()
-    with meters.PeakMemory(device) as memory:
-        latents = run()
-        meters.synchronize(device)
-    seconds, wall = meters.seconds(device) - start, time.perf_counter() - began
-    inside = clock.stop()
+    try:
+        with meters.PeakMemory(device) as memory:
+            latents = run()
+            meters.synchronize(device)
+        seconds, wall = meters.seconds(device) - start, time.perf_counter() - began
+    finally:
+        inside = clock.stop()
     row = {
         "s": seconds,
         "wall_s": wall,
@@ -179,41 +94,68 @@ def measure(bench: Bench, run: Run) -> tuple[dict[str, float], torch.Tensor]:
     return row, latents
 
 
-def compare(bench: Bench, repeat: int) -> dict[str, Any]:
-    """Run all cases in turn, ``repeat`` times, and return medians, ratios and shares."""
+def about(bench: Bench) -> dict[str, Any]:
+    """Return what a report says before anything has run: the device, and what its networks cost."""
     backbone = bench.backbone
-    one = torch.zeros(1, 4, CELLS, CELLS, device=backbone.device, dtype=backbone.dtype)
-    per_sample = meters.flops(lambda: backbone.unet(one, 500, encoder_hidden_states=bench.text[0]))
-    per_decode = meters.flops(lambda: backbone.decode(one))
-    peak = meters.matmul_peak(backbone.device, backbone.dtype)
-    cases, rows, latents = bench.cases(), {}, {}
-    quick = Bench(backbone, CELLS * backbone.scale, 2)
-    for run in quick.cases().values():
-        run()  # so that no case pays for first calls
-    for turn in range(repeat):
-        for name, run in cases.items():
-            sys.stderr.write(f"{turn + 1}/{repeat} {name}\n")
-            row, latents[name] = measure(bench, run)
-            rows.setdefault(name, []).append(row)
-    table = {}
-    for name, runs in rows.items():
-        median = {key: statistics.median(row[key] for row in runs) for key in runs[0]}
-        median["denoiser_share"] = median["denoiser_s"] / median["s"]
-        median["utilisation"] = median["samples"] * per_sample / median["denoiser_s"] / peak
-        table[name] = median
+    one = torch.zeros(1, 4, CELLS, CELLS, device=backbone.device)
+    unguided = Conditioning(*bench.text, [0], 1.0)
+    step = torch.tensor(500)
     return {
         "device": device_name(backbone.device),
         "precision": str(backbone.dtype).removeprefix("torch."),
         "width": bench.width * backbone.scale,
         "steps": bench.steps,
-        "repeat": repeat,
         "windows_at_once": bench.batch,
-        "denoiser_gflop": per_sample / 1e9,
-        "decoder_gflop": per_decode / 1e9,
-        "matmul_peak_tflops": peak / 1e12,
-        "cases": table,
-        "ratios": {name: table[a]["s"] / table[b]["s"] for name, (a, b) in RATIOS.items()},
-        "psnr_to_diffusers_db": psnr(latents["multidiffusion, stride 8"], latents["diffusers, stride 8"]),
+        "denoiser_gflop": meters.flops(lambda: backbone.predict(one, step, unguided, [0])) / 1e9,
+        "decoder_gflop": meters.flops(lambda: backbone.decode(one)) / 1e9,
+        "matmul_peak_tflops": meters.matmul_peak(backbone.device, backbone.dtype) / 1e12,
+        "failed": {},
+        "memory_by_width": {},
+        "cases": {},
+        "ratios": {},
+    }
+
+
+def compare(
+    bench: Bench, cases: dict[str, Run], repeat: int, report: dict[str, Any], changed: Callable[[], None]
+) -> None:
+    """Run the cases in turn, ``repeat`` times; after each the report has its medians, shares and ratios."""
+    rows: dict[str, list[dict[str, float]]] = {}
+    latents: dict[str, torch.Tensor] = {}
+    first_calls = bench.first_calls()
+    for turn in range(repeat):
+        for name in [name for name in cases if name not in report["failed"]]:
+            sys.stderr.write(f"{turn + 1}/{repeat} {name}\n")
+            try:
+                if turn == 0:
+                    first_calls[name]()
+                row, latents[name] = measure(bench, cases[name])
+            except FAULTS as error:
+                report["failed"][name] = first_line(error)
+                changed()
+                continue
+            rows.setdefault(name, []).append(row)
+            report["cases"][name] = median(rows[name], report)
+            report["ratios"] = ratios(report["cases"])
+            if latents.keys() >= set(SAME_LATENTS):
+                report["psnr_to_diffusers_db"] = psnr(*(latents[name] for name in SAME_LATENTS))
+            changed()
+
+
+def median(runs: list[dict[str, float]], report: dict[str, Any]) -> dict[str, float]:
+    """Return the medians of a case's runs, how many there are, and what follows from them."""
+    row = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+    row["runs"] = len(runs)
+    row["denoiser_share"] = row["denoiser_s"] / row["s"]
+    speed = row["samples"] * report["denoiser_gflop"] / 1e3 / row["denoiser_s"]
+    row["utilisation"] = speed / report["matmul_peak_tflops"]
+    return row
+
+
+def ratios(cases: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Return the ratios of which both cases have run."""
+    return {
+        name: cases[a]["s"] / cases[b]["s"] for name, (a, b) in RATIOS.items() if a in cases and b in cases
     }
 
 
@@ -221,49 +163,65 @@ def memory_at(backbone: Any, width: int) -> float:
     """Return the peak GiB of one denoising step and the decoding at a width, less the picture itself."""
     bench = Bench(backbone, width, 1)
     with meters.PeakMemory(backbone.device) as memory:
-        latents = bench.ours(no_pull, 32, 1, "ddim", bench.batch)
+        latents = bench.ours(no_pull, 32, 1, "ddim", min(AT_ONCE, bench.batch))
         decode_plane(backbone.decode, latents, backbone.scale, wrap=False)
     on_cpu = backbone.device.type == "cpu"
     picture = 4 * 4 * CELLS * backbone.scale * width if on_cpu else 0  # colours and weights, float32
     return (memory.bytes - picture) / 2**30
 
 
-def by_width(options: argparse.Namespace, folder: Path) -> dict[str, float]:
-    """Return the peak memory by width, each in a process of its own."""
-    found = {}
-    for width in options.widths:
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.peers",
-            "--model",
-            str(folder),
-            "--memory-of",
-            str(width),
-        ]
-        command += ["--device", options.device, "--precision", options.precision]
-        run = subprocess.run(command, check=True, capture_output=True, text=True)
-        found[str(width)] = float(run.stdout.splitlines()[-1])
-    return found
+def memory_alone(options: argparse.Namespace, width: int) -> float:
+    """Return the same from a process of its own: what a processor's memory held before is not given back."""
+    command = [sys.executable, "-m", "benchmarks.peers", "--memory-of", str(width)]
+    command += ["--device", options.device, "--precision", options.precision]
+    command += ["--model", str(options.model)] if options.model else ["--size", options.size]
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return float(run.stdout.splitlines()[-1])
 
 
 def in_words(report: dict[str, Any]) -> str:
     """Return the tables for ``docs/benchmarks.md``."""
-    lines = ["| case | s | peak GiB | denoiser share | utilisation |", "|---|---|---|---|---|"]
+    lines = [
+        f"{report['device']}, {report['precision']}, width {report['width']}, {report['steps']} steps, "
+        f"LPIPS: {report['lpips']}, matrix products at {report['matmul_peak_tflops']:.3g} TFLOP/s.",
+        "",
+        "| case | runs | s | peak GiB | denoiser share | utilisation |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += [
-        f"| {name} | {row['s']:.2f} | {row['peak_gib']:.2f} | {row['denoiser_share']:.0%} "
+        f"| {name} | {row['runs']} | {row['s']:.2f} | {row['peak_gib']:.2f} | {row['denoiser_share']:.0%} "
         f"| {row['utilisation']:.0%} |"
         for name, row in report["cases"].items()
     ]
+    lines += [f"| {name} | failed: {error} |" for name, error in report["failed"].items()]
     lines += ["", "| ratio | measured |", "|---|---|"]
     lines += [f"| {name} | {value:.2f} |" for name, value in report["ratios"].items()]
-    lines.append(
-        f"| PSNR of the latents to diffusers' (aim: 40 dB) | {report['psnr_to_diffusers_db']:.0f} dB |"
-    )
-    if report.get("memory_by_width"):
+    if "psnr_to_diffusers_db" in report:
+        decibels = report["psnr_to_diffusers_db"]
+        lines.append(f"| PSNR of the latents to diffusers' (aim: 40 dB) | {decibels:.0f} dB |")
+    if report["memory_by_width"]:
         lines += ["", "| width | peak GiB without the picture |", "|---|---|"]
         lines += [f"| {width} | {value:.2f} |" for width, value in report["memory_by_width"].items()]
     return "\n".join(lines) + "\n"
+
+
+def find_lpips(folder: Path) -> str:
+    """Say which LPIPS the pulls look through; write a random one into a folder where there is none."""
+    if lpips_weights("vgg") is not None:
+        return "real weights"
+    os.environ[WEIGHTS_VARIABLE] = str(random_model.build_lpips(folder))
+    return "random weights of the same shape"
+
+
+def open_model(options: argparse.Namespace, device: torch.device, made: Path) -> Any:
+    """Return the model of the options, a random one with a tiny decoder where they name none."""
+    dtype = choose_dtype(options.precision, device)
+    if options.model:
+        return load(find(str(options.model)), device, dtype)
+    backbone = random_model.backbone(options.size, device, dtype)
+    tiny = random_model.build_tiny_decoder(made / "tiny", options.size, dtype)
+    backbone.tiny = tiny_decoder.load(tiny, backbone)
+    return backbone
 
 
 def main() -> None:
@@ -272,7 +230,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/peers.json"))
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--size", choices=list(random_model.SIZES), help="default: full on a GPU")
+    parser.add_argument("--size", choices=["full", "small"], help="default: full on a GPU")
     parser.add_argument("--width", type=int, help="pixels; default 3072 on a GPU, 1024 on a CPU")
     parser.add_argument("--steps", type=int, help="default 50 on a GPU, 10 on a CPU")
     parser.add_argument("--repeat", type=int, default=3)
@@ -281,23 +239,26 @@ def main() -> None:
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     device = choose_device(options.device)
-    dtype = choose_dtype(options.precision, device)
-    small = device.type == "cpu"
+    on_cpu = device.type == "cpu"
+    options.size = options.size or ("small" if on_cpu else "full")
     with tempfile.TemporaryDirectory() as made:
-        size = options.size or ("small" if small else "full")
-        folder = options.model or random_model.build(Path(made) / "model", size, dtype, device)
-        backbone = load(find(str(folder)), device, dtype)
-        if not options.model:
-            tiny = random_model.build_tiny_decoder(Path(made) / "tiny", size, dtype)
-            backbone.tiny = tiny_decoder.load(tiny, backbone)
+        backbone = open_model(options, device, Path(made))
         if options.memory_of:
             sys.stdout.write(f"{memory_at(backbone, options.memory_of)}\n")
             return
-        width = options.width or (1024 if small else 3072)
-        report = compare(Bench(backbone, width, options.steps or (10 if small else 50)), options.repeat)
-        report["memory_by_width"] = by_width(options, folder)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=2), encoding="utf-8")
+        width = options.width or (1024 if on_cpu else 3072)
+        bench = Bench(backbone, width, options.steps or (10 if on_cpu else 50))
+        report = about(bench)
+        report["lpips"] = find_lpips(Path(made) / "lpips")
+
+        def changed() -> None:
+            keep(options.out, report, in_words(report))
+
+        for wide in options.widths:
+            used = memory_alone(options, wide) if on_cpu else memory_at(backbone, wide)
+            report["memory_by_width"][str(wide)] = used
+            changed()
+        compare(bench, bench.cases(), options.repeat, report, changed)
     sys.stdout.write(in_words(report))
 
 

@@ -1,0 +1,129 @@
+"""What ``benchmarks.peers`` compares: one function for each case, on one loaded model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from sync_engine.canvas.plane import PlaneCanvas
+from sync_engine.device import window_batch
+from sync_engine.sampling import Conditioning, WindowBatch, no_pull, sample
+from sync_engine.sync import fast, paper
+from sync_engine.sync.distance import choose
+
+CELLS, GUIDANCE = 64, 7.5
+Run = Callable[[], torch.Tensor]
+ONE_BY_ONE = ("diffusers, stride 8", "sync-paper, a fifth of the steps", "sync-paper, all steps")
+"""Cases whose windows go through the networks one at a time."""
+
+
+class Bench:
+    """A loaded model, a canvas 64 cells high, and a function for each thing that is compared."""
+
+    def __init__(self, backbone: Any, width: int, steps: int, embeds: dict[str, Any] | None = None) -> None:
+        self.backbone, self.width, self.steps = backbone, width // backbone.scale, steps
+        self.embeds = {} if embeds is None else embeds
+        self.batch = window_batch(backbone.device, backbone.window)
+        self.text = backbone.encode(["a desert at sunset"]), backbone.encode([""])
+        noise = torch.Generator().manual_seed(7)
+        self.state = torch.randn(1, 4, CELLS, self.width, generator=noise).to(backbone.device)
+
+    def ours(
+        self, pull: Any, stride: int, steps: int, solver: str, batch: int, uniform: bool = False
+    ) -> torch.Tensor:
+        """Sample jointly, as the engine does."""
+        canvas = PlaneCanvas(CELLS, self.width, CELLS, stride, uniform=uniform)
+        conditioning = Conditioning(*self.text, [0] * len(canvas.corners), GUIDANCE)
+        scheduler = self.backbone.scheduler(solver, steps)
+        return sample(self.backbone, canvas, scheduler, self.state, conditioning, pull, WindowBatch(batch))
+
+    def diffusers(self) -> torch.Tensor:
+        """Run diffusers' panorama pipeline as its defaults are: a stride of 8 cells, one window at a time."""
+        from diffusers.pipelines.deprecated.stable_diffusion_panorama import (
+            pipeline_stable_diffusion_panorama as peer,
+        )
+
+        model = self.backbone
+        pipeline = peer.StableDiffusionPanoramaPipeline(
+            model.vae,
+            model.text_encoder,
+            model.tokenizer,
+            model.unet,
+            model.scheduler("ddim", self.steps),
+            None,  # type: ignore[arg-type]
+            None,  # type: ignore[arg-type]
+            requires_safety_checker=False,
+        )
+        pipeline.set_progress_bar_config(disable=True)
+        positive, negative = self.text
+        return pipeline(
+            prompt_embeds=positive,
+            negative_prompt_embeds=negative,
+            height=CELLS * model.scale,
+            width=self.width * model.scale,
+            num_inference_steps=self.steps,
+            guidance_scale=GUIDANCE,
+            latents=self.state.to(model.dtype),
+            output_type="latent",
+        ).images  # type: ignore[union-attr]
+
+    def sync(self, share: float, stride: int, steps: int, solver: str) -> torch.Tensor:
+        """Run our method; it pulls in a share of the steps."""
+        pull = fast.FastSync(self._embed("sync"), fast.STRENGTH, round(steps * share), fast.DECAY, self.batch)
+        return self.ours(pull, stride, steps, solver, self.batch)
+
+    def published(self, share: float) -> torch.Tensor:
+        """Run SyncDiffusion as its authors do; it pulls in a share of the steps."""
+        pull = paper.PaperSync(
+            self._embed("sync-paper"), paper.STRENGTH, round(self.steps * share), paper.DECAY
+        )
+        return self.ours(pull, paper.STRIDE, self.steps, "ddim", 1, uniform=True)
+
+    def full_decoder(self) -> torch.Tensor:
+        """Run ``sync`` as it is where a model's tiny decoder is not on the computer."""
+        tiny, self.backbone.tiny = self.backbone.tiny, None
+        try:
+            return self.sync(fast.STEPS_SHARE, paper.STRIDE, self.steps, "ddim")
+        finally:
+            self.backbone.tiny = tiny
+
+    def cases(self) -> dict[str, Run]:
+        """Return what is compared, by name; the slowest last, in case the run is stopped before."""
+        plain, stride, few = no_pull, paper.STRIDE, max(1, self.steps // 2)
+        return {
+            "multidiffusion, defaults": lambda: self.ours(plain, 32, few, "dpm", self.batch),
+            "sync, defaults": lambda: self.sync(fast.STEPS_SHARE, 32, few, "dpm"),
+            "multidiffusion": lambda: self.ours(plain, stride, self.steps, "ddim", self.batch),
+            "sync": lambda: self.sync(fast.STEPS_SHARE, stride, self.steps, "ddim"),
+            "sync, a fifth of the steps": lambda: self.sync(0.2, stride, self.steps, "ddim"),
+            "sync, all steps": lambda: self.sync(1.0, stride, self.steps, "ddim"),
+            "sync, full decoder": self.full_decoder,
+            "multidiffusion, stride 8": lambda: self.ours(plain, 8, self.steps, "ddim", self.batch, True),
+            "diffusers, stride 8": self.diffusers,
+            "sync-paper, a fifth of the steps": lambda: self.published(0.2),
+            "sync-paper, all steps": lambda: self.published(1.0),
+        }
+
+    def first_calls(self) -> dict[str, Run]:
+        """Return for each case a short run that makes the first calls, so that the measured one does not.
+
+        A GPU's libraries prepare themselves for every shape of their input: there the short run has the
+        windows at once that the case has.
+        """
+        if self.backbone.device.type == "cpu":
+            return self._resized(CELLS, 2).cases()
+        narrow, wide = (
+            self._resized(CELLS + 2 * paper.STRIDE, 5).cases(),
+            self._resized(self.width, 2).cases(),
+        )
+        return {name: (narrow if name in ONE_BY_ONE else wide)[name] for name in wide}
+
+    def _resized(self, cells: int, steps: int) -> Bench:
+        return Bench(self.backbone, cells * self.backbone.scale, steps, self.embeds)
+
+    def _embed(self, method: str) -> Any:
+        if method not in self.embeds:
+            self.embeds[method] = choose(self.backbone, method)
+        return self.embeds[method]
