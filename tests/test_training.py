@@ -14,7 +14,7 @@ from sync_engine.perceptual_net import LatentFeatures  # noqa: E402
 from training import captions, checkpoints, parts, precision  # noqa: E402
 from training.autoencoder import block_colours  # noqa: E402
 from training.batches import LatentSource  # noqa: E402
-from training.denoiser import Model, drop_out, velocity_loss  # noqa: E402
+from training.denoiser import Model, check, drop_out, velocity_loss  # noqa: E402
 from training.encode_views import LatentCache  # noqa: E402
 from training.panoramas import is_held_out  # noqa: E402
 from training.precision import MasterAverage, MasterWeights  # noqa: E402
@@ -131,6 +131,31 @@ def test_master_weights_train_a_bfloat16_module_by_steps_too_small_for_bfloat16(
         torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Conv2d(8, 3, 1))
     )
     assert not torch.equal(averaged[0].weight, masters.masters[0])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_gradient_that_is_no_number_moves_nothing_and_is_counted(value):
+    torch.manual_seed(0)
+    module = torch.nn.Linear(8, 8)
+    masters = MasterWeights(module, 1e-2)
+    before = module.weight.detach().clone()
+    for parameter in module.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    module.bias.grad[3] = value
+    assert not masters.step().isfinite()
+    assert masters.refused.item() == 1
+    assert torch.allclose(module.weight, before, rtol=1e-2), "weight decay alone"
+    module(torch.ones(2, 8, dtype=torch.bfloat16)).sum().backward()
+    assert masters.step().isfinite()
+    assert masters.refused.item() == 1
+    assert not torch.allclose(module.weight, before, rtol=1e-2)
+
+
+def test_training_stops_when_its_gradients_are_no_numbers():
+    check(refused=20, steps=50)
+    check(refused=90, steps=1000)
+    with pytest.raises(FloatingPointError, match="25 of 50 steps"):
+        check(refused=25, steps=50)
 
 
 def test_training_goes_on_from_saved_master_weights():

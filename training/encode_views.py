@@ -84,7 +84,10 @@ def encode(args: argparse.Namespace) -> None:
             batch = cut_views(to_panorama(pictures[row], device), views, VIEW_SIZE)
             with autocast(device):
                 encoded = model.encoder(batch.contiguous(memory_format=torch.channels_last))
-            latents[start : numbers.stop, row] = encoded.float().cpu().numpy()
+            found = encoded.float().cpu().numpy()
+            if not np.isfinite(found).all():
+                raise ValueError(f"panorama {record['id']}: latents of its views are no finite numbers")
+            latents[start : numbers.stop, row] = found
             if row % 100 == 0:
                 log.info("views %d to %d: panorama %d of %d", start, numbers.stop - 1, row, len(records))
         if scaling == UNSCALED:

@@ -51,6 +51,8 @@ class MasterWeights:
         self._flat = [nn.Parameter(_flattened(masters)) for masters in full]
         self.masters = [flat.data.view(w.shape) for flat, w in zip(self._flat, self.weights, strict=True)]
         """The float32 weights in the module's own shapes."""
+        self.refused = torch.zeros((), dtype=torch.long, device=full[0].device)
+        """How many steps had gradients that were not finite."""
         pairs = list(zip(self._flat, self.weights, strict=True))
         muon = [flat for flat, w in pairs if flat.ndim > 1 and id(w) not in by_adam]
         other = [flat for flat, w in pairs if flat.ndim == 1 or id(w) in by_adam]
@@ -67,12 +69,19 @@ class MasterWeights:
 
     @torch.no_grad()
     def step(self, clip: float = 1.0) -> torch.Tensor:
-        """One step along the module's gradients, which are cleared; returns their norm before clipping."""
+        """One step along the module's gradients, which are cleared; returns their norm before clipping.
+
+        Gradients of which one is no finite number are refused: the step goes on by its momentum alone.
+        """
         for flat, weight in zip(self._flat, self.weights, strict=True):
             if weight.grad is not None:
                 flat.grad = weight.grad.float().reshape(flat.shape)
                 weight.grad = None
-        norm = torch.nn.utils.clip_grad_norm_(self._flat, clip)
+        norm = torch.nn.utils.clip_grad_norm_(self._flat, clip)  # one that is not finite spoils all gradients
+        for flat in self._flat:
+            if flat.grad is not None:
+                flat.grad.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+        self.refused += ~norm.isfinite()
         for optimizer in self.optimizers:
             optimizer.step()
         for master, weight in zip(self.masters, self.weights, strict=True):
