@@ -13,6 +13,8 @@ from collections.abc import Collection
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
+
 from sync_engine.canvas.views import View
 from sync_engine.directions import is_outdoors
 from sync_engine.radiance.lights import SkyLight
@@ -45,6 +47,10 @@ ELEVATIONS = (
     ),
 )
 """Words and the elevation of the sun in degrees; the first row that has words of the prompt counts."""
+
+STRENGTHS = {0.0: 0.4, 3.0: 0.95, 7.5: 2.3, 15.0: 2.8, 25.0: 3.3, 37.0: 3.5, 52.0: 3.9, 75.0: 4.3}
+"""Elevations of the sun in degrees, and how strong it is beside all other light on a surface that faces it:
+medians of the 275 panoramas of the training set that show one."""
 
 HIGH = 45.0
 MARGIN = 0.95
@@ -81,17 +87,23 @@ def sky_of(prompt: str, seed: int, views: list[View]) -> Luminary | None:
 
 
 def known_light(prompt: str, sky: Luminary | None, phrases: dict[str, str]) -> SkyLight | None:
-    """Return where the light of a world's sky is, if that is known.
+    """Return where the light of a world's sky is, and of a sun how strong it is, if that is known.
 
     A model that has ``phrases`` was told where; under clouds by day its sky has no light. Else None.
     """
     if not phrases:
         return None
     if sky is not None and sky.body in phrases:
-        return SkyLight(View(sky.azimuth, sky.elevation, 90.0).axes()[0].numpy())
+        place = View(sky.azimuth, sky.elevation, 90.0).axes()[0].numpy()
+        return SkyLight(place, strength_at(sky.elevation) if sky.body == "sun" else 0.0)
     said = _said(prompt)
     covered = is_outdoors(prompt) and said & COVERED and not said & (DARK | NIGHT)
     return SkyLight(None) if covered else None
+
+
+def strength_at(elevation: float) -> float:
+    """Return how strong a sun is at an elevation in degrees, see ``STRENGTHS``."""
+    return float(np.interp(elevation, list(STRENGTHS), list(STRENGTHS.values())))
 
 
 def _said(prompt: str) -> set[str]:

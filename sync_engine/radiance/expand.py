@@ -30,6 +30,7 @@ from sync_engine.radiance.lights import (
     saturated,
 )
 from sync_engine.radiance.srgb import to_linear
+from sync_engine.radiance.sun import hidden_sun, sun_colour
 
 ANALYSIS_WIDTH = 512
 MOST_LIGHTS = 16
@@ -77,7 +78,8 @@ def expand(
         ldr: keep the picture's own range: no light is added.
         exposure: EV applied at the end; None darkens a world whose lights would burn a white ball out.
         weights: the head's coefficients, the bundled ones by default.
-        sky: the sky's light where it is known, as in a world whose model was told of it.
+        sky: the sky's light where it is known, as in a world whose model was told of it. A sun that is
+            known stands in the World even where the picture shows none.
     """
     linear = to_linear(srgb)
     forced = sun_stops is not None
@@ -87,9 +89,11 @@ def expand(
     k = 0.0
     added: list[dict[str, Any]] = []
     if found is not None:
-        k = 2.0**sun_stops if sun_stops is not None else head.strength(found.features, weights)
+        known = sky.strength if sky is not None else 0.0
+        estimated = max(head.strength(found.features, weights), known)
+        k = 2.0**sun_stops if sun_stops is not None else estimated
         if k > 0:
-            added = _add_lights(linear, found, k)
+            added = _add_lights(linear, found, k, known > 0)
     ev = exposure if exposure is not None else _exposure(linear)
     if ev:
         linear *= np.float32(2.0**ev)
@@ -112,9 +116,11 @@ def _analyse(srgb: np.ndarray, linear: np.ndarray, forced: bool, sky: SkyLight |
     light = reduced(linear, ANALYSIS_WIDTH)
     picture = reduced(srgb, ANALYSIS_WIDTH)
     mask = reduced(saturated(srgb, linear).astype(np.float32), ANALYSIS_WIDTH) >= 0.5
-    mask = expected(mask, sky)
+    mask, hidden = expected(mask, sky), False
     if not mask.any():
-        scaled = _soft_peak(light, forced)
+        place = sky.direction if sky is not None and sky.strength > 0 else None
+        hidden = place is not None
+        scaled = _soft_peak(light, forced) if place is None else hidden_sun(light, place)
         if scaled is None:
             return None
         mask, scale = expected(scaled[0], sky), scaled[1]
@@ -133,6 +139,8 @@ def _analyse(srgb: np.ndarray, linear: np.ndarray, forced: bool, sky: SkyLight |
     ambient = float(irradiance(reduced(reduced(linear, ANALYSIS_WIDTH) @ LUMINANCE, 128), nearest[None])[0])
     rim = np.median(light[mask], axis=0)
     tint = rim / max(float(rim @ LUMINANCE), 1e-6)
+    if hidden:  # its place has the colour of the sky
+        tint = sun_colour(float(np.arcsin(np.clip(lights.direction[0, 2], -1, 1))))
     return _Found(lights, features(picture, light, lights), ambient, shares, peak, tint)
 
 
@@ -158,15 +166,15 @@ def _soft_peak(light: np.ndarray, forced: bool) -> tuple[np.ndarray, float] | No
     return mask, peak
 
 
-def _add_lights(linear: np.ndarray, found: _Found, k: float) -> list[dict[str, Any]]:
-    """Add the lights' energy to ``linear`` in place; return what each light got."""
+def _add_lights(linear: np.ndarray, found: _Found, k: float, known: bool) -> list[dict[str, Any]]:
+    """Add the lights' energy to ``linear`` in place, a ``known`` light's as a sun; return what each got."""
     lights, height, width = found.lights, *linear.shape[:2]
     energy = k * found.ambient / found.peak * found.shares
     compact = lights.weight[: len(energy)] / lights.weight[: len(energy)].sum()
     added, soft = [], np.zeros(lights.count + 1, dtype=np.float32)
     for index, amount in enumerate(energy):
         direction = lights.direction[index]
-        sun = (
+        sun = known or (
             compact[index] >= SUN_SHARE
             and k >= SUN_K
             and direction[2] > -0.05

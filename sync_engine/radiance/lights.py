@@ -45,9 +45,15 @@ class Lights:
 
 
 class SkyLight(NamedTuple):
-    """What is known of the light in the sky before looking: unit vector ``direction``, None for no light."""
+    """What is known of the light in the sky before looking.
+
+    Attributes:
+        direction: unit vector ``(3,)``, None for no light.
+        strength: least irradiance from it over that from everything else, on a surface that faces it.
+    """
 
     direction: np.ndarray | None
+    strength: float = 0.0
 
 
 def saturated(srgb: np.ndarray, linear: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.job import Engine
 from sync_engine.progress import Reporter
 from sync_engine.radiance.lights import SkyLight
-from sync_engine.sunlight import sky_of
+from sync_engine.sunlight import sky_of, strength_at
 
 SEED = 3
 
@@ -50,6 +50,7 @@ def test_the_light_step_looks_where_the_model_was_asked_for_a_sun(
     assert luminary is not None
     place = View(luminary.azimuth, luminary.elevation, 90.0).axes()[0].numpy()
     assert sky.direction == pytest.approx(place)
+    assert sky.strength == strength_at(60.0)
 
 
 def test_the_light_step_knows_a_covered_sky_and_where_nothing_is_known(
