@@ -12,14 +12,14 @@ import pytest
 from sync_engine.interface.model_store import LOG_NAME, ModelAction, ModelRow, ModelStore
 from sync_engine.models import TABLE
 from tests.engine.fake_hub import REVISION, FakeHub, Request
-from tests.engine.test_downloads import UNET, online, repository  # noqa: F401 - fixtures
+from tests.engine.hub_fixtures import UNET
 
 PINNED = f"owner/tiny@{REVISION}"
 TIMEOUT_S = 300
 
 
 @pytest.fixture
-def store(online: FakeHub, tmp_path: Path):  # noqa: F811
+def store(online: FakeHub, tmp_path: Path):
     """A store whose child asks the hub on this computer."""
     found = ModelStore(sys.executable, tmp_path / "library" / LOG_NAME)
     yield found
@@ -77,7 +77,7 @@ def test_a_model_is_fetched_verified_found_damaged_and_removed(store: ModelStore
     assert "is not on this computer" in store.problem.message
 
 
-def test_a_cancelled_download_goes_on_where_it_was(store: ModelStore, online: FakeHub) -> None:  # noqa: F811
+def test_a_cancelled_download_goes_on_where_it_was(store: ModelStore, online: FakeHub) -> None:
     def slowly(request: Request) -> bool:
         content = (online.folder / UNET).read_bytes()
         request.send_response(200)
@@ -128,7 +128,7 @@ def test_a_python_that_cannot_run_the_engine_is_told(tmp_path: Path) -> None:
     assert "own files are not in" in store.problem.message
 
 
-def test_nothing_else_than_events_is_written(online: FakeHub, capfd: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_nothing_else_than_events_is_written(online: FakeHub, capfd: pytest.CaptureFixture[str]) -> None:
     from sync_engine.__main__ import main
 
     assert main(["models", "verify", "--json", PINNED]) != 0
