@@ -140,7 +140,10 @@ def _spec_beside(path: Path) -> dict:
 
 
 def _pixels(path: Path) -> np.ndarray:
-    """Return sRGB ``(H, W, 3)`` in [0, 1]; of an EXR what is brighter than white is white."""
+    """Return sRGB ``(H, W, 3)`` in [0, 1]; of an EXR what is brighter than white is white.
+
+    A world of ours is brought back to the exposure it was painted at: lit by a sun, it was darkened.
+    """
     from PIL import Image
 
     try:
@@ -163,7 +166,8 @@ def _radiance(path: Path) -> np.ndarray:
                 break
         else:
             pixels = np.stack([channels[name].pixels for name in "RGB"], axis=-1)
-    radiance = np.asarray(pixels, dtype=np.float32)
+        light = json.loads(str(file.header().get("syncscape_light", "{}")))
+    radiance = np.asarray(pixels, dtype=np.float32) * np.float32(2.0 ** -float(light.get("exposure", 0.0)))
     if not np.isfinite(radiance).all():
         raise ValueError("it holds numbers that are no colours")
     return radiance

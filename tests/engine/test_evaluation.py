@@ -25,6 +25,7 @@ from sync_engine.evaluation.kid import kid
 from sync_engine.evaluation.picture import BadPicture, Picture, find, read
 from sync_engine.evaluation.repetition import Repetition
 from sync_engine.output import write_exr
+from sync_engine.radiance.expand import expand
 from sync_engine.radiance.srgb import to_linear
 
 CPU = torch.device("cpu")
@@ -98,6 +99,14 @@ def test_an_exr_is_read_as_the_srgb_that_it_was(tmp_path: Path) -> None:
     assert (seen.kind, seen.prompt, seen.name) == ("world", "a sea", tmp_path.name)
     assert np.abs(seen.pixels.permute(1, 2, 0).numpy()[1:] - picture[1:]).max() < 1e-4
     assert seen.pixels[:, 0, 0].tolist() == pytest.approx([1, 1, 1])
+
+
+def test_a_world_that_its_sun_darkened_is_read_as_it_was_painted(tmp_path: Path) -> None:
+    picture = smooth_noise(64, 128, 8).permute(1, 2, 0).numpy()
+    lit = expand(picture, ldr=True, exposure=-1.75)
+    write_exr(tmp_path / "world.exr", lit.radiance, {"syncscape_light": json.dumps(lit.report)})
+    seen = read(tmp_path / "world.exr").pixels.permute(1, 2, 0).numpy()
+    assert np.abs(seen - picture).mean() < 1e-3
 
 
 def test_folders_of_results_are_found(tmp_path: Path) -> None:
