@@ -116,10 +116,9 @@ def _analyse(srgb: np.ndarray, linear: np.ndarray, forced: bool, sky: SkyLight |
     light = reduced(linear, ANALYSIS_WIDTH)
     picture = reduced(srgb, ANALYSIS_WIDTH)
     mask = reduced(saturated(srgb, linear).astype(np.float32), ANALYSIS_WIDTH) >= 0.5
-    mask, hidden = expected(mask, sky), False
+    mask = expected(mask, sky)
     if not mask.any():
         place = sky.direction if sky is not None and sky.strength > 0 else None
-        hidden = place is not None
         scaled = _soft_peak(light, forced) if place is None else hidden_sun(light, place)
         if scaled is None:
             return None
@@ -139,7 +138,9 @@ def _analyse(srgb: np.ndarray, linear: np.ndarray, forced: bool, sky: SkyLight |
     ambient = float(irradiance(reduced(reduced(linear, ANALYSIS_WIDTH) @ LUMINANCE, 128), nearest[None])[0])
     rim = np.median(light[mask], axis=0)
     tint = rim / max(float(rim @ LUMINANCE), 1e-6)
-    if hidden:  # its place has the colour of the sky
+    if (
+        sky is not None and sky.strength > 0
+    ):  # neither white nor the sky around it tells its colour
         tint = sun_colour(float(np.arcsin(np.clip(lights.direction[0, 2], -1, 1))))
     return _Found(lights, features(picture, light, lights), ambient, shares, peak, tint)
 

@@ -52,6 +52,7 @@ def test_a_white_sun_is_as_strong_as_its_elevation_says_at_least() -> None:
     assert known.report["k"] == 3.9
     assert [light["kind"] for light in known.report["lights"]] == ["sun"]
     assert known.report["lights"][0]["azimuth"] == weak.report["lights"][0]["azimuth"]
+    assert known.report["lights"][0]["colour"] == pytest.approx(sun_colour(np.arcsin(direction[2])), abs=0.02)
     assert expand(sky(), sky=SkyLight(direction, 0.01)).report["k"] == weak.report["k"]
 
 
