@@ -138,9 +138,7 @@ def _analyse(srgb: np.ndarray, linear: np.ndarray, forced: bool, sky: SkyLight |
     ambient = float(irradiance(reduced(reduced(linear, ANALYSIS_WIDTH) @ LUMINANCE, 128), nearest[None])[0])
     rim = np.median(light[mask], axis=0)
     tint = rim / max(float(rim @ LUMINANCE), 1e-6)
-    if (
-        sky is not None and sky.strength > 0
-    ):  # neither white nor the sky around it tells its colour
+    if sky is not None and sky.strength > 0:  # neither white nor the sky around it tells its colour
         tint = sun_colour(float(np.arcsin(np.clip(lights.direction[0, 2], -1, 1))))
     return _Found(lights, features(picture, light, lights), ambient, shares, peak, tint)
 
