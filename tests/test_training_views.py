@@ -12,6 +12,7 @@ pytest.importorskip("diffusers")
 from PIL import Image  # noqa: E402
 
 from training.panoramas import DATA_FOLDER, is_held_out, open_pictures, read_index, to_panorama  # noqa: E402
+from training.sun_strength import STOPS, strength  # noqa: E402
 from training.views import (  # noqa: E402
     PITCH_BANDS,
     WORLD_FOV,
@@ -109,6 +110,19 @@ def test_some_views_are_turned_to_the_sun():
     toward = [sees(draw_view(rng, 70.0), 70.0, 10.0) for _ in range(2000)]
     by_chance = [sees(draw_view(rng), 70.0, 10.0) for _ in range(2000)]
     assert np.mean(toward) > np.mean(by_chance) + 0.08
+
+
+def test_a_suns_strength_is_what_was_clipped_over_what_is_shown():
+    height, row, column, stops = 64, 20, 30, 15
+    picture, gain = np.full((height, 2 * height, 3), 0.5), np.zeros((height // 2, height))
+    gain[row // 2, column // 2] = stops / STOPS
+    elevation = (0.5 - (row + 1) / height) * np.pi  # the middle of the block of two by two pixels
+    azimuth = (0.5 - (column + 1) / (2 * height)) * math.tau
+    toward = direction(math.degrees(azimuth), math.degrees(elevation))
+    added = (
+        (2**stops - 1) * (math.pi / height * 2) ** 2 * math.cos(elevation)
+    )  # of a facing surface, in shown light
+    assert strength(picture, gain, toward) == pytest.approx(added / math.pi, rel=0.02)
 
 
 def test_pictures_become_panoramas_in_the_decoders_range():

@@ -117,14 +117,12 @@ def _analyse(srgb: np.ndarray, linear: np.ndarray, forced: bool, sky: SkyLight |
     picture = reduced(srgb, ANALYSIS_WIDTH)
     mask = reduced(saturated(srgb, linear).astype(np.float32), ANALYSIS_WIDTH) >= 0.5
     mask = expected(mask, sky)
+    sun = sky.direction if sky is not None and sky.strength > 0 else None
     if not mask.any():
-        place = sky.direction if sky is not None and sky.strength > 0 else None
-        scaled = _soft_peak(light, forced) if place is None else hidden_sun(light, place)
+        scaled = _soft_light(light, forced, sky) or (None if sun is None else hidden_sun(light, sun))
         if scaled is None:
             return None
-        mask, scale = expected(scaled[0], sky), scaled[1]
-        if not mask.any():
-            return None
+        mask, scale = scaled
         light, picture = np.minimum(light / scale, 1), np.minimum(picture / max(picture.max(), 1e-6), 1)
     if mask.mean() > 0.9:  # white all over: no place is brighter than another
         return None
@@ -136,11 +134,21 @@ def _analyse(srgb: np.ndarray, linear: np.ndarray, forced: bool, sky: SkyLight |
     nearest = around[int(np.argmax(around @ direction))]
     # in the picture's own scale, not that of a scaled soft peak
     ambient = float(irradiance(reduced(reduced(linear, ANALYSIS_WIDTH) @ LUMINANCE, 128), nearest[None])[0])
-    rim = np.median(light[mask], axis=0)
-    tint = rim / max(float(rim @ LUMINANCE), 1e-6)
-    if sky is not None and sky.strength > 0:  # neither white nor the sky around it tells its colour
+    if sun is None:
+        rim = np.median(light[mask], axis=0)
+        tint = rim / max(float(rim @ LUMINANCE), 1e-6)
+    else:  # neither white nor the sky around it tells its colour
         tint = sun_colour(float(np.arcsin(np.clip(lights.direction[0, 2], -1, 1))))
     return _Found(lights, features(picture, light, lights), ambient, shares, peak, tint)
+
+
+def _soft_light(light: np.ndarray, forced: bool, sky: SkyLight | None) -> tuple[np.ndarray, float] | None:
+    """Return the mask of a soft sun where one can be, and its level."""
+    found = _soft_peak(light, forced)
+    if found is None:
+        return None
+    mask = expected(found[0], sky)
+    return (mask, found[1]) if mask.any() else None
 
 
 def _soft_peak(light: np.ndarray, forced: bool) -> tuple[np.ndarray, float] | None:

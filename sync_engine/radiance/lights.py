@@ -14,8 +14,9 @@ SATURATED_CHANNEL = 0.985
 """A pixel is saturated when its darkest sRGB channel reaches this …"""
 SATURATED_LUMINANCE = 0.98
 """… or its linear luminance this."""
-NEAR = np.radians(60.0)
-"""A sun or moon that was asked for stands within this angle of its place."""
+NEAR, NEAR_SUN = np.radians(60.0), np.radians(30.0)
+"""A moon that was asked for stands within the first angle of its place, a sun, which has an hour, within the
+second."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,10 @@ def expected(mask: np.ndarray, sky: SkyLight | None) -> np.ndarray:
     height, width = mask.shape
     if sky.direction is None:
         return mask & (np.arange(height) >= height // 2)[:, None]
-    near = mask & (pixel_directions(height, width) @ sky.direction >= np.cos(NEAR))
+    reach = NEAR_SUN if sky.strength > 0 else NEAR
+    near = mask & (pixel_directions(height, width) @ sky.direction >= np.cos(reach))
+    if sky.strength > 0:
+        near[height // 2 :] = False  # white sand is no sun
     if not near.any():
         return near
     lights = find_lights(near)

@@ -1,4 +1,4 @@
-"""The sun that a prompt asked for, where the picture does not show it white: its place and its colour."""
+"""The sun that a prompt asked for: its place where the picture does not show it white, and its colour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sync_engine.radiance.directions import LUMINANCE, pixel_directions
 GLOW, REACH = np.radians(3.0), np.radians(20.0)
 """The radius of the place that stands for it, and how far from where it was asked for that is looked for."""
 DARKEST = 0.02
-"""A place whose luminance is below this is too dark for a sun or a moon."""
+"""A place whose luminance is below this is too dark for a sun."""
 LOWEST = 2.0
 """Sunlight of a sun below this elevation in degrees has that one's colour: further down it is deep red."""
 WAVELENGTHS = np.array([0.610, 0.550, 0.465])
@@ -20,7 +20,7 @@ AEROSOL, ANGSTROM = 0.05, 1.3
 
 
 def hidden_sun(light: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """Return where a sun or moon stands that is painted no brighter than its sky, and how bright it is there.
+    """Return where a sun stands that is painted no brighter than its sky, and how bright it is there.
 
     It is the brightest place above the horizon near ``place``, the nearer the likelier.
 

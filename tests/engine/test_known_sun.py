@@ -56,6 +56,23 @@ def test_a_white_sun_is_as_strong_as_its_elevation_says_at_least() -> None:
     assert expand(sky(), sky=SkyLight(direction, 0.01)).report["k"] == weak.report["k"]
 
 
+def test_a_soft_sun_that_is_painted_counts_before_the_place_where_it_was_asked_for() -> None:
+    painted = np.array([0.6, 0.5, 0.62]) / np.linalg.norm([0.6, 0.5, 0.62])
+    told = np.array([0.8, 0.25, 0.55]) / np.linalg.norm([0.8, 0.25, 0.55])  # 20 degrees beside it
+    (light,) = expand(sky(glow=4.0) * 0.85, sky=SkyLight(told, 3.0)).report["lights"]
+    assert abs(light["azimuth"] - np.degrees(np.arctan2(painted[1], painted[0]))) < 3
+
+
+@pytest.mark.parametrize("white", [(0.2, 0.95, 0.25), (0.9, 0.3, -0.25)])
+def test_what_is_white_far_from_the_sun_or_below_the_horizon_is_not_the_sun(white) -> None:
+    told = np.array([0.9, 0.3, 0.2]) / np.linalg.norm([0.9, 0.3, 0.2])
+    picture, direction = glowing(told), np.array(white) / np.linalg.norm(white)
+    picture[pixel_directions(*picture.shape[:2]) @ direction > np.cos(np.radians(4))] = 1.0
+    (light,) = expand(picture, sky=SkyLight(told, 3.0)).report["lights"]
+    assert abs(light["azimuth"] - np.degrees(np.arctan2(told[1], told[0]))) < 3
+    assert light["elevation"] > 5
+
+
 def test_what_the_user_sets_counts_more_than_what_is_known() -> None:
     told = SkyLight(LOW, 3.0)
     assert expand(glowing(LOW), sun_stops=1.0, sky=told).report["k"] == 2.0
@@ -85,7 +102,7 @@ def test_sunlight_is_white_above_and_red_below_of_one_brightness() -> None:
 
 
 def test_a_suns_strength_grows_with_its_elevation() -> None:
-    assert strength_at(3.0) == STRENGTHS[3.0]
+    assert strength_at(3.2) == STRENGTHS[3.2]
     between = [strength_at(elevation) for elevation in range(0, 90, 5)]
     assert between == sorted(between)
     assert 3.5 < strength_at(45.0) < 3.9
