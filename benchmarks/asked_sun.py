@@ -1,4 +1,4 @@
-"""Worlds whose prompts ask for a sun, without it and with it, over three balls on a table in real Blender.
+"""Worlds whose prompts ask for a sun, without it and with it, over the two balls of the demo in real Blender.
 
     python -m benchmarks.asked_sun
 
@@ -26,13 +26,13 @@ from sync_engine.output import write_exr
 from sync_engine.radiance.expand import expand
 from sync_engine.sunlight import known_light, sky_of
 
-SCRIPT = Path(__file__).with_name("asked_sun_in_blender.py")
+ROOT = Path(__file__).resolve().parents[1]
 PROMPTS = (
     "meadow, noon, white clouds",
     "sunset over a desert, clear sky",
     "tropical beach, midday, clear sky",
 )
-SIZE = (480, 240)
+SHOWN = (480, 270)
 
 
 def paint(folder: Path, prompt: str, seed: int) -> None:
@@ -77,9 +77,10 @@ def main() -> None:
     jobs = [{"world": str(file), "picture": str(file.with_suffix(".png"))} for file in files]
     (options.out / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
     isolated = os.environ | {"BLENDER_USER_RESOURCES": str((options.out / "user").resolve())}
-    command = [str(options.bpy), str(SCRIPT), str(options.out / "jobs.json"), *map(str, SIZE)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=isolated)
-    shown = [np.asarray(Image.open(job["picture"]).convert("RGB")) for job in jobs]
+    script = [str(options.bpy.absolute()), "-m", "benchmarks.asked_sun_in_blender"]
+    command = [*script, str((options.out / "jobs.json").resolve())]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=isolated, cwd=ROOT)
+    shown = [np.asarray(Image.open(job["picture"]).convert("RGB").resize(SHOWN)) for job in jobs]
     rows = [np.concatenate(pair, axis=1) for pair in zip(shown[::2], shown[1::2], strict=True)]
     options.picture.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(rows)).save(options.picture, quality=88, optimize=True)

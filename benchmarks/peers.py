@@ -5,7 +5,8 @@
 Random weights of the shape of Stable Diffusion 2: at full size, 512 × 3072 and 50 steps on a GPU, thin,
 512 × 1024 and 10 steps on a CPU (the shares of the steps that pull stay the same: 10 of 50 and all).
 All methods run in turn, ``--repeat`` times. After every case OUT, and OUT with the ending .md, hold what
-is measured so far: a run may be stopped. A case that fails is named there and the others go on.
+is measured so far: a run may be stopped. A case that fails is named there, the others go on, and the exit
+status is 1.
 Seconds are wall time with a GPU and processor time on a CPU, where other programs on the same cores would
 otherwise decide the ratios. The published method goes window by window with a stride of 16 cells, as its
 authors run it. Both pulls look through LPIPS-VGG: where its weights are not here, through random ones
@@ -260,6 +261,8 @@ def main() -> None:
             changed()
         compare(bench, bench.cases(), options.repeat, report, changed)
     sys.stdout.write(in_words(report))
+    if report["failed"]:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

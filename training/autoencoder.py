@@ -196,6 +196,7 @@ def train(args: argparse.Namespace) -> None:
         average.update(step)
         if step % 20 == 0:
             log.info("step %d, %.1f min %s", step, minutes, {k: round(v.item(), 4) for k, v in terms.items()})
+            masters.check()
         step += 1
         last = minutes >= args.minutes
         if step % args.every == 0 or last:

@@ -63,9 +63,9 @@ class LatentSource:
         self.renew(cache)
 
     def renew(self, cache: LatentCache) -> None:
-        """Take up a cache that has grown; a GPU gets a copy of it."""
+        """Take up a cache that has grown; a GPU gets a copy. Other processes draw from what was ready."""
         if self.device.type != "cpu" and (self._resident is None or cache.ready > self.cache.ready):
-            self._resident = torch.from_numpy(np.ascontiguousarray(cache.latents)).to(self.device)
+            self._resident = torch.from_numpy(np.array(cache.latents)).to(self.device)
         self.cache = cache
 
     def batch(self, size: int) -> Batch:

@@ -126,15 +126,6 @@ def rate_at(step: int, minutes: float, args: argparse.Namespace) -> float:
     return args.rate * min(1.0, (step + 1) / 200) * max(0.05, min(1.0, remaining / args.decay))
 
 
-def check(refused: int, steps: int) -> None:
-    """Raise FloatingPointError once a tenth of the run's steps had no finite gradient."""
-    if refused > max(20, steps / 10):
-        raise FloatingPointError(
-            f"{refused} of {steps} steps had gradients that were no finite numbers: lower --rate or leave "
-            "out --compile; the last checkpoint stays as it is"
-        )
-
-
 def train(args: argparse.Namespace) -> None:
     """Train for ``--minutes``; a checkpoint and a contact sheet every ``--every`` minutes."""
     device = checkpoints.start(args)
@@ -180,7 +171,6 @@ def train(args: argparse.Namespace) -> None:
     )
     if args.compile:
         model.unet.compile()
-    first = step
     began = saved = time.monotonic()
     running = torch.ones((), device=device)
     for batch in source.batches(args.batch, args.workers):
@@ -199,7 +189,7 @@ def train(args: argparse.Namespace) -> None:
             log.info(
                 "step %d, %.1f min, loss %.4f, rate %.2e, %d refused", step, minutes, running, rate, refused
             )
-            check(refused, step - first)
+            masters.check()
         if args.rank > 0 and minutes > args.minutes:
             return
         if args.rank == 0 and (time.monotonic() - saved > 60 * args.every or minutes > args.minutes):

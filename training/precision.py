@@ -51,8 +51,9 @@ class MasterWeights:
         self._flat = [nn.Parameter(_flattened(masters)) for masters in full]
         self.masters = [flat.data.view(w.shape) for flat, w in zip(self._flat, self.weights, strict=True)]
         """The float32 weights in the module's own shapes."""
+        self.steps = 0
         self.refused = torch.zeros((), dtype=torch.long, device=full[0].device)
-        """How many steps had gradients that were not finite."""
+        """How many steps of this run had gradients that were not finite."""
         pairs = list(zip(self._flat, self.weights, strict=True))
         muon = [flat for flat, w in pairs if flat.ndim > 1 and id(w) not in by_adam]
         other = [flat for flat, w in pairs if flat.ndim == 1 or id(w) in by_adam]
@@ -82,6 +83,7 @@ class MasterWeights:
             if flat.grad is not None:
                 flat.grad.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
         self.refused += ~norm.isfinite()
+        self.steps += 1
         for optimizer in self.optimizers:
             optimizer.step()
         for master, weight in zip(self.masters, self.weights, strict=True):
@@ -89,6 +91,15 @@ class MasterWeights:
         for flat in self._flat:
             flat.grad = None
         return norm
+
+    def check(self) -> None:
+        """Raise FloatingPointError once a tenth of the run's steps had no finite gradient."""
+        refused = int(self.refused)
+        if refused > max(20, self.steps / 10):
+            raise FloatingPointError(
+                f"{refused} of {self.steps} steps had gradients that were no finite numbers: lower --rate or "
+                "leave out --compile; the last checkpoint stays as it is"
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """Master weights and the optimizers' states."""

@@ -156,6 +156,7 @@ def train(args: argparse.Namespace) -> None:
         step += 1
         if step % 50 == 0:
             log.info("step %d, loss %.3f", step, loss.item())
+            masters.check()
     average.copy_to(reader.float())
     figures = held_out_figures(reader.eval(), held_out, labels)
     log.info("held-out captions after %d steps: %s", step, figures)

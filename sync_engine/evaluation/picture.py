@@ -20,8 +20,9 @@ from torch.nn.functional import interpolate
 
 from sync_engine.canvas.views import View, cut_view
 from sync_engine.errors import EngineError
+from sync_engine.interface.embedded import read_record
 from sync_engine.interface.messages import FailureCode
-from sync_engine.interface.spec import KINDS
+from sync_engine.interface.spec import KINDS, SpecError
 from sync_engine.output import IMAGE_NAMES
 from sync_engine.radiance.srgb import from_linear
 
@@ -155,6 +156,15 @@ def _pixels(path: Path) -> np.ndarray:
         raise BadPicture(path, f"cannot be read ({error})", "Give PNG, JPEG, WebP or EXR files.") from error
 
 
+def _exposure(path: Path) -> float:
+    """Return the exposure (EV) that a world of ours was given, 0 of any other picture."""
+    try:
+        light = read_record(path).get("light")
+    except SpecError:  # not one of ours
+        return 0.0
+    return float(light.get("exposure", 0.0)) if isinstance(light, dict) else 0.0
+
+
 def _radiance(path: Path) -> np.ndarray:
     import OpenEXR
 
@@ -166,8 +176,7 @@ def _radiance(path: Path) -> np.ndarray:
                 break
         else:
             pixels = np.stack([channels[name].pixels for name in "RGB"], axis=-1)
-        light = json.loads(str(file.header().get("syncscape_light", "{}")))
-    radiance = np.asarray(pixels, dtype=np.float32) * np.float32(2.0 ** -float(light.get("exposure", 0.0)))
+    radiance = np.asarray(pixels, dtype=np.float32) * np.float32(2.0 ** -_exposure(path))
     if not np.isfinite(radiance).all():
         raise ValueError("it holds numbers that are no colours")
     return radiance
