@@ -2,7 +2,8 @@
 
 uv resolves for the oldest Python, pip then fetches the wheels for every Python and proves that each
 hash belongs to one; what they weigh is written into the lock file. An index that cannot be reached
-leaves its lock file as it was, and is told.
+leaves its lock file as it was, and is told; ``--published`` takes the hashes of its wheels from
+locks.toml instead, and all else from the platform's lock for the processor.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -19,7 +21,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from installer.locks import MARK
+from installer.locks import MARK, read_lock
 from installer.platforms import this_platform
 from tools import wheels
 
@@ -65,7 +67,7 @@ def uv_program() -> Path:
 
 def make(row: dict[str, Any], pythons: list[str], find_links: str) -> Path:
     """Make one lock file and return its path. Raises LockError."""
-    path = REQUIREMENTS / f"{row['platform']}-{row['accelerator']}.txt"
+    path = _path(row)
     with tempfile.TemporaryDirectory() as folder:
         body = _compile(row, pythons[0], find_links, Path(folder))
         sizes = {}
@@ -74,8 +76,45 @@ def make(row: dict[str, Any], pythons: list[str], find_links: str) -> Path:
                 sizes[python] = _weigh(row, body, python, find_links)
             except LockError as error:
                 print(f"{path.name}: not for Python {python}: {error}", file=sys.stderr)  # noqa: T201
-        if not sizes:
-            raise LockError("its wheels fit no Python")
+    if not sizes:
+        raise LockError("its wheels fit no Python")
+    return _write(path, row, body, sizes)
+
+
+def make_published(row: dict[str, Any]) -> Path:
+    """Make the lock of a build whose index cannot be reached, and return its path. Raises LockError.
+
+    Nothing is fetched: all but the builds in ``row["published"]`` is the platform's lock for the processor, which
+    is proved for its Pythons. The sizes are that lock's and ``row["more_mb"]``.
+    """
+    if not row.get("published"):
+        raise LockError("locks.toml has no published hashes for it")
+    base = read_lock(REQUIREMENTS / f"{row['platform']}-cpu.txt")
+    body = replaced(base.path.read_text(encoding="utf-8").split("\n", 2)[2], row["published"])
+    download, disk = row["more_mb"]
+    sizes = {python: (base.download_mb + download, base.disk_mb + disk) for python in row["pythons"]}
+    return _write(_path(row), row, body, sizes)
+
+
+def replaced(body: str, published: dict[str, list[str]]) -> str:
+    """Return a lock's requirements with those of ``published`` in place of its own. Raises LockError."""
+    items = re.split(r"(?<=\n)(?=\S)", body)
+    pins = {pin.split("==")[0]: (pin, hashes) for pin, hashes in published.items()}
+    missing = pins.keys() - {item.split("==")[0] for item in items}
+    if missing:
+        raise LockError(f"the lock to start from does not have {', '.join(sorted(missing))}")
+    for place, item in enumerate(items):
+        if item.split("==")[0] in pins:
+            pin, hashes = pins[item.split("==")[0]]
+            items[place] = " \\\n    ".join([pin, *(f"--hash=sha256:{digest}" for digest in hashes)]) + "\n"
+    return "".join(items)
+
+
+def _path(row: dict[str, Any]) -> Path:
+    return REQUIREMENTS / f"{row['platform']}-{row['accelerator']}.txt"
+
+
+def _write(path: Path, row: dict[str, Any], body: str, sizes: dict[str, tuple[int, int]]) -> Path:
     download, disk = (max(pair[i] for pair in sizes.values()) for i in (0, 1))
     told = {key: row.get(key, "") for key in ("platform", "accelerator", "torch", "index")}
     told |= {"pythons": list(sizes), "download_mb": download, "disk_mb": disk}
@@ -135,6 +174,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="such as linux-x64-cpu")
     parser.add_argument("--find-links", default="", help="folder with torch's build, instead of its index")
+    parser.add_argument("--published", action="store_true", help="torch's hashes from locks.toml, not its index")
     options = parser.parse_args()
     table = tomllib.loads((REQUIREMENTS / "locks.toml").read_text(encoding="utf-8"))
     status = 0
@@ -143,7 +183,11 @@ def main() -> int:
         if options.names and name not in options.names:
             continue
         try:
-            print(f"{make(row, table['pythons'], options.find_links)}")  # noqa: T201
+            if options.published:
+                path = make_published(row)
+            else:
+                path = make(row, table["pythons"], options.find_links)
+            print(path)  # noqa: T201
         except LockError as error:
             print(f"{name}: not made: {error}", file=sys.stderr)  # noqa: T201
             status = 1

@@ -6,16 +6,21 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from installer import locks, platforms, uv
 from installer.problems import SetupFailed, explain
+from tools.locks import LockError, replaced
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "sync_engine" / "requirements"
 LOCKS = locks.locks_in(REQUIREMENTS)
+ROWS = tomllib.loads((REQUIREMENTS / "locks.toml").read_text(encoding="utf-8"))["lock"]
+PUBLISHED = [row for row in ROWS if "published" in row]
 
 
 def pins(text: str) -> dict[str, str]:
@@ -30,6 +35,7 @@ def test_there_are_locks() -> None:
         ("linux-x64", "cpu"),
         ("linux-x64", "cuda"),
         ("windows-x64", "cpu"),
+        ("windows-x64", "cuda"),
         ("macos-arm64", "mps"),
     } <= known
 
@@ -46,6 +52,33 @@ def test_a_lock_has_hashes_and_the_versions_of_its_inputs(lock: locks.Lock) -> N
     assert wanted.items() <= pins(text).items()
     assert lock.torch.split("+")[0] == pins((REQUIREMENTS / "torch.txt").read_text())["torch"]
     assert 100 < lock.download_mb < lock.disk_mb
+
+
+@pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: f"{row['platform']}-{row['accelerator']}")
+def test_published_builds_are_in_their_locks(row: dict[str, Any]) -> None:
+    """One wheel for each Python; all else is what the processor's lock of the platform has."""
+    name = f"{row['platform']}-{row['accelerator']}.txt"
+    ours = locks.read_lock(REQUIREMENTS / name)
+    text = ours.path.read_text(encoding="utf-8")
+    base = (REQUIREMENTS / f"{row['platform']}-cpu.txt").read_text(encoding="utf-8")
+    assert list(ours.pythons) == row["pythons"]
+    for pin, hashes in row["published"].items():
+        assert len(hashes) == len(row["pythons"])
+        assert " \\\n    ".join([pin, *(f"--hash=sha256:{digest}" for digest in hashes)]) in text
+    swapped = {pin.split("==")[0] for pin in row["published"]}
+    assert {k: v for k, v in pins(text).items() if k not in swapped} == {
+        k: v for k, v in pins(base).items() if k not in swapped
+    }
+
+
+def test_published_hashes_replace_those_of_the_lock_only() -> None:
+    body = "a==1 \\\n    --hash=sha256:aa\ntorch==2 \\\n    --hash=sha256:bb\ntorchvision==3 \\\n    --hash=sha256:cc\n"
+    done = replaced(body, {"torch==2+cu": ["dd", "ee"]})
+    assert done == body.replace("torch==2 ", "torch==2+cu ").replace(
+        "--hash=sha256:bb", "--hash=sha256:dd \\\n    --hash=sha256:ee"
+    )
+    with pytest.raises(LockError, match="does not have triton"):
+        replaced(body, {"triton==1": ["dd"]})
 
 
 def test_the_lock_of_a_machine(tmp_path: Path) -> None:
