@@ -84,15 +84,15 @@ def make(row: dict[str, Any], pythons: list[str], find_links: str) -> Path:
 def make_published(row: dict[str, Any]) -> Path:
     """Make the lock of a build whose index cannot be reached, and return its path. Raises LockError.
 
-    Nothing is fetched: all but the builds in ``row["published"]`` is the platform's lock for the processor, which
-    is proved for its Pythons. The sizes are that lock's and ``row["more_mb"]``.
+    Nothing is fetched: all but the builds in ``row["published"]`` is the platform's lock for the
+    processor, which is proved for its Pythons. The sizes are that lock's and ``row["more_mb"]``.
     """
     if not row.get("published"):
         raise LockError("locks.toml has no published hashes for it")
     base = read_lock(REQUIREMENTS / f"{row['platform']}-cpu.txt")
     body = replaced(base.path.read_text(encoding="utf-8").split("\n", 2)[2], row["published"])
     download, disk = row["more_mb"]
-    sizes = {python: (base.download_mb + download, base.disk_mb + disk) for python in row["pythons"]}
+    sizes = dict.fromkeys(row["pythons"], (base.download_mb + download, base.disk_mb + disk))
     return _write(_path(row), row, body, sizes)
 
 
@@ -174,7 +174,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="such as linux-x64-cpu")
     parser.add_argument("--find-links", default="", help="folder with torch's build, instead of its index")
-    parser.add_argument("--published", action="store_true", help="torch's hashes from locks.toml, not its index")
+    parser.add_argument("--published", action="store_true", help="torch's hashes from locks.toml")
     options = parser.parse_args()
     table = tomllib.loads((REQUIREMENTS / "locks.toml").read_text(encoding="utf-8"))
     status = 0

@@ -72,7 +72,8 @@ def test_published_builds_are_in_their_locks(row: dict[str, Any]) -> None:
 
 
 def test_published_hashes_replace_those_of_the_lock_only() -> None:
-    body = "a==1 \\\n    --hash=sha256:aa\ntorch==2 \\\n    --hash=sha256:bb\ntorchvision==3 \\\n    --hash=sha256:cc\n"
+    body = "a==1 \\\n    --hash=sha256:aa\ntorch==2 \\\n    --hash=sha256:bb\n"
+    body += "torchvision==3 \\\n    --hash=sha256:cc\n"
     done = replaced(body, {"torch==2+cu": ["dd", "ee"]})
     assert done == body.replace("torch==2 ", "torch==2+cu ").replace(
         "--hash=sha256:bb", "--hash=sha256:dd \\\n    --hash=sha256:ee"
