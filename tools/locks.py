@@ -18,6 +18,7 @@ import sys
 import tempfile
 import tomllib
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -90,24 +91,26 @@ def make_published(row: dict[str, Any]) -> Path:
     if not row.get("published"):
         raise LockError("locks.toml has no published hashes for it")
     base = read_lock(REQUIREMENTS / f"{row['platform']}-cpu.txt")
-    body = replaced(base.path.read_text(encoding="utf-8").split("\n", 2)[2], row["published"])
+    body = base.path.read_text(encoding="utf-8").split("\n", 2)[2]
+    body = replaced(body, row["published"], row.get("adds", []))
     download, disk = row["more_mb"]
     sizes = dict.fromkeys(row["pythons"], (base.download_mb + download, base.disk_mb + disk))
     return _write(_path(row), row, body, sizes)
 
 
-def replaced(body: str, published: dict[str, list[str]]) -> str:
-    """Return a lock's requirements with those of ``published`` in place of its own. Raises LockError."""
-    items = re.split(r"(?<=\n)(?=\S)", body)
+def replaced(body: str, published: dict[str, list[str]], adds: Collection[str] = ()) -> str:
+    """Return a lock's requirements with those of ``published`` in place of its own. Raises LockError.
+
+    The names in ``adds`` are put among them; any other name has to be there.
+    """
+    items = {item.split("==")[0]: item for item in re.split(r"(?<=\n)(?=\S)", body)}
     pins = {pin.split("==")[0]: (pin, hashes) for pin, hashes in published.items()}
-    missing = pins.keys() - {item.split("==")[0] for item in items}
+    missing = pins.keys() - items.keys() - set(adds)
     if missing:
         raise LockError(f"the lock to start from does not have {', '.join(sorted(missing))}")
-    for place, item in enumerate(items):
-        if item.split("==")[0] in pins:
-            pin, hashes = pins[item.split("==")[0]]
-            items[place] = " \\\n    ".join([pin, *(f"--hash=sha256:{digest}" for digest in hashes)]) + "\n"
-    return "".join(items)
+    for name, (pin, hashes) in pins.items():
+        items[name] = " \\\n    ".join([pin, *(f"--hash=sha256:{digest}" for digest in hashes)]) + "\n"
+    return "".join(items[name] for name in sorted(items))
 
 
 def _path(row: dict[str, Any]) -> Path:
