@@ -23,6 +23,8 @@ Embed = Callable[[torch.Tensor], list[torch.Tensor]]
 LAYOUT_GRID = 8
 LAYOUT_WEIGHT = 0.2
 """Of the layout beside the perceptual net's features: at 1, colours were pulled far harder than shapes."""
+PLATE_LAYOUT_WEIGHT = 0.05
+"""The same of a plate, whose colours agree much sooner than those of a world."""
 WEIGHTS_VARIABLE = "SYNCSCAPE_LPIPS"
 
 
@@ -75,8 +77,8 @@ def lpips_embedding(model: Any, decode: Callable[[torch.Tensor], torch.Tensor]) 
     return embed
 
 
-def latent_embedding(net: Any) -> Embed:
-    """Return the embedding of a model's own perceptual net on latents, and of their layout.
+def latent_embedding(net: Any, layout: float = LAYOUT_WEIGHT) -> Embed:
+    """Return the embedding of a model's own perceptual net on latents, and of their layout with a weight.
 
     The net's unit-length features do not hold how bright and how coloured a window is, so the mean latents
     of a coarse grid stand beside them.
@@ -84,7 +86,7 @@ def latent_embedding(net: Any) -> Embed:
 
     def embed(latents: torch.Tensor) -> list[torch.Tensor]:
         features = [normalize(layer.float(), dim=1) for layer in net.features(latents)]
-        return [*features, LAYOUT_WEIGHT**0.5 * adaptive_avg_pool2d(latents.float(), LAYOUT_GRID)]
+        return [*features, layout**0.5 * adaptive_avg_pool2d(latents.float(), LAYOUT_GRID)]
 
     return embed
 
@@ -98,7 +100,7 @@ def halved(embed: Embed) -> Embed:
     return embed_half
 
 
-def choose(backbone: Any, method: str) -> Embed:
+def choose(backbone: Any, method: str, layout: float = LAYOUT_WEIGHT) -> Embed:
     """Return the embedding for a method: the model's own net, LPIPS, or the draft model's net.
 
     The fast method prefers the model's own net on latents, which needs no decoding. The paper's
@@ -110,15 +112,15 @@ def choose(backbone: Any, method: str) -> Embed:
     decode = backbone.quick_decode if method == "sync" else backbone.decode
     weights = lpips_weights("vgg")
     if own is not None and (method == "sync" or weights is None):
-        return latent_embedding(own)
+        return latent_embedding(own, layout)
     if weights is not None:
         embed = lpips_embedding(load_lpips("vgg", weights, backbone.device), decode)
     else:
-        embed = _through_draft(backbone, decode)
+        embed = _through_draft(backbone, decode, layout)
     return halved(embed) if method == "sync" else embed
 
 
-def _through_draft(backbone: Any, decode: Callable[[torch.Tensor], torch.Tensor]) -> Embed:
+def _through_draft(backbone: Any, decode: Callable[[torch.Tensor], torch.Tensor], layout: float) -> Embed:
     from sync_engine.backbones.loading import load
     from sync_engine.models import TABLE
 
@@ -129,7 +131,7 @@ def _through_draft(backbone: Any, decode: Callable[[torch.Tensor], torch.Tensor]
             f"The bundled model's folder {draft.folder} lacks its perceptual net.",
             "Install the extension again, or use the method multidiffusion.",
         )
-    own = latent_embedding(net)
+    own = latent_embedding(net, layout)
 
     def embed(latents: torch.Tensor) -> list[torch.Tensor]:
         return own(draft.encode_picture(decode(latents).float()))

@@ -8,18 +8,22 @@ from typing import Any
 from sync_engine.interface.spec import PULLING_METHODS, EnvironmentSpec
 from sync_engine.sampling import Pull, no_pull
 from sync_engine.sync import fast, paper
-from sync_engine.sync.distance import choose
+from sync_engine.sync.distance import LAYOUT_WEIGHT, PLATE_LAYOUT_WEIGHT, choose
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a method uses where the spec leaves it open: solver (``solvers.build``), fusion and strengths."""
+    """What a method uses where the spec leaves it open: solver (``solvers.build``), fusion and strengths.
+
+    ``layout`` is the weight of colours and brightness beside shapes, see ``distance.latent_embedding``.
+    """
 
     scheduler: str
     uniform: bool
     strength: float
     steps: int
     decay: float
+    layout: float = LAYOUT_WEIGHT
 
 
 def settings(spec: EnvironmentSpec, steps: int) -> Settings:
@@ -36,6 +40,7 @@ def settings(spec: EnvironmentSpec, steps: int) -> Settings:
         defaults.strength if spec.sync_strength is None else spec.sync_strength,
         defaults.steps if spec.sync_steps is None else min(steps, spec.sync_steps),
         defaults.decay if spec.sync_decay is None else spec.sync_decay,
+        PLATE_LAYOUT_WEIGHT if spec.kind == "plate" else LAYOUT_WEIGHT,
     )
 
 
@@ -43,7 +48,7 @@ def pull_for(method: str, chosen: Settings, backbone: Any, batch: int) -> Pull:
     """Return the pull of a method for a loaded backbone."""
     if method not in PULLING_METHODS or chosen.strength == 0.0 or chosen.steps == 0:
         return no_pull
-    embed = choose(backbone, method)
+    embed = choose(backbone, method, chosen.layout)
     if method == "sync":
         return fast.FastSync(embed, chosen.strength, chosen.steps, chosen.decay, batch)
     return paper.PaperSync(embed, chosen.strength, chosen.steps, chosen.decay)
