@@ -17,7 +17,8 @@ class Canvas(Protocol):
     """What a job needs of a canvas.
 
     Attributes:
-        rows: the numbers of the windows at one elevation, for each elevation, the anchor first.
+        rows: the numbers of the windows at one elevation that a method may pull together, for each elevation,
+            the anchor first.
     """
 
     rows: list[list[int]]

@@ -24,6 +24,9 @@ from sync_engine.canvas.views import View, equirectangular_rays, feathered, fibo
 OVERLAP = 0.4
 THUMBNAIL_HEIGHT = 16
 NEAREST = 12
+STRAIGHT = 89.0
+"""Views that look straight up or down are in no row: they see one place, turned, and to look alike they would
+have to show it as a rosette."""
 DETAIL_CELLS = 4
 """What is smaller than so many cells of a view is its own detail when views agree on the rest only."""
 
@@ -51,7 +54,11 @@ class SphereCanvas:
         by_row = [[replace(v, azimuth=v.azimuth + turn) for v in row] for row in layout(fov, OVERLAP)]
         self.views: list[View] = [view for row in by_row for view in row]
         ends = torch.tensor([len(row) for row in by_row]).cumsum(0).tolist()
-        self.rows = [list(range(end - len(row), end)) for row, end in zip(by_row, ends, strict=True)]
+        self.rows = [
+            list(range(end - len(row), end))
+            for row, end in zip(by_row, ends, strict=True)
+            if abs(row[0].elevation) < STRAIGHT
+        ]
         self._exchange = _exchange_matrix(self.views, window)
         self._thumbnail: torch.Tensor | None = None
         self._points: list[torch.Tensor] = []

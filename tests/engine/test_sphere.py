@@ -145,7 +145,10 @@ def test_overlapping_views_begin_with_common_noise(canvas: SphereCanvas) -> None
 def test_rows_hold_the_views_of_one_elevation(canvas: SphereCanvas) -> None:
     for row in canvas.rows:
         assert len({canvas.elevations[number] for number in row}) == 1
-    assert sorted(n for row in canvas.rows for n in row) == list(range(len(canvas.views)))
+    pulled = [number for row in canvas.rows for number in row]
+    aslant = [number for number, elevation in enumerate(canvas.elevations) if abs(elevation) < 89]
+    assert sorted(pulled) == aslant, "all but those at the poles, which are one place seen twice"
+    assert len(aslant) < len(canvas.views)
 
 
 @pytest.mark.parametrize("turn", [0.0, 200.5])
