@@ -158,7 +158,8 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
     )
     sync_strength: FloatProperty(
         name="Strength",
-        description="How strongly the windows are pulled together: 2 is normal for Sync, 20 as published",
+        description="How strongly the windows are pulled together: 2 is normal for Sync (plates 1), "
+        "20 as published",
         default=2.0,
         min=LIMITS["sync_strength"].minimum,
         max=LIMITS["sync_strength"].maximum,

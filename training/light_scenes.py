@@ -1,8 +1,8 @@
 """More scenes to learn the strength of lights from: real panoramas with a part covered or its lights put out.
 
-What is white in a photograph is mostly what shines. Under a roof, or where the lamp is hidden, it may be a wall in
-the sun. Too few photographs of such places are here, so some are made: the radiance stays real, only a dark cap, or
-the surroundings in place of the lights, is put over it.
+What is white in a photograph is mostly what shines. Under a roof, or where the lamp is hidden, it may be
+a wall in the sun. Too few photographs of such places are here, so some are made: the radiance stays real,
+only a dark cap, or the surroundings in place of the lights, is put over it.
 """
 
 from __future__ import annotations
@@ -70,9 +70,7 @@ def _cover(
     return _covered(radiance, _inside(apart, random.uniform(*radius)), random)
 
 
-def _covered(
-    radiance: np.ndarray, mask: np.ndarray, random: np.random.Generator
-) -> np.ndarray:
+def _covered(radiance: np.ndarray, mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
     level = np.quantile(radiance @ LUMINANCE, 0.5) * np.exp(
         random.uniform(np.log(DARKEST), np.log(BRIGHTEST))
     )

@@ -15,8 +15,8 @@ WEIGHTS = Path(__file__).with_name("light.safetensors")
 GAMMA, LINEAR_SHARE, RIDGE = 0.06, 0.02, 0.1
 """k(a, b) = exp(-GAMMA |a - b|²) + LINEAR_SHARE a·b on standardised features; ridge of a real picture."""
 CAUTION, DOUBT = 0.25, 0.5
-"""Subtracted from log k: CAUTION, and DOUBT times how unlike all that was seen a picture is. Twice too strong is
-as wrong as no light at all, half as strong is not; in training the target is cautious itself."""
+"""Subtracted from log k: CAUTION, and DOUBT times how unlike all that was seen a picture is. Twice too strong
+is as wrong as no light at all, half as strong is not; in training the target is cautious itself."""
 LOWEST, HIGHEST = 0.003, 60.0
 """Range of k in training; what is predicted at its lower end is no light."""
 LIMIT = 3.0

@@ -28,10 +28,14 @@ class Settings:
 
 def settings(spec: EnvironmentSpec, steps: int) -> Settings:
     """Return the settings of the spec's method for a run of ``steps`` denoising steps."""
+    plate = spec.kind == "plate"
+    pull = fast.PLATE_STRENGTH if plate else fast.STRENGTH
+    layout = PLATE_LAYOUT_WEIGHT if plate else LAYOUT_WEIGHT
+    pulls = max(1, round(steps * fast.STEPS_SHARE))
     defaults = {
         "multidiffusion": Settings("model", False, 0.0, 0, 1.0),
         "blended": Settings("model", False, 0.0, 0, 1.0),
-        "sync": Settings("model", False, fast.STRENGTH, max(1, round(steps * fast.STEPS_SHARE)), fast.DECAY),
+        "sync": Settings("model", False, pull, pulls, fast.DECAY, layout),
         "sync-paper": Settings("published", True, paper.STRENGTH, min(steps, paper.STEPS), paper.DECAY),
     }[spec.method]
     return Settings(
@@ -40,7 +44,7 @@ def settings(spec: EnvironmentSpec, steps: int) -> Settings:
         defaults.strength if spec.sync_strength is None else spec.sync_strength,
         defaults.steps if spec.sync_steps is None else min(steps, spec.sync_steps),
         defaults.decay if spec.sync_decay is None else spec.sync_decay,
-        PLATE_LAYOUT_WEIGHT if spec.kind == "plate" else LAYOUT_WEIGHT,
+        defaults.layout,
     )
 
 

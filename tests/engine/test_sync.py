@@ -146,6 +146,10 @@ def test_settings_follow_the_method_and_the_spec_wins() -> None:
     assert published.scheduler == "published"
     own = settings(EnvironmentSpec("a", method="sync-paper", sync_strength=3.0, sync_steps=99), 8)
     assert (own.strength, own.steps) == (3.0, 8)
+    world, plate = (settings(EnvironmentSpec("a", kind=kind), 10) for kind in ("world", "plate"))
+    assert plate.strength < world.strength, "a plate's windows are all in one row"
+    assert plate.layout < world.layout
+    assert settings(EnvironmentSpec("a", kind="plate", sync_strength=2.0), 10).strength == 2.0
 
 
 def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> None:

@@ -46,7 +46,10 @@ def test_as_many_scenes_as_told_and_the_same_again(day: np.ndarray) -> None:
     made = list(light_scenes.scenes(day, np.random.default_rng(3)))
     again = list(light_scenes.scenes(day, np.random.default_rng(3)))
     assert len(made) == sum(count for _, count in light_scenes.KINDS)
-    assert all(np.array_equal(a, b) and np.isfinite(a).all() and a.min() >= 0 for a, b in zip(made, again))
+    assert all(
+        np.array_equal(a, b) and np.isfinite(a).all() and a.min() >= 0
+        for a, b in zip(made, again, strict=True)
+    )
 
 
 def test_what_was_never_seen_is_doubted() -> None:
