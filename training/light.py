@@ -3,8 +3,7 @@
     python -m training.light --hdri ../shared/hdri --data ../shared/panoramas
 
 Real HDR panoramas are clipped at luminance percentiles; the light that was lost is known. Procedural
-ones with gain maps, and the real ones with a part covered (``light_scenes.py``), are added with smaller
-weights. Takes a few minutes of one core.
+ones with gain maps are added with a small weight. Takes a minute or two of one core.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +23,9 @@ from sync_engine.radiance.expand import ANALYSIS_WIDTH, MOST_LIGHTS
 from sync_engine.radiance.features import features
 from sync_engine.radiance.lights import energy_map, energy_shares, find_lights, saturated
 from sync_engine.radiance.srgb import from_linear, to_linear
-from training.light_scenes import scenes
 
 PERCENTILES = (0.99, 0.98, 0.97, 0.95)
-PROCEDURAL_WEIGHT, COVERED_WEIGHT = 0.8, 0.5
+PROCEDURAL_WEIGHT = 0.1
 PROCEDURAL_EVERY = 4
 LEAST_LOSS = 0.02
 """A procedural picture that clipping hardly changes teaches nothing about strength."""
@@ -51,7 +48,7 @@ class Sample:
         features: the head's input ``(F,)``.
         ratios: error of irradiance with each k of STRENGTHS, over that of plain decode.
         place: its place's name.
-        weight: 1 of a real panorama as it is.
+        weight: 1 of a real panorama.
     """
 
     features: np.ndarray
@@ -113,10 +110,8 @@ def relative_error(given: np.ndarray, truth: np.ndarray) -> float:
     return float(np.sqrt(np.mean((best * given - truth) ** 2)) / truth.mean())
 
 
-def sample(
-    srgb: np.ndarray, truth: np.ndarray, place: str, weight: float = 1.0, least_loss: float = 0.0
-) -> Sample | None:
-    """Return the features and what each k would do; None without a light, or where little is lost."""
+def sample(srgb: np.ndarray, truth: np.ndarray, place: str, weight: float = 1.0) -> Sample | None:
+    """Return the features and the k that would bring the irradiance nearest; None without a light."""
     linear = to_linear(srgb)
     mask = reduced(saturated(srgb, linear).astype(np.float32), ANALYSIS_WIDTH) >= 0.5
     if not mask.any():
@@ -131,7 +126,7 @@ def sample(
     direction = (shares[:, None] * lights.direction[: len(shares)]).sum(axis=0)
     added *= ambient[int(np.argmax(around @ direction))] / added.max()
     plain = relative_error(ambient, true)
-    if plain < least_loss:
+    if weight < 1 and plain < LEAST_LOSS:
         return None
     ratios = np.array([relative_error(ambient + k * added, true) for k in STRENGTHS]) / plain
     return Sample(features(picture, light, lights), ratios, place, weight)
@@ -160,17 +155,6 @@ def real_samples(panoramas: dict[str, np.ndarray]) -> list[Sample]:
     return [item for item in made if item is not None]
 
 
-def covered_samples(panoramas: dict[str, np.ndarray]) -> list[Sample]:
-    """Return samples of scenes made of the real panoramas, under these panoramas' names."""
-    made = []
-    for name, radiance in panoramas.items():
-        random = np.random.default_rng(zlib.crc32(name.encode()))
-        for number, scene in enumerate(scenes(reduced(radiance, ANALYSIS_WIDTH), random)):
-            percentile = PERCENTILES[number % len(PERCENTILES)]
-            made.append(sample(*clipped(scene, percentile), SAME_PLACE.get(name, name), COVERED_WEIGHT))
-    return [item for item in made if item is not None]
-
-
 def procedural_samples(data: Path) -> list[Sample]:
     """Return samples of a part of the procedural panoramas, each at a percentile of its own."""
     random = np.random.default_rng(0)
@@ -183,7 +167,7 @@ def procedural_samples(data: Path) -> list[Sample]:
             stops = np.asarray(file.convert("RGB"))[..., :1] / 255 * 20
         radiance = (to_linear(picture) * np.exp2(stops)).astype(np.float32)
         percentile = (0.99, 0.98, 0.95)[random.integers(3)]
-        made.append(sample(*clipped(radiance, percentile), name, PROCEDURAL_WEIGHT, LEAST_LOSS))
+        made.append(sample(*clipped(radiance, percentile), name, PROCEDURAL_WEIGHT))
     return [item for item in made if item is not None]
 
 
@@ -217,12 +201,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/panoramas"))
     parser.add_argument("--out", type=Path, default=head.WEIGHTS)
     options = parser.parse_args()
-    panoramas = real_panoramas(options.hdri, options.blender)
-    real = real_samples(panoramas)
-    made = covered_samples(panoramas) + procedural_samples(options.data)
+    real = real_samples(real_panoramas(options.hdri, options.blender))
+    made = procedural_samples(options.data)
     weights = fit(real + made)
     save_file({name: np.ascontiguousarray(v, dtype=np.float32) for name, v in weights.items()}, options.out)
-    sys.stdout.write(f"{len(real)} real and {len(made)} made samples: {options.out}\n")
+    sys.stdout.write(f"{len(real)} real and {len(made)} procedural samples: {options.out}\n")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 
 WEIGHTS = Path(__file__).with_name("light.safetensors")
-GAMMA, LINEAR_SHARE, RIDGE = 0.06, 0.02, 0.1
+GAMMA, LINEAR_SHARE, RIDGE = 0.02, 0.02, 0.1
 """k(a, b) = exp(-GAMMA |a - b|²) + LINEAR_SHARE a·b on standardised features; ridge of a real picture."""
-CAUTION, DOUBT = 0.25, 0.5
-"""Subtracted from log k: CAUTION, and DOUBT times how unlike all that was seen a picture is. Twice too strong
-is as wrong as no light at all, half as strong is not; in training the target is cautious itself."""
+CAUTION = 0.2
+"""Subtracted from log k: twice too strong is as wrong as no light at all, half as strong is not."""
 LOWEST, HIGHEST = 0.003, 60.0
 """Range of k in training; what is predicted at its lower end is no light."""
 LIMIT = 3.0
@@ -35,16 +34,9 @@ def kernel(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def predict(values: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
-    """Return log k of features ``(N, F)``, without any caution."""
+    """Return log k of features ``(N, F)``, without caution."""
     seen = standardised(values, weights["mean"], weights["deviation"])
     return kernel(seen, weights["support"]) @ weights["coefficients"] + weights["bias"]
-
-
-def unlike(values: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
-    """Return ``(N,)`` from 0, seen in training, to 1, like nothing that was."""
-    seen = standardised(values, weights["mean"], weights["deviation"])
-    squared = ((seen[:, None] - weights["support"][None]) ** 2).sum(axis=2)
-    return 1 - np.exp(-GAMMA * squared.min(axis=1))
 
 
 @lru_cache(maxsize=1)
@@ -57,7 +49,5 @@ def load() -> dict[str, np.ndarray]:
 
 def strength(values: np.ndarray, weights: dict[str, np.ndarray] | None = None) -> float:
     """Return k for the features ``(F,)`` of one picture; 0 where there is no light to speak of."""
-    weights = weights or load()
-    caution = CAUTION + DOUBT * unlike(values[None], weights)[0]
-    k = float(np.exp(predict(values[None], weights)[0] - caution))
+    k = float(np.exp(predict(values[None], weights or load())[0] - CAUTION))
     return 0.0 if k < 2 * LOWEST else min(k, HIGHEST)
