@@ -107,6 +107,7 @@ def choose(backbone: Any, method: str, layout: float = LAYOUT_WEIGHT) -> Embed:
     method takes LPIPS-VGG where its weights are there (environment variable ``SYNCSCAPE_LPIPS``
     names their folder). Where neither is, the windows are decoded and seen through the draft
     model's encoder and net. The fast method decodes with the tiny decoder where the backbone has one.
+    ``layout`` is the weight that ``latent_embedding`` gives brightness and colours.
     """
     own = backbone.latent_features()
     decode = backbone.quick_decode if method == "sync" else backbone.decode
