@@ -8,6 +8,12 @@ import shutil
 from pathlib import Path
 
 ACCELERATORS = ("cpu", "cuda", "rocm", "mps")
+ROCM_TARGETS = {
+    *("gfx900", "gfx906", "gfx908", "gfx90a", "gfx942", "gfx950"),
+    *("gfx1030", "gfx1100", "gfx1101", "gfx1102", "gfx1150", "gfx1151", "gfx1200", "gfx1201"),
+}
+"""What PyTorch's build for ROCm 7.2 has kernels for: its ``torch.cuda.get_arch_list()``, as uv's pull
+request 18730 quotes it. Small built-in GPUs (gfx1036) are missing, and may hang when they run others' kernels."""
 NAMES = {"cpu": "the processor", "cuda": "NVIDIA GPU", "rocm": "AMD GPU", "mps": "Apple GPU"}
 
 
@@ -32,7 +38,25 @@ def detect(root: Path = Path("/")) -> str:
         return "cpu"
     if _has_nvidia(root):
         return "cuda"
-    return "rocm" if (root / "dev/kfd").exists() else "cpu"
+    return "rocm" if ROCM_TARGETS & amd_targets(root) else "cpu"
+
+
+def amd_targets(root: Path = Path("/")) -> set[str]:
+    """Return the AMD GPUs that Linux's compute driver shows, by their compilers' names, e.g. ``gfx1100``.
+
+    Args:
+        root: of the file system (for tests).
+    """
+    if not (root / "dev/kfd").exists():
+        return set()
+    found = set()
+    for file in (root / "sys/class/kfd/kfd/topology/nodes").glob("*/properties"):
+        lines = file.read_text(encoding="ascii").splitlines()
+        version = dict(line.split(maxsplit=1) for line in lines if " " in line).get("gfx_target_version", "0")
+        number = int(version)  # major · 10000 + minor · 100 + stepping; 0 is a processor
+        if number:
+            found.add(f"gfx{number // 10000}{number // 100 % 100:x}{number % 100:x}")
+    return found
 
 
 def _has_nvidia(root: Path) -> bool:

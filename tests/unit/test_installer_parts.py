@@ -126,7 +126,14 @@ def test_accelerators_are_seen_by_their_drivers(tmp_path: Path, monkeypatch: pyt
     assert platforms.detect(tmp_path) == "cpu"
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev" / "kfd").touch()
-    assert platforms.detect(tmp_path) == "rocm"
+    assert platforms.detect(tmp_path) == "cpu", "a driver without a GPU"
+    nodes = tmp_path / "sys" / "class" / "kfd" / "kfd" / "topology" / "nodes"
+    for number, target in enumerate(("0", "100306", "90010")):  # a processor, a built-in GPU, an Instinct
+        (nodes / str(number)).mkdir(parents=True)
+        (nodes / str(number) / "properties").write_text(f"simd_count 4\ngfx_target_version {target}\n")
+        expected = "rocm" if target == "90010" else "cpu"
+        assert platforms.detect(tmp_path) == expected, f"gfx_target_version {target}"
+    assert platforms.amd_targets(tmp_path) == {"gfx1036", "gfx90a"}
     (tmp_path / "proc" / "driver" / "nvidia").mkdir(parents=True)
     (tmp_path / "proc" / "driver" / "nvidia" / "version").touch()
     assert platforms.detect(tmp_path) == "cuda"
