@@ -13,7 +13,7 @@ ROCM_TARGETS = {
     *("gfx1030", "gfx1100", "gfx1101", "gfx1102", "gfx1150", "gfx1151", "gfx1200", "gfx1201"),
 }
 """What PyTorch's build for ROCm 7.2 has kernels for: its ``torch.cuda.get_arch_list()``, as uv's pull
-request 18730 quotes it. Small built-in GPUs (gfx1036) are missing, and may hang when they run others' kernels."""
+request 18730 quotes it. Small built-in GPUs (gfx1036) are not among them."""
 NAMES = {"cpu": "the processor", "cuda": "NVIDIA GPU", "rocm": "AMD GPU", "mps": "Apple GPU"}
 
 

@@ -64,13 +64,24 @@ def load_lpips(net: str, weights: Path, device: torch.device) -> Any:
     return model.to(device).eval().requires_grad_(False)
 
 
-def lpips_embedding(model: Any, decode: Callable[[torch.Tensor], torch.Tensor]) -> Embed:
-    """Return the embedding whose distance equals LPIPS of the decoded windows."""
+def lpips_embedding(
+    model: Any, decode: Callable[[torch.Tensor], torch.Tensor], dtype: torch.dtype | None = None
+) -> Embed:
+    """Return the embedding whose distance equals LPIPS of the decoded windows.
+
+    Args:
+        model: from ``load_lpips``.
+        decode: latents to pictures in [-1, 1].
+        dtype: its net changes to this, where given; the features are compared in the model's own.
+    """
+    exact = model.lin0.model[-1].weight.dtype
+    dtype = dtype or exact
+    net = model.net.to(dtype=dtype, memory_format=torch.channels_last)
 
     def embed(latents: torch.Tensor) -> list[torch.Tensor]:
-        picture = decode(latents).to(model.lin0.model[-1].weight.dtype)
-        layers = model.net(model.scaling_layer(picture))
+        picture = model.scaling_layer(decode(latents).to(exact)).to(dtype, memory_format=torch.channels_last)
         weights = [lin.model[-1].weight.clamp(min=0).sqrt() for lin in model.lins]
+        layers = [layer.to(exact) for layer in net(picture)]
         # lpips.normalize_tensor divides by (norm + 1e-10)
         return [f / (f.norm(dim=1, keepdim=True) + 1e-10) * w for f, w in zip(layers, weights, strict=True)]
 
@@ -114,18 +125,22 @@ def choose(backbone: Any, method: str, layout: float = LAYOUT_WEIGHT) -> Embed:
     weights = lpips_weights("vgg")
     if own is not None and (method == "sync" or weights is None):
         return latent_embedding(own, layout)
+    # A pull is a direction, which bfloat16 keeps (cosine 0.98 to float32's); float16 loses small gradients.
+    quick = torch.bfloat16 if method == "sync" and backbone.dtype == torch.bfloat16 else torch.float32
     if weights is not None:
-        embed = lpips_embedding(load_lpips("vgg", weights, backbone.device), decode)
+        embed = lpips_embedding(load_lpips("vgg", weights, backbone.device), decode, quick)
     else:
-        embed = _through_draft(backbone, decode, layout)
+        embed = _through_draft(backbone, decode, layout, quick)
     return halved(embed) if method == "sync" else embed
 
 
-def _through_draft(backbone: Any, decode: Callable[[torch.Tensor], torch.Tensor], layout: float) -> Embed:
+def _through_draft(
+    backbone: Any, decode: Callable[[torch.Tensor], torch.Tensor], layout: float, dtype: torch.dtype
+) -> Embed:
     from sync_engine.backbones.loading import load
     from sync_engine.models import TABLE
 
-    draft = load(TABLE["draft"], backbone.device, torch.float32)
+    draft = load(TABLE["draft"], backbone.device, dtype)
     net = draft.latent_features()
     if net is None:
         raise ModelNotAvailable(

@@ -7,7 +7,7 @@ import json
 
 import pytest
 import torch
-from torch.nn.functional import interpolate
+from torch.nn.functional import cosine_similarity, interpolate
 
 from sync_engine.backbones.loading import load
 from sync_engine.canvas.plane import PlaneCanvas
@@ -15,6 +15,7 @@ from sync_engine.errors import ModelNotAvailable
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.models import find
 from sync_engine.sampling import Conditioning, sample
+from sync_engine.sync import distance as distances
 from sync_engine.sync.distance import distance, latent_embedding, lpips_embedding
 from sync_engine.sync.fast import FastSync
 from sync_engine.sync.methods import settings
@@ -55,6 +56,32 @@ def test_embedding_distance_is_lpips(random_lpips) -> None:
     torch.testing.assert_close(
         distance(embed(a), embed(b)), random_lpips(a, b).flatten(), rtol=1e-4, atol=1e-6
     )
+
+
+def test_half_the_precision_pulls_in_the_same_direction(random_lpips) -> None:
+    pictures = interpolate(torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1)), size=(64, 64))
+    moves = []
+    for dtype in (torch.float32, torch.bfloat16):
+        pull = FastSync(lpips_embedding(copy.deepcopy(random_lpips), torch.tanh, dtype), 1.0, 5, 1.0, 4)
+        moves.append((pull(0, pictures, pictures, [[0, 1, 2, 3]], lambda w, i: w)[1] - pictures).flatten(1))
+    assert (cosine_similarity(*moves) > 0.95).all()
+    assert moves[1].norm() / moves[0].norm() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("method", ["sync", "sync-paper"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_only_the_fast_pull_looks_in_half_precision(
+    backbone, random_lpips, monkeypatch, method: str, dtype: torch.dtype
+) -> None:
+    model = copy.deepcopy(random_lpips)
+    monkeypatch.setattr(distances, "lpips_weights", lambda net: net)
+    monkeypatch.setattr(distances, "load_lpips", lambda net, weights, device: model)
+    monkeypatch.setattr(backbone, "dtype", dtype)
+    monkeypatch.setattr(backbone, "decode", lambda latents: latents[:, :3])
+    layers = distances.choose(backbone, method)(torch.randn(1, 4, 64, 64))
+    quick = method == "sync" and dtype == torch.bfloat16
+    assert next(model.net.parameters()).dtype == (torch.bfloat16 if quick else torch.float32)
+    assert {layer.dtype for layer in layers} == {torch.float32}
 
 
 def spread(embed, x0: torch.Tensor, row: list[int]) -> float:
