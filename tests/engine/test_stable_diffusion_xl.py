@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 from pathlib import Path
@@ -181,3 +182,24 @@ def test_the_table_pins_the_base_model() -> None:
     assert row == models.TABLE["sdxl"]
     assert len(row.revision) == 40
     assert 5 <= row.guidance <= 7
+
+
+PRESETS = Path(models.__file__).parent.parent / "presets" / "syncscape"
+
+
+@pytest.mark.parametrize("file", sorted(PRESETS.glob("SDXL_*.py")), ids=lambda file: file.stem)
+def test_a_preset_for_xl_makes_its_picture(folder: Path, tmp_path: Path, file: Path) -> None:
+    """With random weights and small: its words, poles and method go through the whole engine."""
+    values = {
+        node.targets[0].attr: ast.literal_eval(node.value)
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute)
+    }
+    assert values["model"] == "sdxl"
+    same = ("prompt", "negative", "prompt_zenith", "prompt_nadir", "kind", "projection", "method")
+    small = {"width": 256, "height": 128, "model": str(folder), "steps": 1, "seed": 3, "precision": "fp32"}
+    spec = EnvironmentSpec.from_dict({name: values[name] for name in same} | small)
+    files, _ = Engine().run(spec, tmp_path / "result", Reporter("job", lambda event: None, False))
+    assert Path(files["image"]).stat().st_size > 1000
+    kept = json.loads(Path(files["spec"]).read_text())["spec"]
+    assert {name: kept[name] for name in same} == {name: values[name] for name in same}
