@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
-from training.generator import sky_fields as F
+from training.generator.clouds import clouds
 from training.generator.family_common import Shot, pick
 from training.generator.sky import F_mean, Sky
+from training.generator.sky_fields import sun_vector
 from training.generator.stage import AREA, DIRS, H, W
 
 
@@ -41,8 +42,8 @@ def above_clouds(rng, threads):
     es = sky.e_sun * (0.6 * sky.colour + 0.4 * sky.colour.mean()) * (4.5 if sky.el < 0.2 else 1.6)
     if getattr(sky, "glow", None) is not None and sky.el < 0.12:
         es = 0.5 * es + 0.5 * max(sky.e_sun, 0.35) * sky.glow * (3.0 if sky.el > 0 else 1.2)
-    lit = F.sun_vector(sky.az, max(sky.el, 0.15))
-    rgb, tr, dep = F.clouds(
+    lit = sun_vector(sky.az, max(sky.el, 0.15))
+    rgb, tr, dep = clouds(
         DIRS,
         lit,
         es,

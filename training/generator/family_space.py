@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from training.generator import sky_fields as F
 from training.generator.family_common import Shot, pick
+from training.generator.night_sky import milky_way, nebula, stars
 from training.generator.sky_fields import noise2, smoothstep
 from training.generator.stage import DIRS, H, W
 from training.generator.terrain import mixc
@@ -29,15 +29,15 @@ def space(rng, threads):
     names = list(rng.permutation(list(HUES)))[: int(rng.integers(1, 4))]
     k = rng.uniform(0.25, 1.0)
     sparse = rng.uniform() < 0.25
-    pano = F.nebula(
+    pano = nebula(
         DIRS, rng, [np.array(HUES[n]) * rng.uniform(0.5, 1.1) for n in names], rng.uniform(0.3, 0.85)
     ) * (0.25 if sparse else 0.5 + 0.6 * k)
     pano += np.array([0.002, 0.003, 0.006])
     mw = rng.uniform() < 0.3
     if mw:
-        m, _ = F.milky_way(DIRS, rng, 0.25)
+        m, _ = milky_way(DIRS, rng, 0.25)
         pano = pano * 0.6 + m
-    pano += F.stars(W, H, rng, int(rng.integers(1800, 5000)), rng.uniform(0.25, 0.5))
+    pano += stars(W, H, rng, int(rng.integers(1800, 5000)), rng.uniform(0.25, 0.5))
     facts = {
         "nebula": names,
         "galaxy": mw,

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from training.generator import sky_fields as F
+from training.generator.clouds import layer
 from training.generator.family_common import Shot, pick
 from training.generator.materials import Fog, mat_colour
 from training.generator.plants import grass_tuft, rock
-from training.generator.sky_fields import noise2, smoothstep
+from training.generator.sky_fields import noise2, smoothstep, sun_vector
 from training.generator.stage import DIRS, add_sun, image_from, reset
 from training.generator.terrain import Terrain, mixc, mottled, scatter
 
@@ -29,11 +29,11 @@ def underwater(rng, threads):
         "deep": (0.001, 0.010, 0.035),
     }[tone]
     az, el = rng.uniform(-math.pi, math.pi), math.radians(rng.uniform(50, 82))
-    sun = F.sun_vector(az, el)
+    sun = sun_vector(az, el)
     z = DIRS[..., 2]
     t = smoothstep(-0.45, 0.95, z) ** 1.5
     pano = np.asarray(deep) * (1 - t[..., None]) + 0.7 * np.asarray(surf) * t[..., None]
-    n = F.layer(DIRS, rng, 1.0, rng.uniform(1.5, 3.5), 4, 0.5, 1.0, 1.2)
+    n = layer(DIRS, rng, 1.0, rng.uniform(1.5, 3.5), 4, 0.5, 1.0, 1.2)
     rid = 1 - np.abs(2 * n - 1)
     win = smoothstep(math.cos(math.radians(54)), math.cos(math.radians(42)), z + 0.10 * (n - 0.5))
     mu = np.clip(DIRS @ sun.astype(np.float32), -1, 1)

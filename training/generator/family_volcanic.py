@@ -5,9 +5,9 @@ import math
 import bpy
 import numpy as np
 
-from training.generator import sky_fields as F
 from training.generator.family_common import Shot, far_hills, make_sky, start
 from training.generator.materials import mat_colour
+from training.generator.night_sky import sphere_fbm
 from training.generator.plants import rock
 from training.generator.sky import F_mean
 from training.generator.sky_fields import noise2, smoothstep
@@ -108,7 +108,7 @@ def plume(rng, sky, a, d, size, lava):
     drift = rng.uniform(-0.9, 0.9)
     up = np.clip((el - el0 + 0.05) / rng.uniform(0.5, 0.9), 0, 1.4)
     dx = (az - a + math.pi) % (2 * math.pi) - math.pi - drift * up**1.6
-    n = F.sphere_fbm(DIRS, rng, 0.9, 5, 0.55, 0.25) - 0.5
+    n = sphere_fbm(DIRS, rng, 0.9, 5, 0.55, 0.25) - 0.5
     w = 0.035 * size / d * 4 + 0.42 * up**1.1
     k = np.clip(1.15 - np.abs(dx) / w + 2.6 * n, 0, 1) * smoothstep(0, 0.06, up) * smoothstep(1.3, 0.45, up)
     k = (smoothstep(0.1, 0.75, k) * 0.92)[..., None]

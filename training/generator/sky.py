@@ -5,65 +5,12 @@ import math
 import bpy
 import numpy as np
 
-from training.generator import sky_fields as F
+from training.generator import night_sky
+from training.generator.clouds import clouds, layer
 from training.generator.materials import Fog
-from training.generator.sky_fields import luminance, noise2, smoothstep
-from training.generator.stage import AREA, DIRS, H, W, add_sun, image_from, render, reset
-
-
-def bake_sky(elevation, azimuth, air, dust, ozone):
-    """Blender's own Sky Texture without its disc, as a small panorama (upper half)."""
-    s = reset(1, 1)
-    s.cycles.use_denoising = False
-    s.cycles.pixel_filter_type = "BOX"
-    s.cycles.filter_width = 0.01
-    s.render.film_transparent = False
-    s.world.cycles.sampling_method = "NONE"
-    nt = s.world.node_tree
-    sky = nt.nodes.new("ShaderNodeTexSky")
-    sky.sky_type = "NISHITA"
-    sky.sun_disc = False
-    sky.sun_elevation = elevation
-    sky.sun_rotation = 0.0
-    sky.altitude = 50.0
-    sky.air_density, sky.dust_density, sky.ozone_density = air, dust, ozone
-    nt.links.new(sky.outputs[0], nt.nodes["Background"].inputs[0])
-    w, h = 256, 128
-    a = render(w, h)[..., :3]
-    a = a[: h // 2]
-    col = luminance(a)[h // 2 - 12 : h // 2].mean(0)  # the sun side is the bright side
-    k = np.exp(-1j * 2 * math.pi * np.arange(w) / w)
-    u0 = (-np.angle((col * k).sum()) / (2 * math.pi)) % 1.0
-    u1 = (0.5 - azimuth / (2 * math.pi)) % 1.0
-    rows = np.clip((np.arange(H // 2) + 0.5) / 2 / (H / 2 / (h)) - 0.5, 0, h / 2 - 1.001)
-    cols = ((np.arange(W) + 0.5) / W - u1 + u0) * w - 0.5
-    r0, c0 = np.floor(rows).astype(int), np.floor(cols).astype(int)
-    fr, fc = (rows - r0)[:, None, None], (cols - c0)[None, :, None]
-
-    def g(r, c):
-        return a[np.minimum(r, h // 2 - 1)][:, c % w]
-
-    top = (g(r0, c0) * (1 - fc) + g(r0, c0 + 1) * fc) * (1 - fr) + (
-        g(r0 + 1, c0) * (1 - fc) + g(r0 + 1, c0 + 1) * fc
-    ) * fr
-    full = np.empty((H, W, 3), np.float32)
-    full[: H // 2] = top
-    full[H // 2 :] = top[-1:]
-    return full
-
-
-# ================================================================== sky and light
-TIMES = {  # sun elevation ranges in degrees
-    "noon": (52, 78),
-    "midday": (38, 52),
-    "morning": (16, 34),
-    "afternoon": (20, 38),
-    "golden hour": (5.5, 12),
-    "sunset": (0.6, 4.0),
-    "sunrise": (0.8, 4.5),
-    "dusk": (-5.5, -2.5),
-    "night": (18, 60),
-}
+from training.generator.sky_colours import AURORAS, GLOWS, TIMES, bake_sky
+from training.generator.sky_fields import luminance, noise2, smoothstep, sun_vector
+from training.generator.stage import AREA, DIRS, H, W, add_sun, image_from
 
 
 class Sky:
@@ -74,7 +21,7 @@ class Sky:
         lo, hi = TIMES[when]
         self.el = math.radians(rng.uniform(lo, hi))
         self.az = rng.uniform(-math.pi, math.pi)
-        self.sun = F.sun_vector(self.az, self.el)
+        self.sun = sun_vector(self.az, self.el)
         self.night = when == "night"
         self.facts = {}
         self.fog_length = float(np.exp(rng.uniform(math.log(22), math.log(170))))
@@ -109,7 +56,7 @@ class Sky:
                 self.glow = np.array(glow) / luminance(np.array(glow))
                 k = rng.uniform(0.55, 1.0) * (0.5 if when == "golden hour" else 1.0)
                 self.facts["glow"] = name if k > 0.45 else "golden"
-                side = 0.5 + 0.5 * (DIRS @ F.sun_vector(self.az, 0.0).astype(np.float32))
+                side = 0.5 + 0.5 * (DIRS @ sun_vector(self.az, 0.0).astype(np.float32))
                 lo = np.exp(-z / rng.uniform(0.16, 0.30))[..., None] * k * (0.5 + 0.5 * side**1.5)[..., None]
                 hi = np.exp(-(((z - 0.30) / 0.30) ** 2))[..., None] * k * (0.55 + 0.45 * side)[..., None]
                 sky = sky * (1 - 0.35 * min(k, 1.0) * smoothstep(0.15, 0.9, z))[..., None]
@@ -141,16 +88,16 @@ class Sky:
             extra = np.zeros((H, W, 3), np.float32)
             if stars and weather in ("clear", "milky way"):
                 if weather == "milky way":
-                    mw, band = F.milky_way(DIRS, rng, 0.17)
+                    mw, band = night_sky.milky_way(DIRS, rng, 0.17)
                     extra += mw
-                extra += F.stars(W, H, rng, int(rng.integers(1500, 3200)), 0.09, band)
+                extra += night_sky.stars(W, H, rng, int(rng.integers(1500, 3200)), 0.09, band)
             elif stars:
-                extra += F.stars(W, H, rng, int(rng.integers(500, 1200)), 0.08)
+                extra += night_sky.stars(W, H, rng, int(rng.integers(500, 1200)), 0.08)
             if weather == "aurora":
                 name, low, high = AURORAS[rng.integers(len(AURORAS))]
                 self.facts["aurora"] = name
                 for k in (rng.uniform(0.35, 0.7), rng.uniform(0.15, 0.45)):
-                    extra += F.aurora(DIRS, rng, (low, high), k)
+                    extra += night_sky.aurora(DIRS, rng, (low, high), k)
             fade = smoothstep(0.0, 0.22, z)[..., None]
             self.clear = self.clear + extra * fade
             self.facts["moon"] = bool(
@@ -176,7 +123,7 @@ class Sky:
             0.5 * self.colour + 0.5 * self.colour.mean() if self.el < 0.15 and not self.night else self.colour
         )
         low = self.el < 0.15 and not self.night
-        lit = F.sun_vector(self.az, max(self.el, 0.07))
+        lit = sun_vector(self.az, max(self.el, 0.07))
         if getattr(self, "glow", None) is not None and self.el < 0.12:  # clouds catch the colour of the glow
             es = 0.4 * es + 0.6 * max(self.e_sun, 0.5) * self.glow * 0.85
         w = self.weather
@@ -187,7 +134,7 @@ class Sky:
                 "partly cloudy": rng.uniform(0.38, 0.52),
                 "broken": rng.uniform(0.56, 0.7),
             }[w]
-            rgb, tr, dep = F.clouds(
+            rgb, tr, dep = clouds(
                 DIRS,
                 lit,
                 es * (2.0 if low else 1.3),
@@ -208,10 +155,10 @@ class Sky:
             self.sun_through = np.clip((tr - 0.1) / 0.9, 0, 1) ** 2
             self.cover = float(((1 - tr) * AREA * (z > 0.12)).sum() / (AREA * (z > 0.12)).sum())
         if w in ("wispy", "partly cloudy", "scattered") and (w == "wispy" or rng.uniform() < 0.35):
-            n = F.layer(
+            n = layer(
                 DIRS, rng, 1.0, rng.uniform(0.6, 1.2), 7, 0.55, rng.uniform(2.5, 6), rng.uniform(0.5, 1.2)
             )
-            m = F.layer(DIRS, rng, 1.0, 0.35, 3, 0.5)
+            m = layer(DIRS, rng, 1.0, 0.35, 3, 0.5)
             a = smoothstep(0.42, 0.95, n) * smoothstep(0.3, 0.7, m) * rng.uniform(0.5, 0.95)
             a = (a * smoothstep(0.0, 0.12, z))[..., None]
             mu = np.clip(DIRS @ lit.astype(np.float32), -1, 1)[..., None]
@@ -223,8 +170,8 @@ class Sky:
             self.sun_through = self.sun_through * (1 - 0.6 * a[..., 0])
             self.cover = max(self.cover, float((a[..., 0] * AREA).sum() / AREA[: H // 2].sum()))
         if w in ("overcast", "stormy"):
-            n = F.layer(DIRS, rng, 1.0, rng.uniform(0.7, 1.4), 7, 0.5, 1.0, rng.uniform(0.6, 1.4))
-            n2 = F.layer(DIRS, rng, 1.0, rng.uniform(0.25, 0.5), 4, 0.5, 1.0, 0.8)
+            n = layer(DIRS, rng, 1.0, rng.uniform(0.7, 1.4), 7, 0.5, 1.0, rng.uniform(0.6, 1.4))
+            n2 = layer(DIRS, rng, 1.0, rng.uniform(0.25, 0.5), 4, 0.5, 1.0, 0.8)
             mean = 0.5 * (top.mean() + hor.mean())
             grey = (0.35 * (0.5 * top + 0.5 * hor) / max(mean, 1e-6) + 0.65) * mean * 1.4
             if w == "stormy":
@@ -339,25 +286,6 @@ class Sky:
         f = Fog(self.horizon, length, maximum)
         f.ambient = self.ambient
         return f
-
-
-GLOWS = [
-    ("orange", (1.9, 0.75, 0.16), (0.75, 0.42, 0.42)),
-    ("pink", (1.7, 0.55, 0.62), (0.62, 0.40, 0.75)),
-    ("golden", (1.8, 1.05, 0.30), (0.70, 0.58, 0.50)),
-    ("crimson", (1.7, 0.34, 0.16), (0.62, 0.30, 0.42)),
-    ("magenta", (1.4, 0.35, 0.75), (0.45, 0.30, 0.80)),
-    ("peach", (1.8, 0.95, 0.62), (0.62, 0.55, 0.70)),
-]
-
-
-AURORAS = [
-    ("green", (0.10, 1.0, 0.35), (0.10, 0.45, 0.45)),
-    ("green and purple", (0.12, 1.0, 0.40), (0.75, 0.12, 0.85)),
-    ("green and red", (0.2, 1.0, 0.3), (1.0, 0.12, 0.16)),
-    ("teal", (0.08, 0.9, 0.75), (0.15, 0.3, 0.9)),
-    ("violet", (0.65, 0.3, 1.0), (0.9, 0.15, 0.6)),
-]
 
 
 def F_mean(sky, z0, z1):

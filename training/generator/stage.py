@@ -6,7 +6,7 @@ import os
 import bpy
 import numpy as np
 
-from training.generator import sky_fields as F
+from training.generator.sky_fields import directions
 
 W, H = 1024, 512
 
@@ -14,10 +14,10 @@ W, H = 1024, 512
 TMP = "/dev/shm" if os.path.isdir("/dev/shm") else os.environ.get("TMPDIR", "/tmp")
 
 
-DIRS = F.directions(W, H)
+DIRS = directions(W, H)
 
 
-DIRS_S = F.directions(W // 2, H // 2)
+DIRS_S = directions(W // 2, H // 2)
 
 
 AREA = np.sqrt(np.maximum(0.0, 1.0 - DIRS[..., 2] ** 2))
