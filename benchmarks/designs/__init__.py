@@ -1,1 +1,0 @@
-"""Other designs of the sphere, behind the verbs of ``Canvas``, for ``benchmarks.sphere_designs``."""
