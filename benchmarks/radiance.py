@@ -22,7 +22,9 @@ from sync_engine.radiance.srgb import to_linear
 from training.light import (
     SAME_PLACE,
     clipped,
+    covered_samples,
     fit,
+    plain_samples,
     procedural_samples,
     real_panoramas,
     real_samples,
@@ -49,9 +51,10 @@ def measure(given: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 
 def left_out(panoramas: dict[str, np.ndarray], data: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Yield each panorama's name and the head's coefficients, fitted without that panorama's place."""
-    real, made = real_samples(panoramas), procedural_samples(data)
+    of_places = real_samples(panoramas) + covered_samples(panoramas)
+    made = procedural_samples(data) + plain_samples()
     for name in panoramas:
-        yield name, fit([item for item in real if item.place != SAME_PLACE.get(name, name)] + made)
+        yield name, fit([item for item in of_places if item.place != SAME_PLACE.get(name, name)] + made)
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
     python -m training.light --hdri ../shared/hdri --data ../shared/panoramas
 
 Real HDR panoramas are clipped at luminance percentiles; the light that was lost is known. Procedural
-ones with gain maps are added with a small weight. Takes a minute or two of one core.
+ones with gain maps, the real ones with a part covered (``light_scenes.py``) and plain skies
+(``plain_days.py``) are added with smaller weights. Takes some five minutes of one core.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +25,15 @@ from sync_engine.radiance.expand import ANALYSIS_WIDTH, MOST_LIGHTS
 from sync_engine.radiance.features import features
 from sync_engine.radiance.lights import energy_map, energy_shares, find_lights, saturated
 from sync_engine.radiance.srgb import from_linear, to_linear
+from training import plain_days
+from training.light_scenes import scenes
 
 PERCENTILES = (0.99, 0.98, 0.97, 0.95)
-PROCEDURAL_WEIGHT = 0.1
+PROCEDURAL_WEIGHT, COVERED_WEIGHT, PLAIN_WEIGHT = 0.8, 0.15, 0.3
 PROCEDURAL_EVERY = 4
+COVERED_SERIES = 2
+"""How often the scenes of ``light_scenes.KINDS`` are made of each panorama."""
+PLAIN_DAYS = 160
 LEAST_LOSS = 0.02
 """A procedural picture that clipping hardly changes teaches nothing about strength."""
 SAME_PLACE = {"sunset": "venice_sunset_1k", "night": "moonless_golf_1k"}
@@ -48,7 +55,7 @@ class Sample:
         features: the head's input ``(F,)``.
         ratios: error of irradiance with each k of STRENGTHS, over that of plain decode.
         place: its place's name.
-        weight: 1 of a real panorama.
+        weight: 1 of a real panorama as it is.
     """
 
     features: np.ndarray
@@ -110,8 +117,10 @@ def relative_error(given: np.ndarray, truth: np.ndarray) -> float:
     return float(np.sqrt(np.mean((best * given - truth) ** 2)) / truth.mean())
 
 
-def sample(srgb: np.ndarray, truth: np.ndarray, place: str, weight: float = 1.0) -> Sample | None:
-    """Return the features and the k that would bring the irradiance nearest; None without a light."""
+def sample(
+    srgb: np.ndarray, truth: np.ndarray, place: str, weight: float = 1.0, least_loss: float = 0.0
+) -> Sample | None:
+    """Return the features and what each k would do; None without a light, or where little is lost."""
     linear = to_linear(srgb)
     mask = reduced(saturated(srgb, linear).astype(np.float32), ANALYSIS_WIDTH) >= 0.5
     if not mask.any():
@@ -126,7 +135,7 @@ def sample(srgb: np.ndarray, truth: np.ndarray, place: str, weight: float = 1.0)
     direction = (shares[:, None] * lights.direction[: len(shares)]).sum(axis=0)
     added *= ambient[int(np.argmax(around @ direction))] / added.max()
     plain = relative_error(ambient, true)
-    if weight < 1 and plain < LEAST_LOSS:
+    if plain < least_loss:
         return None
     ratios = np.array([relative_error(ambient + k * added, true) for k in STRENGTHS]) / plain
     return Sample(features(picture, light, lights), ratios, place, weight)
@@ -155,6 +164,28 @@ def real_samples(panoramas: dict[str, np.ndarray]) -> list[Sample]:
     return [item for item in made if item is not None]
 
 
+def covered_samples(panoramas: dict[str, np.ndarray]) -> list[Sample]:
+    """Return samples of scenes made of the real panoramas, under these panoramas' names."""
+    made = []
+    for name, radiance in panoramas.items():
+        for series in range(COVERED_SERIES):
+            random = np.random.default_rng(zlib.crc32(name.encode()) + series)
+            for number, scene in enumerate(scenes(reduced(radiance, ANALYSIS_WIDTH), random)):
+                percentile = PERCENTILES[number % len(PERCENTILES)]
+                made.append(sample(*clipped(scene, percentile), SAME_PLACE.get(name, name), COVERED_WEIGHT))
+    return [item for item in made if item is not None]
+
+
+def plain_samples() -> list[Sample]:
+    """Return samples of plain days: what a painted sky is more like than a photograph."""
+    random = np.random.default_rng(0)
+    made = []
+    for number in range(PLAIN_DAYS):
+        percentile = plain_days.PERCENTILES[number % len(plain_days.PERCENTILES)]
+        made.append(sample(*clipped(plain_days.day(random), percentile), f"day {number}", PLAIN_WEIGHT))
+    return [item for item in made if item is not None]
+
+
 def procedural_samples(data: Path) -> list[Sample]:
     """Return samples of a part of the procedural panoramas, each at a percentile of its own."""
     random = np.random.default_rng(0)
@@ -167,7 +198,7 @@ def procedural_samples(data: Path) -> list[Sample]:
             stops = np.asarray(file.convert("RGB"))[..., :1] / 255 * 20
         radiance = (to_linear(picture) * np.exp2(stops)).astype(np.float32)
         percentile = (0.99, 0.98, 0.95)[random.integers(3)]
-        made.append(sample(*clipped(radiance, percentile), name, PROCEDURAL_WEIGHT))
+        made.append(sample(*clipped(radiance, percentile), name, PROCEDURAL_WEIGHT, LEAST_LOSS))
     return [item for item in made if item is not None]
 
 
@@ -201,11 +232,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/panoramas"))
     parser.add_argument("--out", type=Path, default=head.WEIGHTS)
     options = parser.parse_args()
-    real = real_samples(real_panoramas(options.hdri, options.blender))
-    made = procedural_samples(options.data)
+    panoramas = real_panoramas(options.hdri, options.blender)
+    real = real_samples(panoramas)
+    made = covered_samples(panoramas) + procedural_samples(options.data) + plain_samples()
     weights = fit(real + made)
     save_file({name: np.ascontiguousarray(v, dtype=np.float32) for name, v in weights.items()}, options.out)
-    sys.stdout.write(f"{len(real)} real and {len(made)} procedural samples: {options.out}\n")
+    sys.stdout.write(f"{len(real)} real and {len(made)} made samples: {options.out}\n")
 
 
 if __name__ == "__main__":

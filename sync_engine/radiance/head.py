@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 WEIGHTS = Path(__file__).with_name("light.safetensors")
-GAMMA, LINEAR_SHARE, RIDGE = 0.02, 0.02, 0.1
+GAMMA, LINEAR_SHARE, RIDGE = 0.06, 0.02, 0.1
 """k(a, b) = exp(-GAMMA |a - b|²) + LINEAR_SHARE a·b on standardised features; ridge of a real picture."""
-CAUTION = 0.2
+CAUTION = 0.55
 """Subtracted from log k: twice too strong is as wrong as no light at all, half as strong is not."""
 LOWEST, HIGHEST = 0.003, 60.0
 """Range of k in training; what is predicted at its lower end is no light."""
