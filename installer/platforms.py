@@ -51,7 +51,10 @@ def amd_targets(root: Path = Path("/")) -> set[str]:
         return set()
     found = set()
     for file in (root / "sys/class/kfd/kfd/topology/nodes").glob("*/properties"):
-        lines = file.read_text(encoding="ascii").splitlines()
+        try:
+            lines = file.read_text(encoding="ascii").splitlines()
+        except PermissionError:
+            continue  # the kernel refuses to show a GPU that this user or container may not use
         version = dict(line.split(maxsplit=1) for line in lines if " " in line).get("gfx_target_version", "0")
         number = int(version)  # major · 10000 + minor · 100 + stepping; 0 is a processor
         if number:

@@ -4,7 +4,7 @@
 
 Real HDR panoramas are clipped at luminance percentiles; the light that was lost is known. Procedural
 ones with gain maps, the real ones with a part covered (``light_scenes.py``) and plain skies
-(``plain_days.py``) are added with smaller weights. Takes some five minutes of one core.
+(``plain_days.py``) are added with smaller weights. Takes some seven minutes of one core.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Plain days to learn the strength of a sun from: an even sky with a glow around a sun over an even ground.
 
-Photographs are full of texture; what a model paints, and many a drawn panorama, is smooth. A head that knows
-photographs only takes such a picture for one that it knows nothing about. The suns are as strong as those of
-the training set's panoramas (``training/sun_strength.py``), give or take 30 %.
+Photographs are full of texture; what a model paints, and many a drawn panorama, is smooth. The suns are as
+strong as those of the training set's panoramas (``training/sun_strength.py``), give or take 30 %.
 """
 
 from __future__ import annotations

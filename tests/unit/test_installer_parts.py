@@ -134,6 +134,13 @@ def test_accelerators_are_seen_by_their_drivers(tmp_path: Path, monkeypatch: pyt
         expected = "rocm" if target == "90010" else "cpu"
         assert platforms.detect(tmp_path) == expected, f"gfx_target_version {target}"
     assert platforms.amd_targets(tmp_path) == {"gfx1036", "gfx90a"}
+
+    def refuse(file: Path, **options: str) -> str:
+        raise PermissionError(1, "Operation not permitted", str(file))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", refuse)
+        assert platforms.detect(tmp_path) == "cpu", "a GPU that may not be used"
     (tmp_path / "proc" / "driver" / "nvidia").mkdir(parents=True)
     (tmp_path / "proc" / "driver" / "nvidia" / "version").touch()
     assert platforms.detect(tmp_path) == "cuda"
