@@ -78,10 +78,10 @@ class Sampling:
         }
 
     def flops(self) -> int:
-        """Return the floating-point operations of one sample."""
+        """Return the floating-point operations of one sample, half of a guided window's."""
         one, step = self.canvas.gather(self.state)[:1], torch.tensor(500)
-        unguided = Conditioning(*self.text, [0], 1.0)
-        return meters.flops(lambda: self.backbone.predict(one, step, unguided, [0]))
+        guided = Conditioning(*self.text, [0], GUIDANCE)
+        return meters.flops(lambda: self.backbone.predict(one, step, guided, [0])) // 2
 
 
 def measure(sampling: Sampling, steps: int, repeat: int, report: dict[str, Any]) -> dict[str, float]:

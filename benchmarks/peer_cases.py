@@ -19,6 +19,14 @@ ONE_BY_ONE = ("diffusers, stride 8", "sync-paper, a fifth of the steps", "sync-p
 """Cases whose windows go through the networks one at a time."""
 
 
+def as_diffusers_has_it(unet: Any) -> Any:
+    """Return a network of the same weights without what our engine does to it (``unet_savings``)."""
+    with torch.device("meta"):
+        peer = type(unet).from_config(unet.config)
+    peer.load_state_dict(unet.state_dict(), assign=True)
+    return peer.eval().requires_grad_(False)
+
+
 class Bench:
     """A loaded model, a canvas 64 cells high, and a function for each thing that is compared."""
 
@@ -27,6 +35,7 @@ class Bench:
         self.embeds = {} if embeds is None else embeds
         self.batch = window_batch(backbone.device, backbone.window)
         self.text = backbone.encode(["a desert at sunset"]), backbone.encode([""])
+        self.peer_unet = as_diffusers_has_it(backbone.unet)
         noise = torch.Generator().manual_seed(7)
         self.state = torch.randn(1, 4, CELLS, self.width, generator=noise).to(backbone.device)
 
@@ -50,7 +59,7 @@ class Bench:
             model.vae,
             model.text_encoder,
             model.tokenizer,
-            model.unet,
+            self.peer_unet,
             model.scheduler("ddim", self.steps),
             None,  # type: ignore[arg-type]
             None,  # type: ignore[arg-type]

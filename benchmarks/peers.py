@@ -33,7 +33,7 @@ import torch
 
 from benchmarks import meters, random_model
 from benchmarks.kept import keep
-from benchmarks.peer_cases import CELLS, Bench, Run
+from benchmarks.peer_cases import CELLS, GUIDANCE, Bench, Run
 from sync_engine.backbones import tiny_decoder
 from sync_engine.backbones.loading import load
 from sync_engine.decoding import decode_plane
@@ -60,7 +60,8 @@ RATIOS = {
         "multidiffusion, stride 8",
     ),
 }
-SAME_LATENTS = ("multidiffusion, stride 8", "diffusers, stride 8")
+PEER = "diffusers, stride 8"
+SAME_LATENTS = ("multidiffusion, stride 8", PEER)
 AT_ONCE = 4
 """Windows at once where memory is measured by width; a GPU's 32 would only be filled by a wide canvas."""
 FAULTS = (EngineError, RuntimeError, ValueError, TypeError, AttributeError, ImportError, OSError)
@@ -75,7 +76,7 @@ def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
 def measure(bench: Bench, run: Run) -> tuple[dict[str, float], torch.Tensor]:
     """Return seconds, peak memory, the denoiser's share and samples of one run, and its latents."""
     device = bench.backbone.device
-    clock = meters.DenoiserClock(bench.backbone.unet, device)
+    clocks = [meters.DenoiserClock(unet, device) for unet in (bench.backbone.unet, bench.peer_unet)]
     meters.synchronize(device)
     start, began = meters.seconds(device), time.perf_counter()
     try:
@@ -84,13 +85,13 @@ def measure(bench: Bench, run: Run) -> tuple[dict[str, float], torch.Tensor]:
             meters.synchronize(device)
         seconds, wall = meters.seconds(device) - start, time.perf_counter() - began
     finally:
-        inside = clock.stop()
+        inside = sum(clock.stop() for clock in clocks)
     row = {
         "s": seconds,
         "wall_s": wall,
         "peak_gib": memory.bytes / 2**30,
         "denoiser_s": inside,
-        "samples": clock.samples,
+        "samples": sum(clock.samples for clock in clocks),
     }
     return row, latents
 
@@ -99,7 +100,7 @@ def about(bench: Bench) -> dict[str, Any]:
     """Return what a report says before anything has run: the device, and what its networks cost."""
     backbone = bench.backbone
     one = torch.zeros(1, 4, CELLS, CELLS, device=backbone.device)
-    unguided = Conditioning(*bench.text, [0], 1.0)
+    guided, unguided = (Conditioning(*bench.text, [0], guidance) for guidance in (GUIDANCE, 1.0))
     step = torch.tensor(500)
     return {
         "device": device_name(backbone.device),
@@ -107,7 +108,9 @@ def about(bench: Bench) -> dict[str, Any]:
         "width": bench.width * backbone.scale,
         "steps": bench.steps,
         "windows_at_once": bench.batch,
-        "denoiser_gflop": meters.flops(lambda: backbone.predict(one, step, unguided, [0])) / 1e9,
+        # Ours computes what both samples of a guided window share once.
+        "denoiser_gflop": meters.flops(lambda: backbone.predict(one, step, guided, [0])) / 2e9,
+        "peer_gflop": meters.flops(lambda: backbone.predict(one, step, unguided, [0])) / 1e9,
         "decoder_gflop": meters.flops(lambda: backbone.decode(one)) / 1e9,
         "matmul_peak_tflops": meters.matmul_peak(backbone.device, backbone.dtype) / 1e12,
         "failed": {},
@@ -136,20 +139,24 @@ def compare(
                 changed()
                 continue
             rows.setdefault(name, []).append(row)
-            report["cases"][name] = median(rows[name], report)
+            gflop = report["peer_gflop" if name == PEER else "denoiser_gflop"]
+            report["cases"][name] = median(rows[name], gflop, report["matmul_peak_tflops"])
             report["ratios"] = ratios(report["cases"])
             if latents.keys() >= set(SAME_LATENTS):
                 report["psnr_to_diffusers_db"] = psnr(*(latents[name] for name in SAME_LATENTS))
             changed()
 
 
-def median(runs: list[dict[str, float]], report: dict[str, Any]) -> dict[str, float]:
-    """Return the medians of a case's runs, how many there are, and what follows from them."""
+def median(runs: list[dict[str, float]], gflop: float, peak_tflops: float) -> dict[str, float]:
+    """Return the medians of a case's runs, how many there are, and what follows from them.
+
+    ``gflop`` is what a sample of its denoiser costs.
+    """
     row = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
     row["runs"] = len(runs)
     row["denoiser_share"] = row["denoiser_s"] / row["s"]
-    speed = row["samples"] * report["denoiser_gflop"] / 1e3 / row["denoiser_s"]
-    row["utilisation"] = speed / report["matmul_peak_tflops"]
+    speed = row["samples"] * gflop / 1e3 / row["denoiser_s"]
+    row["utilisation"] = speed / peak_tflops
     return row
 
 

@@ -9,6 +9,7 @@ import torch
 
 from sync_engine import solvers
 from sync_engine.backbones.backbone import Backbone
+from sync_engine.backbones.unet_savings import SharedStem, keep_layout
 from sync_engine.sampling import Conditioning
 
 
@@ -19,6 +20,8 @@ class StableDiffusion(Backbone):
         super().__init__(folder, parts, device, dtype)
         self.unet = parts["unet"].eval().requires_grad_(False)
         self.unet.to(memory_format=torch.channels_last)
+        keep_layout(self.unet)
+        self._stem = SharedStem(self.unet)
         self.channels: int = self.unet.config.in_channels
         size = self.unet.config.sample_size
         self.window: int = size if isinstance(size, int) else size[0]
@@ -68,7 +71,8 @@ class StableDiffusion(Backbone):
         if conditioning.guidance <= 1.0:
             return self._unet(noisy, timestep, positive).to(windows.dtype)
         negative = conditioning.negative[[0] * len(index)]
-        both = self._unet(torch.cat([noisy, noisy]), timestep, self._join(negative, positive))
+        with self._stem.guided():
+            both = self._unet(torch.cat([noisy, noisy]), timestep, self._join(negative, positive))
         without, with_prompt = both.to(windows.dtype).chunk(2)
         return without + conditioning.guidance * (with_prompt - without)
 

@@ -27,6 +27,7 @@ def report() -> dict[str, Any]:
         "steps": 1,
         "lpips": "none",
         "denoiser_gflop": 1.0,
+        "peer_gflop": 1.0,
         "matmul_peak_tflops": 1.0,
         "failed": {},
         "memory_by_width": {},
