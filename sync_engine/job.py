@@ -224,7 +224,7 @@ class _Job:
         if self.spec.method == "blended":
             assert isinstance(canvas, PlaneCanvas)  # the spec allows no other
             return blended.extend(backbone, canvas, scheduler, state, conditioning, generator, batch, on_step)
-        pull = pull_for(self.spec.method, chosen, backbone, batch.size)
+        pull = pull_for(self.spec.method, chosen, backbone, batch.size, canvas.elevations)
         state = state * initial_scale(solver)
         return sample(
             backbone, canvas, solver, state, conditioning, pull, batch, on_step, generator=generator

@@ -102,7 +102,7 @@ class EnvironmentSpec:
         steps: denoising steps.
         guidance: classifier-free guidance scale.
         seed: seed of the initial noise; ``None`` draws one.
-        sync_strength: weight of the coherence gradient; 2 is the normal strength of ``sync`` for a world,
+        sync_strength: weight of the coherence gradient; 3 is the normal strength of ``sync`` for a world,
             1 for a plate, 20 the published weight of ``sync-paper``.
         sync_steps: how many of the first steps pull the windows together.
         sync_decay: factor on the weight from one step to the next.

@@ -102,6 +102,15 @@ def latent_embedding(net: Any, layout: float = LAYOUT_WEIGHT) -> Embed:
     return embed
 
 
+def as_a_whole(embed: Embed) -> Embed:
+    """Return the embedding of what a window shows, not where: features averaged over positions."""
+
+    def embed_whole(latents: torch.Tensor) -> list[torch.Tensor]:
+        return [layer.mean(dim=(2, 3), keepdim=True) for layer in embed(latents)]
+
+    return embed_whole
+
+
 def halved(embed: Embed) -> Embed:
     """Return the embedding of the windows at half their resolution: a quarter of the cost."""
 

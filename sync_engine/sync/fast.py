@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from sync_engine.canvas.smoothing import low_pass
 from sync_engine.sampling import Predict
-from sync_engine.sync.distance import Embed, distance
+from sync_engine.sync.distance import Embed, as_a_whole, distance
 
-STRENGTH, PLATE_STRENGTH = 2.0, 1.0
+STRENGTH, PLATE_STRENGTH = 3.0, 1.0
 """At 2 a plate, whose windows are all in one row, lost its nebulae and its hills."""
 STEPS_SHARE = 0.6
 DECAY = 0.95
@@ -16,6 +18,9 @@ LIMIT_OF_RMS = 0.25
 """A step moves x0 by at most this share of its root mean square at strength 1."""
 SMOOTH_CELLS = 4
 """Only what fills so many cells is moved: finer, the gradient deceives the net and shows as a weave."""
+SKYWARD = 30.0
+"""Windows that look up by more degrees are compared as a whole. Place by place a sky is drawn to one
+arrangement in every direction, rings around the zenith."""
 
 
 class FastSync:
@@ -28,14 +33,24 @@ class FastSync:
 
     Args:
         embed: the perceptual embedding of clean latents.
-        strength: 2 is normal for worlds (over-relaxed), 1 for plates, 0 changes nothing.
+        strength: 3 is normal for worlds (over-relaxed), 1 for plates, 0 changes nothing.
         steps: how many of the first steps pull.
         decay: factor on the strength from one step to the next.
         batch: how many windows are embedded at once.
+        elevations: where each window looks, degrees above the horizon; none on a plate of one row.
     """
 
-    def __init__(self, embed: Embed, strength: float, steps: int, decay: float, batch: int) -> None:
+    def __init__(
+        self,
+        embed: Embed,
+        strength: float,
+        steps: int,
+        decay: float,
+        batch: int,
+        elevations: Sequence[float] = (),
+    ) -> None:
         self.embed, self.strength, self.steps, self.decay, self.batch = embed, strength, steps, decay, batch
+        self._skyward = {number for number, degrees in enumerate(elevations) if degrees > SKYWARD}
 
     def __call__(
         self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
@@ -47,27 +62,29 @@ class FastSync:
         x0 = x0.clone()
         for row in rows:
             if len(row) > 1:
-                self._pull_row(x0, row, size)
+                embed = as_a_whole(self.embed) if row[0] in self._skyward else self.embed
+                self._pull_row(embed, x0, row, size)
         return None, x0
 
-    def _pull_row(self, x0: torch.Tensor, row: list[int], size: float) -> None:
+    def _pull_row(self, embed: Embed, x0: torch.Tensor, row: list[int], size: float) -> None:
         parts = _batches(row, self.batch)
-        target = self._mean_look(x0, parts) if len(parts) > 1 else None
+        target = _mean_look(embed, x0, parts) if len(parts) > 1 else None
         for part in parts:
             windows = x0[part].detach().requires_grad_()
             with torch.enable_grad():
-                look = self.embed(windows)
+                look = embed(windows)
                 mean = target or [layer.detach().mean(dim=0, keepdim=True) for layer in look]
                 losses = distance(look, mean)
                 (gradient,) = torch.autograd.grad(losses.sum(), windows)
             x0[part] -= _step(windows.detach(), losses.detach(), gradient, size)
 
-    def _mean_look(self, x0: torch.Tensor, parts: list[list[int]]) -> list[torch.Tensor]:
-        sums: list[torch.Tensor] = []
-        for part in parts:
-            layers = [layer.sum(dim=0, keepdim=True) for layer in self.embed(x0[part])]
-            sums = [a + b for a, b in zip(sums, layers, strict=True)] if sums else layers
-        return [total / sum(len(part) for part in parts) for total in sums]
+
+def _mean_look(embed: Embed, x0: torch.Tensor, parts: list[list[int]]) -> list[torch.Tensor]:
+    sums: list[torch.Tensor] = []
+    for part in parts:
+        layers = [layer.sum(dim=0, keepdim=True) for layer in embed(x0[part])]
+        sums = [a + b for a, b in zip(sums, layers, strict=True)] if sums else layers
+    return [total / sum(len(part) for part in parts) for total in sums]
 
 
 def _step(windows: torch.Tensor, losses: torch.Tensor, gradient: torch.Tensor, size: float) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +49,13 @@ def settings(spec: EnvironmentSpec, steps: int) -> Settings:
     )
 
 
-def pull_for(method: str, chosen: Settings, backbone: Any, batch: int) -> Pull:
-    """Return the pull of a method for a loaded backbone."""
+def pull_for(
+    method: str, chosen: Settings, backbone: Any, batch: int, elevations: Sequence[float] = ()
+) -> Pull:
+    """Return the pull of a method for a loaded backbone and windows that look up by ``elevations``."""
     if method not in PULLING_METHODS or chosen.strength == 0.0 or chosen.steps == 0:
         return no_pull
     embed = choose(backbone, method, chosen.layout)
     if method == "sync":
-        return fast.FastSync(embed, chosen.strength, chosen.steps, chosen.decay, batch)
+        return fast.FastSync(embed, chosen.strength, chosen.steps, chosen.decay, batch, elevations)
     return paper.PaperSync(embed, chosen.strength, chosen.steps, chosen.decay)

@@ -110,6 +110,23 @@ def test_the_fast_pull_is_the_same_in_batches() -> None:
     torch.testing.assert_close(whole, parts, rtol=1e-4, atol=1e-5)
 
 
+def test_windows_that_look_up_agree_on_what_they_show_and_not_on_where() -> None:
+    rough = torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    sky = interpolate(rough, size=(16, 16), mode="bilinear")
+    turned = torch.cat([sky, sky.roll(8, dims=-1), sky.flip(-1)])
+    other_colours = turned + torch.tensor([0.5, 0.0, -0.5]).reshape(3, 1, 1, 1)
+
+    def pulled(x0: torch.Tensor, elevation: float) -> torch.Tensor:
+        pull = FastSync(lambda latents: [latents], 1.0, 5, 1.0, 2, [elevation] * 3)
+        return pull(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1]
+
+    torch.testing.assert_close(pulled(turned, 45.0), turned, rtol=0, atol=1e-3)
+    for elevation in (0.0, -45.0):
+        assert (pulled(turned, elevation) - turned).abs().max() > 0.1
+    colours = [x0.mean(dim=(1, 2, 3)) for x0 in (other_colours, pulled(other_colours, 45.0))]
+    assert colours[1].std() < 0.7 * colours[0].std()
+
+
 def test_windows_that_agree_are_hardly_moved() -> None:
     embed = latent_embedding(RandomFeatures())
     generator = torch.Generator().manual_seed(0)
