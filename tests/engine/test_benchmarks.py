@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import coherence, contact_sheets, gallery, report
+from benchmarks import coherence, contact_sheets, gallery, report, sun_places
 from benchmarks.gallery import Case, Gallery, Prompt, read_prompts
 from benchmarks.measure import Measure
+from sync_engine.canvas.views import View
 from sync_engine.evaluation.features import WEIGHTS_VARIABLE
 from sync_engine.evaluation.picture import Picture
 
@@ -146,3 +147,14 @@ def test_tiles_show_the_poles_of_a_world() -> None:
     sheet = contact_sheets.sheet([("a", [[tile, tile]]), ("b", [[tile, tile]])], ["left", "right"])
     assert sheet.width == contact_sheets.WIDTH
     assert sheet.getpixel((640 + 90, 18 + 18 + 9)) == (255, 0, 0)
+
+
+def test_the_place_of_the_sun_is_the_one_that_the_words_and_the_seed_gave() -> None:
+    place = sun_places.asked_place(Case("world", "sync", NOON, 3), 16)
+    assert place is not None
+    assert place.elevation > 30
+    assert sun_places.asked_place(Case("world", "sync", NOON, 3), 32) == place, "whatever the model"
+    assert sun_places.asked_place(Case("world", "sync", SPACE, 3), 16) is None
+    assert sun_places.angle_between(place, place) == pytest.approx(0, abs=1e-3)
+    beside = View(place.azimuth + 10, 0, 90)
+    assert sun_places.angle_between(View(place.azimuth, 0, 90), beside) == pytest.approx(10)
