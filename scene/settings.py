@@ -158,9 +158,9 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
     )
     sync_strength: FloatProperty(
         name="Strength",
-        description="How strongly the windows are pulled together: 2 is normal for Sync (plates 1), "
+        description="How strongly the windows are pulled together: 3 is normal for Sync (plates 1), "
         "20 as published",
-        default=2.0,
+        default=3.0,
         min=LIMITS["sync_strength"].minimum,
         max=LIMITS["sync_strength"].maximum,
         soft_max=20.0,

@@ -19,5 +19,5 @@ settings.loras.clear()
 settings.steps = 0
 settings.guidance = 0.0
 settings.custom_sync = False
-settings.sync_strength = 2.0
+settings.sync_strength = 3.0
 settings.sync_steps = 0
