@@ -97,7 +97,7 @@ def weight_bytes(module: torch.nn.Module) -> int:
 def window_batch(device: torch.device, window: int) -> int:
     """Return how many windows of ``window``² cells to begin with; halved later when that is too many."""
     per_window_gb = working_memory_gb(window)
-    most = 32 if device.type == "cuda" else 16 if window <= 32 else 4  # more is no faster on a CPU
+    most = 32 if device.type == "cuda" else 16 if window <= 32 else 2  # on a CPU more is slower
     return max(1, min(most, int(free_memory_gb(device) * 0.6 / per_window_gb)))
 
 

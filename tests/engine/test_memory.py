@@ -88,7 +88,8 @@ def test_the_batch_follows_the_free_memory(monkeypatch, free: float, kind: str, 
 
 def test_the_batch_on_a_cpu_follows_the_free_memory(monkeypatch) -> None:
     sizes = []
-    for free in (64, 4, 0.2):
+    for free, window in ((64, 64), (0.2, 64), (64, 32), (1, 32)):
         monkeypatch.setattr(device, "free_memory_gb", lambda _, free=free: free)
-        sizes.append(device.window_batch(torch.device("cpu"), 64))
-    assert sizes == [4, 2, 1]
+        sizes.append(device.window_batch(torch.device("cpu"), window))
+    assert sizes[:3] == [2, 1, 16]
+    assert 1 <= sizes[3] < 16
