@@ -35,18 +35,22 @@ def angle_between(a: View, b: View) -> float:
 
 
 def measure(gallery: Gallery, wanted: list[Case]) -> dict[str, Any]:
-    """Return the angle of each world with a sun, their median and their largest."""
-    window, angles = gallery.backbone().window, {}
+    """Return the angle of each world asked for a sun, their median and largest, and which show no light."""
+    window, angles, dark = gallery.backbone().window, {}, []
     for case in wanted:
         place = asked_place(case, window)
         if place is None:
             continue
         spec = json.loads((gallery.result(case) / "spec.json").read_text(encoding="utf-8"))
+        if not spec["light"]["lights"]:
+            dark.append(case.name)
+            continue
         found = spec["light"]["lights"][0]
         angles[case.name] = round(angle_between(place, View(found["azimuth"], found["elevation"], 90.0)), 1)
     return {
         "angles": angles,
         "worlds": len(angles),
+        "without_light": dark,
         "median": statistics.median(angles.values()),
         "largest": max(angles.values()),
     }

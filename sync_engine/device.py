@@ -97,7 +97,12 @@ def weight_bytes(module: torch.nn.Module) -> int:
 def window_batch(device: torch.device, window: int) -> int:
     """Return how many windows of ``window``² cells to begin with; halved later when that is too many."""
     per_window_gb = working_memory_gb(window)
-    most = 32 if device.type == "cuda" else 16 if window <= 32 else 2  # on a CPU more is slower
+    if device.type == "cuda":
+        most = 32
+    elif window <= 32:
+        most = 16
+    else:
+        most = 2 if device.type == "cpu" else 4  # on a CPU more is slower
     return max(1, min(most, int(free_memory_gb(device) * 0.6 / per_window_gb)))
 
 

@@ -49,9 +49,7 @@ def settings(spec: EnvironmentSpec, steps: int) -> Settings:
     )
 
 
-def pull_for(
-    method: str, chosen: Settings, backbone: Any, batch: int, elevations: Sequence[float] = ()
-) -> Pull:
+def pull_for(method: str, chosen: Settings, backbone: Any, batch: int, elevations: Sequence[float]) -> Pull:
     """Return the pull of a method for a loaded backbone and windows that look up by ``elevations``."""
     if method not in PULLING_METHODS or chosen.strength == 0.0 or chosen.steps == 0:
         return no_pull

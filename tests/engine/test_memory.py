@@ -93,3 +93,5 @@ def test_the_batch_on_a_cpu_follows_the_free_memory(monkeypatch) -> None:
         sizes.append(device.window_batch(torch.device("cpu"), window))
     assert sizes[:3] == [2, 1, 16]
     assert 1 <= sizes[3] < 16
+    monkeypatch.setattr(device, "free_memory_gb", lambda _: 64)
+    assert device.window_batch(torch.device("mps"), 64) == 4, "two was measured on CPUs only"

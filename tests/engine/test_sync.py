@@ -16,9 +16,10 @@ from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.models import find
 from sync_engine.sampling import Conditioning, sample
 from sync_engine.sync import distance as distances
+from sync_engine.sync import methods
 from sync_engine.sync.distance import distance, latent_embedding, lpips_embedding
 from sync_engine.sync.fast import FastSync
-from sync_engine.sync.methods import settings
+from sync_engine.sync.methods import pull_for, settings
 from sync_engine.sync.paper import PaperSync
 
 
@@ -125,6 +126,18 @@ def test_windows_that_look_up_agree_on_what_they_show_and_not_on_where() -> None
         assert (pulled(turned, elevation) - turned).abs().max() > 0.1
     colours = [x0.mean(dim=(1, 2, 3)) for x0 in (other_colours, pulled(other_colours, 45.0))]
     assert colours[1].std() < 0.7 * colours[0].std()
+
+
+def test_the_pull_of_a_job_knows_where_its_windows_look(backbone, monkeypatch) -> None:
+    monkeypatch.setattr(methods, "choose", lambda *_: lambda latents: [latents])
+    chosen = settings(EnvironmentSpec("x", kind="world"), 10)
+    sky = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    x0 = torch.cat([sky, sky.flip(-1)])
+    moved = [
+        (pull_for("sync", chosen, backbone, 2, [degrees] * 2)(0, x0, x0, [[0, 1]], lambda w, i: w)[1] - x0)
+        for degrees in (0.0, 45.0)
+    ]
+    assert moved[0].abs().max() > 100 * moved[1].abs().max()
 
 
 def test_windows_that_agree_are_hardly_moved() -> None:
