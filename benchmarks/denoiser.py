@@ -59,7 +59,10 @@ class Sampling:
         self.state = noise.to(backbone.device)
 
     def run(self, steps: int) -> dict[str, float]:
-        """Sample, and return the seconds, those of the denoiser among them, its samples and peak memory."""
+        """Sample, and return the seconds, those of the denoiser among them, its samples and peak memory.
+
+        ``latents`` holds what was sampled last.
+        """
         device, timed = self.backbone.device, Timed(self.backbone)
         conditioning = Conditioning(*self.text, [0] * len(self.canvas.corners), GUIDANCE)
         scheduler = self.backbone.scheduler("dpm", steps)
@@ -67,7 +70,7 @@ class Sampling:
         start = meters.seconds(device)
         with meters.PeakMemory(device) as memory:
             batch = WindowBatch(self.at_once)
-            sample(timed, self.canvas, scheduler, self.state, conditioning, batch=batch)
+            self.latents = sample(timed, self.canvas, scheduler, self.state, conditioning, batch=batch)
             meters.synchronize(device)
         seconds = meters.seconds(device) - start
         return {
@@ -133,6 +136,12 @@ def in_words(report: dict[str, Any]) -> str:
         f"| {row['denoiser_tflops']:.3g} | {row['utilisation']:.0%} |"
         for name, row in report["runs"].items()
     ]
+    lines += [
+        f"- {name}: PSNR of the latents to the eager ones {row['psnr_to_eager_db']:.0f} dB, "
+        f"first calls {row['first_calls_s']:.0f} s."
+        for name, row in report["runs"].items()
+        if "psnr_to_eager_db" in row
+    ]
     lines += [f"- {note}" for note in report.get("notes", [])]
     return "\n".join(lines) + "\n"
 
@@ -158,7 +167,11 @@ def main() -> None:
             backbone.compile()
             report["notes"] = backbone.notes
         if not backbone.notes:
-            report["runs"][name] = measure(sampling, options.steps, options.repeat, report)
+            row = report["runs"][name] = measure(sampling, options.steps, options.repeat, report)
+            if name == "eager":
+                eager = sampling.latents
+            else:
+                row["psnr_to_eager_db"] = meters.psnr(sampling.latents, eager)
         keep(options.out, report, in_words(report))
     sys.stdout.write(in_words(report))
 

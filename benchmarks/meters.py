@@ -139,3 +139,9 @@ def flops(function: Any) -> int:
     with counter, torch.no_grad():
         function()
     return counter.get_total_flops()
+
+
+def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Return the peak signal-to-noise ratio of two latents in dB; the peak is the range of the second."""
+    error = (a.float() - b.float()).square().mean()
+    return float(10 * torch.log10((b.float().max() - b.float().min()) ** 2 / error))

@@ -33,7 +33,7 @@ import torch
 
 from benchmarks import meters, random_model
 from benchmarks.kept import keep
-from benchmarks.peer_cases import CELLS, GUIDANCE, Bench, Run
+from benchmarks.peer_cases import CELLS, GUIDANCE, ONE_BY_ONE, Bench, Run
 from sync_engine.backbones import tiny_decoder
 from sync_engine.backbones.loading import load
 from sync_engine.decoding import decode_plane
@@ -65,12 +65,6 @@ SAME_LATENTS = ("multidiffusion, stride 8", PEER)
 AT_ONCE = 4
 """Windows at once where memory is measured by width; a GPU's 32 would only be filled by a wide canvas."""
 FAULTS = (EngineError, RuntimeError, ValueError, TypeError, AttributeError, ImportError, OSError)
-
-
-def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Return the peak signal-to-noise ratio of two latents in dB; the peak is the range of the second."""
-    error = (a.float() - b.float()).square().mean()
-    return float(10 * torch.log10((b.float().max() - b.float().min()) ** 2 / error))
 
 
 def measure(bench: Bench, run: Run) -> tuple[dict[str, float], torch.Tensor]:
@@ -143,7 +137,7 @@ def compare(
             report["cases"][name] = median(rows[name], gflop, report["matmul_peak_tflops"])
             report["ratios"] = ratios(report["cases"])
             if latents.keys() >= set(SAME_LATENTS):
-                report["psnr_to_diffusers_db"] = psnr(*(latents[name] for name in SAME_LATENTS))
+                report["psnr_to_diffusers_db"] = meters.psnr(*(latents[name] for name in SAME_LATENTS))
             changed()
 
 
@@ -243,6 +237,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="default 50 on a GPU, 10 on a CPU")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--widths", type=int, nargs="*", default=[2048, 4096, 16384], help="for the memory")
+    parser.add_argument("--ours", action="store_true", help="without the cases that go window by window")
     parser.add_argument("--model", type=Path, help="a folder instead of random weights")
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -266,7 +261,10 @@ def main() -> None:
             used = memory_alone(options, wide) if on_cpu else memory_at(backbone, wide)
             report["memory_by_width"][str(wide)] = used
             changed()
-        compare(bench, bench.cases(), options.repeat, report, changed)
+        cases = bench.cases()
+        if options.ours:
+            cases = {name: run for name, run in cases.items() if name not in ONE_BY_ONE}
+        compare(bench, cases, options.repeat, report, changed)
     sys.stdout.write(in_words(report))
     if report["failed"]:
         sys.exit(1)

@@ -172,7 +172,8 @@ def sample(
         return canvas.noise(state.shape[1], generator).to(state)
 
     rows = alike(canvas.rows, conditioning.index)
-    for step, timestep in enumerate(scheduler.timesteps[start:], start):
+    timesteps = scheduler.timesteps.to(state.device)  # once: a copy in a step would wait for a GPU
+    for step, timestep in enumerate(timesteps[start:], start):
         level = noise_levels[step]
         predict = x0_predictor(denoiser, timestep, level, conditioning)
         windows = canvas.gather(state)

@@ -10,6 +10,7 @@ import torch
 from sync_engine import solvers
 from sync_engine.backbones.backbone import Backbone
 from sync_engine.backbones.unet_savings import SharedStem, keep_layout
+from sync_engine.device import pick
 from sync_engine.sampling import Conditioning
 
 
@@ -62,7 +63,7 @@ class StableDiffusion(Backbone):
         A consistency model (LCM, Luo et al. 2023) was distilled from guided predictions and is told the
         guidance: one evaluation at any scale, and no negative prompt.
         """
-        positive = conditioning.prompts[index]
+        positive = self._pick(conditioning.prompts, index)
         noisy = windows.to(self.dtype).contiguous(memory_format=torch.channels_last)
         told = self.unet.config.get("time_cond_proj_dim")
         if told is not None:
@@ -70,11 +71,14 @@ class StableDiffusion(Backbone):
             return self._unet(noisy, timestep, positive, guidance).to(windows.dtype)
         if conditioning.guidance <= 1.0:
             return self._unet(noisy, timestep, positive).to(windows.dtype)
-        negative = conditioning.negative[[0] * len(index)]
+        negative = self._pick(conditioning.negative, [0] * len(index))
         with self._stem.guided():
             both = self._unet(torch.cat([noisy, noisy]), timestep, self._join(negative, positive))
         without, with_prompt = both.to(windows.dtype).chunk(2)
         return without + conditioning.guidance * (with_prompt - without)
+
+    def _pick(self, text: Any, numbers: list[int]) -> Any:
+        return pick(text, numbers)
 
     def _join(self, first: Any, second: Any) -> Any:
         return torch.cat([first, second])

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from sync_engine.backbones.stable_diffusion import StableDiffusion
+from sync_engine.device import pick
 from sync_engine.errors import ModelNotAvailable
 
 
@@ -23,9 +24,6 @@ class Text:
 
     states: torch.Tensor
     pooled: torch.Tensor
-
-    def __getitem__(self, index: list[int]) -> Text:
-        return Text(self.states[index], self.pooled[index])
 
 
 class StableDiffusionXL(StableDiffusion):
@@ -87,6 +85,9 @@ class StableDiffusionXL(StableDiffusion):
             text.pooled[empty] = 0
         return text
 
+    def _pick(self, text: Text, numbers: list[int]) -> Text:
+        return Text(pick(text.states, numbers), pick(text.pooled, numbers))
+
     def _join(self, first: Text, second: Text) -> Text:
         return Text(torch.cat([first.states, second.states]), torch.cat([first.pooled, second.pooled]))
 
@@ -95,7 +96,7 @@ class StableDiffusionXL(StableDiffusion):
     ) -> torch.Tensor:
         """Say of every window that it is a whole, uncropped picture: the sizes are a window's, in pixels."""
         height, width = (side * self.scale for side in noisy.shape[-2:])
-        sizes = torch.tensor([[height, width, 0, 0, height, width]], device=noisy.device)
+        sizes = torch.tensor([[height, width, 0, 0, height, width]]).to(noisy.device, non_blocking=True)
         added = {"text_embeds": text.pooled, "time_ids": sizes.expand(len(noisy), -1)}
         return self.unet(
             noisy,

@@ -74,8 +74,8 @@ class PlaneCanvas:
 
         A cell of the canvas has one value only; windows have no detail of their own.
         """
-        weight = self.weight.to(windows)
-        return self._sum_up(windows * weight) / self._total.to(windows)
+        self.weight, self._total = self.weight.to(windows), self._total.to(windows)  # they stay there
+        return self._sum_up(windows * self.weight) / self._total
 
     @property
     def window_size(self) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.functional import adaptive_avg_pool2d, interpolate, normalize
+from torch.nn.functional import adaptive_avg_pool2d, interpolate, normalize, rms_norm
 
 from sync_engine.errors import ModelNotAvailable
 
@@ -29,9 +29,43 @@ WEIGHTS_VARIABLE = "SYNCSCAPE_LPIPS"
 
 
 def distance(a: list[torch.Tensor], b: list[torch.Tensor]) -> torch.Tensor:
-    """Return the distance ``(N,)`` of two embeddings: mean over positions, sum over layers."""
-    parts = [(x - y).square().sum(dim=1).mean(dim=(1, 2)) for x, y in zip(a, b, strict=True)]
+    """Return the distance ``(N,)`` of two embeddings: mean over positions, sum over layers.
+
+    It is float32 where the embeddings are half as precise.
+    """
+    parts = [_SquaredLength.apply(x - y).mean(dim=(1, 2)) for x, y in zip(a, b, strict=True)]
     return torch.stack(parts).sum(dim=0)
+
+
+def mean_look(layers: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Return the mean over the windows of an embedding, without its gradient."""
+    return [_mean(layer.detach()) for layer in layers]
+
+
+class _SquaredLength(torch.autograd.Function):
+    """The sum of squares over the channels ``(N, h, w)``, float32 where the maps are half as precise.
+
+    The gradient has the maps' precision; autograd's own would be float32, twice the memory to move.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, maps: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(maps)
+        exact = torch.promote_types(maps.dtype, torch.float32)
+        return torch.linalg.vector_norm(maps, dim=1, dtype=exact).square()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        (maps,) = ctx.saved_tensors
+        return maps * (2 * gradients[0])[:, None].to(maps.dtype)
+
+
+def _mean(maps: torch.Tensor) -> torch.Tensor:
+    """Return the mean ``(1, C, h, w)`` as a matrix product: a GPU is slow to sum over the first dimension."""
+    number, channels, height, width = maps.shape
+    flat = maps.permute(0, 2, 3, 1).reshape(number, -1)
+    total = torch.mm(flat.new_ones(1, number), flat) / number
+    return total.reshape(1, height, width, channels).permute(0, 3, 1, 2)
 
 
 def lpips_weights(net: str) -> Path | None:
@@ -72,20 +106,31 @@ def lpips_embedding(
     Args:
         model: from ``load_lpips``.
         decode: latents to pictures in [-1, 1].
-        dtype: its net changes to this, where given; the features are compared in the model's own.
+        dtype: its net changes to this, where given, and the features are of it.
     """
     exact = model.lin0.model[-1].weight.dtype
     dtype = dtype or exact
     net = model.net.to(dtype=dtype, memory_format=torch.channels_last)
+    weights = [_unit_weight(lin.model[-1].weight).to(dtype) for lin in model.lins]
 
     def embed(latents: torch.Tensor) -> list[torch.Tensor]:
         picture = model.scaling_layer(decode(latents).to(exact)).to(dtype, memory_format=torch.channels_last)
-        weights = [lin.model[-1].weight.clamp(min=0).sqrt() for lin in model.lins]
-        layers = [layer.to(exact) for layer in net(picture)]
-        # lpips.normalize_tensor divides by (norm + 1e-10)
-        return [f / (f.norm(dim=1, keepdim=True) + 1e-10) * w for f, w in zip(layers, weights, strict=True)]
+        return [_weighted_unit(layer, weight) for layer, weight in zip(net(picture), weights, strict=True)]
 
     return embed
+
+
+def _unit_weight(linear: torch.Tensor) -> torch.Tensor:
+    """Return what ``rms_norm`` is told for a layer whose squared differences LPIPS weighs by ``linear``."""
+    return (linear.flatten().clamp(min=0) / linear.numel()).sqrt()
+
+
+def _weighted_unit(layer: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return features of unit length over the channels, weighted: to a GPU one pass over the memory.
+
+    ``lpips.normalize_tensor`` adds 1e-10 to the length, this its square to the mean square.
+    """
+    return rms_norm(layer.permute(0, 2, 3, 1), weight.shape, weight, 1e-20).permute(0, 3, 1, 2)
 
 
 def latent_embedding(net: Any, layout: float = LAYOUT_WEIGHT) -> Embed:

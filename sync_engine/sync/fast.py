@@ -8,7 +8,7 @@ import torch
 
 from sync_engine.canvas.smoothing import low_pass
 from sync_engine.sampling import Predict
-from sync_engine.sync.distance import Embed, as_a_whole, distance
+from sync_engine.sync.distance import Embed, as_a_whole, distance, mean_look
 
 STRENGTH, PLATE_STRENGTH = 3.0, 1.0
 """At 2 a plate, whose windows are all in one row, lost its nebulae and its hills."""
@@ -18,6 +18,7 @@ LIMIT_OF_RMS = 0.25
 """A step moves x0 by at most this share of its root mean square at strength 1."""
 SMOOTH_CELLS = 4
 """Only what fills so many cells is moved: finer, the gradient deceives the net and shows as a weave."""
+Index = slice | torch.Tensor
 SKYWARD = 30.0
 """Windows that look up by more degrees are compared as a whole. Place by place a sky is drawn to one
 arrangement in every direction, rings around the zenith."""
@@ -67,24 +68,25 @@ class FastSync:
         return None, x0
 
     def _pull_row(self, embed: Embed, x0: torch.Tensor, row: list[int], size: float) -> None:
-        parts = _batches(row, self.batch)
-        target = _mean_look(embed, x0, parts) if len(parts) > 1 else None
+        parts = _batches(sorted(row), self.batch, x0.device)
+        target = _mean_look(embed, x0, parts, len(row)) if len(parts) > 1 else None
         for part in parts:
             windows = x0[part].detach().requires_grad_()
             with torch.enable_grad():
                 look = embed(windows)
-                mean = target or [layer.detach().mean(dim=0, keepdim=True) for layer in look]
-                losses = distance(look, mean)
+                losses = distance(look, target or mean_look(look))
                 (gradient,) = torch.autograd.grad(losses.sum(), windows)
             x0[part] -= _step(windows.detach(), losses.detach(), gradient, size)
 
 
-def _mean_look(embed: Embed, x0: torch.Tensor, parts: list[list[int]]) -> list[torch.Tensor]:
+def _mean_look(embed: Embed, x0: torch.Tensor, parts: list[Index], count: int) -> list[torch.Tensor]:
     sums: list[torch.Tensor] = []
+    layers: list[torch.Tensor] = []
     for part in parts:
-        layers = [layer.sum(dim=0, keepdim=True) for layer in embed(x0[part])]
-        sums = [a + b for a, b in zip(sums, layers, strict=True)] if sums else layers
-    return [total / sum(len(part) for part in parts) for total in sums]
+        layers = embed(x0[part])
+        totals = [layer.sum(dim=0, keepdim=True, dtype=torch.float32) for layer in layers]
+        sums = [a + b for a, b in zip(sums, totals, strict=True)] if sums else totals
+    return [(total / count).to(layer.dtype) for total, layer in zip(sums, layers, strict=True)]
 
 
 def _step(windows: torch.Tensor, losses: torch.Tensor, gradient: torch.Tensor, size: float) -> torch.Tensor:
@@ -96,5 +98,15 @@ def _step(windows: torch.Tensor, losses: torch.Tensor, gradient: torch.Tensor, s
     return move * (limit / (move.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + 1e-12)).clamp(max=1)
 
 
-def _batches(row: list[int], size: int) -> list[list[int]]:
-    return [row[start : start + size] for start in range(0, len(row), size)]
+def _batches(row: list[int], size: int, device: torch.device) -> list[Index]:
+    """Return the windows of a row in batches, as indices that a GPU takes without waiting for the processor.
+
+    A list as an index would be copied there, and what comes after it could not be sent ahead.
+    """
+    parts = [row[start : start + size] for start in range(0, len(row), size)]
+    return [
+        slice(part[0], part[-1] + 1)
+        if part[-1] - part[0] == len(part) - 1
+        else torch.tensor(part).to(device, non_blocking=True)
+        for part in parts
+    ]

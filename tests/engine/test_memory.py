@@ -60,6 +60,28 @@ def test_release_empties_the_allocator_of_the_gpu() -> None:
     assert torch.cuda.memory_reserved() < 2**28
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device; it would run one out of memory")
+def test_a_gpu_that_runs_out_of_memory_goes_on_with_fewer_windows() -> None:
+    """The allocator is held to 64 MiB more than it has; a window's layer takes 16."""
+    weight = torch.ones(2**22, device="cuda")
+
+    def function(windows: torch.Tensor, index: list[int]) -> torch.Tensor:
+        return (windows[:, None] * weight).amax(dim=1)
+
+    windows, index = torch.arange(16.0, device="cuda"), list(range(16))
+    sampling.give_memory_back()
+    total = torch.cuda.get_device_properties(0).total_memory
+    notes: list[str] = []
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**26) / total)
+    try:
+        batch = WindowBatch(16, notes.append)
+        assert torch.equal(batch.map(function, windows, index), windows)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert batch.size < 16
+    assert notes[-1] == f"Memory is short: {batch.size} windows at a time."
+
+
 def test_a_shortage_does_not_keep_what_took_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error's traceback holds the tensors of the failed try."""
     taken: list[weakref.ref] = []

@@ -81,8 +81,9 @@ def test_only_the_fast_pull_looks_in_half_precision(
     monkeypatch.setattr(backbone, "decode", lambda latents: latents[:, :3])
     layers = distances.choose(backbone, method)(torch.randn(1, 4, 64, 64))
     quick = method == "sync" and dtype == torch.bfloat16
-    assert next(model.net.parameters()).dtype == (torch.bfloat16 if quick else torch.float32)
-    assert {layer.dtype for layer in layers} == {torch.float32}
+    expected = torch.bfloat16 if quick else torch.float32
+    assert next(model.net.parameters()).dtype == expected
+    assert {layer.dtype for layer in layers} == {expected}
 
 
 def spread(embed, x0: torch.Tensor, row: list[int]) -> float:
