@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.gallery import Case, Gallery, Prompt, cases, read_prompts
+from benchmarks.gallery import PLACES, Case, Gallery, Prompt, cases, read_prompts
 from benchmarks.measure import Measure
 from sync_engine.evaluation.kid import kid
 from sync_engine.interface.spec import KINDS, METHODS
@@ -109,11 +109,12 @@ def measure_real(measure: Measure, data: Path, count: int) -> dict[str, Any]:
 def compare(options: argparse.Namespace, gallery: Gallery, measure: Measure) -> dict[str, Any]:
     """Make and measure everything that the options ask for; write the report after every kind."""
     methods = list(dict.fromkeys([BASE, *options.methods]))
-    prompts = read_prompts(options.prompts)
+    prompts = read_prompts(options.prompts, options.first)
     real = measure_real(measure, options.data, options.real) if _has_panoramas(options.data) else None
     result: dict[str, Any] = {
         "model": gallery.name,
         "prompts": len(prompts),
+        "first_prompt": prompts[0].prompt,
         "seeds": options.seeds,
         "real": real,
         "evaluator": measure.evaluator.about if measure.evaluator else None,
@@ -158,6 +159,7 @@ def main() -> None:
     parser.add_argument("--model", default="draft")
     parser.add_argument("--steps", type=int, help="default: the model's own")
     parser.add_argument("--prompts", type=int, default=16, help="how many of prompts.json")
+    parser.add_argument("--first", type=int, default=0, help=f"from which on; {PLACES}: places only")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["world", "plate"])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=[BASE, "sync"])

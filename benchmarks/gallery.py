@@ -2,7 +2,8 @@
 
 ``prompts.json`` holds the prompts with what a picture of each must show: the classes of
 ``training/evaluator.py``, null where the prompt does not say; ``flat`` for open sea and plains, whose
-horizon is level.
+horizon is level. The last twelve are the first twelve without their words of time, weather and colour: where
+a prompt says no more than the place, windows left to themselves choose differently.
 Pictures lie in ``OUT/pictures/MODEL-FINGERPRINT/KIND/METHOD/PROMPT-SEED``. The fingerprint changes with the
 weights and with the code that samples, so that old pictures are never taken for new ones.
 """
@@ -23,6 +24,8 @@ from sync_engine import models
 from sync_engine.interface.spec import EnvironmentSpec
 
 PROMPTS_FILE = Path(__file__).with_name("prompts.json")
+PLACES = 24
+"""Number of the first prompt that names a place only."""
 SIZES = {"world": (1024, 512), "plate": (2048, 256)}
 SAMPLING_CODE = (
     "sampling.py",
@@ -64,10 +67,12 @@ class Case:
         return f"{self.kind}/{self.method}/{self.prompt.number:02d}-{self.seed}"
 
 
-def read_prompts(count: int) -> list[Prompt]:
-    """Return the first ``count`` prompts."""
+def read_prompts(count: int, first: int = 0) -> list[Prompt]:
+    """Return ``count`` prompts, from number ``first`` on; ValueError where there are not so many."""
     rows = json.loads(PROMPTS_FILE.read_text(encoding="utf-8"))
-    return [Prompt(number, **row) for number, row in enumerate(rows[:count])]
+    if first + count > len(rows):
+        raise ValueError(f"{PROMPTS_FILE.name} has {len(rows)} prompts, not {first + count}")
+    return [Prompt(number, **row) for number, row in enumerate(rows[first : first + count], first)]
 
 
 def cases(kinds: list[str], methods: list[str], prompts: list[Prompt], seeds: int) -> Iterator[Case]:

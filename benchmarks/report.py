@@ -39,7 +39,8 @@ def write(out: Path, result: dict[str, Any]) -> None:
 def in_words(result: dict[str, Any]) -> str:
     """Return the report as markdown."""
     lines = [
-        f"Model `{result['model']}`, {result['prompts']} prompts × {result['seeds']} seeds. Ratios are to"
+        f'Model `{result["model"]}`, {result["prompts"]} prompts from "{result["first_prompt"]}" on ×'
+        f" {result['seeds']} seeds. Ratios are to"
         " `multidiffusion` on the same prompts and seeds: of the means for figures, the median of the pairs"
         " for times. ✓ and ✗ compare with the aim.",
         "",

@@ -28,12 +28,21 @@ def row(detail: float, wall: float, tilt: float = 1.0, **answers: str) -> dict:
 
 def test_prompts_ask_for_classes_of_the_evaluator() -> None:
     evaluator = pytest.importorskip("training.evaluator", reason="the classes are training's")
-    prompts = read_prompts(24)
-    assert len(prompts) == 24
+    prompts = read_prompts(36)
     assert len({prompt.scene for prompt in prompts[:16]}) == 16, "sixteen families in the first sixteen"
     for prompt in prompts:
         assert prompt.time is None or prompt.time in evaluator.TIMES
         assert prompt.weather is None or prompt.weather in evaluator.WEATHERS
+
+
+def test_the_last_prompts_name_the_places_of_the_first() -> None:
+    places = read_prompts(12, gallery.PLACES)
+    for place, whole in zip(places, read_prompts(12), strict=True):
+        assert (place.scene, place.flat, place.time, place.weather) == (whole.scene, whole.flat, None, None)
+        assert place.prompt in whole.prompt
+        assert place.number == whole.number + gallery.PLACES, "their pictures lie beside the others"
+    with pytest.raises(ValueError, match="has 36 prompts, not 37"):
+        read_prompts(13, gallery.PLACES)
 
 
 def test_the_evaluator_in_the_repository_is_small_and_knows_the_classes() -> None:
@@ -88,7 +97,8 @@ def test_report_marks_what_misses_its_aim() -> None:
     base = method | {"figures": {"intra_lpips": 0.5}, "fidelity": {"scene": 0.9, "time_and_weather": 0.7}}
     ours = method | {"figures": {"intra_lpips": 0.4}, "fidelity": {"scene": 0.9, "time_and_weather": 0.8}}
     kinds = {"plate": {"multidiffusion": base, "sync": ours}}
-    result = {"model": "m", "prompts": 1, "seeds": 1, "kinds": kinds, "real": None, "evaluator": None}
+    result = {"model": "m", "prompts": 1, "first_prompt": "sea", "seeds": 1, "kinds": kinds}
+    result |= {"real": None, "evaluator": None}
     kid = {"generated": 0.02, "reconstructions": 0.01}
     result["realism"] = {
         "views": 9,
@@ -108,7 +118,14 @@ def test_pictures_are_made_once_and_compared(
     monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
     monkeypatch.setattr(gallery, "SIZES", {"plate": (512, 128)})
     options = argparse.Namespace(
-        out=tmp_path, methods=["sync"], prompts=1, seeds=2, kinds=["plate"], data=tmp_path, real=1
+        out=tmp_path,
+        methods=["sync"],
+        prompts=1,
+        first=0,
+        seeds=2,
+        kinds=["plate"],
+        data=tmp_path,
+        real=1,
     )
 
     def run() -> dict:
