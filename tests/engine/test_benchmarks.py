@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -175,3 +176,32 @@ def test_the_place_of_the_sun_is_the_one_that_the_words_and_the_seed_gave() -> N
     assert sun_places.angle_between(place, place) == pytest.approx(0, abs=1e-3)
     beside = View(place.azimuth + 10, 0, 90)
     assert sun_places.angle_between(View(place.azimuth, 0, 90), beside) == pytest.approx(10)
+
+
+def test_views_of_one_panorama_are_compared_with_those_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    alike = pytest.importorskip("benchmarks.alike", reason="the classes are training's")
+
+    class Net:
+        """A view is a number, LPIPS the difference of two."""
+
+        def layers(self, crops: list[float]) -> list[float]:
+            return crops
+
+        def lpips(self, a: float, b: float) -> float:
+            return abs(a - b)
+
+    views = {"a": [0.0, 2.0, 4.0], "b": [10.0, 12.0, 14.0]}
+    read = lambda path, kind: SimpleNamespace(crops=views[path.name])  # noqa: E731
+    monkeypatch.setattr(alike.picture, "read", read)
+    found = alike.compare(Net(), [[Path("a"), Path("b")], [Path("alone")]], 100)
+    assert found == {
+        "pairs": 1,
+        "within": pytest.approx(8 / 3),
+        "between": 10.0,
+        "ratio": pytest.approx(4 / 15),
+    }
+    records = [
+        {"scene": "sea", "time": time, "weather": "clear", "picture": Path(time)}
+        for time in ("noon", "night", "morning")
+    ]
+    assert alike.by(records, alike.described) == [[Path("noon"), Path("morning")], [Path("night")]]
