@@ -80,7 +80,10 @@ class Bench:
 
     def sync(self, share: float, stride: int, steps: int, solver: str) -> torch.Tensor:
         """Run our method; it pulls in a share of the steps."""
-        pull = fast.FastSync(self._embed("sync"), fast.STRENGTH, round(steps * share), fast.DECAY, self.batch)
+        pulls, pictures = round(steps * share), self.backbone.latent_features() is None
+        pull = fast.FastSync(
+            self._embed("sync"), fast.STRENGTH, pulls, fast.DECAY, self.batch, pictures=pictures
+        )
         return self.ours(pull, stride, steps, solver, self.batch)
 
     def published(self, share: float) -> torch.Tensor:

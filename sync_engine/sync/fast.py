@@ -16,8 +16,9 @@ STEPS_SHARE = 0.6
 DECAY = 0.95
 LIMIT_OF_RMS = 0.25
 """A step moves x0 by at most this share of its root mean square at strength 1."""
-SMOOTH_CELLS = 4
-"""Only what fills so many cells is moved: finer, the gradient deceives the net and shows as a weave."""
+COARSE_CELLS, COARSE_STRENGTH = 4, 3.0
+"""Where the net looks at decoded pictures only what fills so many cells moves, and so many times as far. Most
+of such a gradient is finer, costs detail and brings windows no nearer."""
 Index = slice | torch.Tensor
 SKYWARD = 30.0
 """Windows that look up by more degrees are compared as a whole. Place by place a sky is drawn to one
@@ -30,7 +31,7 @@ class FastSync:
     The network's prediction is used as it is and no second pass is made, which is what makes
     this cheap (the gradient of MPGD, He et al. 2024, on the loss of SyncDiffusion, Lee et al. 2023).
     At strength 1 the step is the one that would bring a quadratic loss to zero (Polyak 1987, section 5.3.2),
-    so windows that agree are left alone and a strength means the same for every model.
+    so windows that agree are left alone.
 
     Args:
         embed: the perceptual embedding of clean latents.
@@ -39,6 +40,7 @@ class FastSync:
         decay: factor on the strength from one step to the next.
         batch: how many windows are embedded at once.
         elevations: where each window looks, degrees above the horizon; none on a plate of one row.
+        pictures: whether the embedding decodes the latents and looks at pictures, as LPIPS does.
     """
 
     def __init__(
@@ -49,15 +51,17 @@ class FastSync:
         decay: float,
         batch: int,
         elevations: Sequence[float] = (),
+        pictures: bool = False,
     ) -> None:
         self.embed, self.strength, self.steps, self.decay, self.batch = embed, strength, steps, decay, batch
+        self._cells, self._factor = (COARSE_CELLS, COARSE_STRENGTH) if pictures else (1, 1.0)
         self._skyward = {number for number, degrees in enumerate(elevations) if degrees > SKYWARD}
 
     def __call__(
         self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
     ) -> tuple[torch.Tensor | None, torch.Tensor]:
         """Return (None, moved x0)."""
-        size = self.strength * self.decay**step
+        size = self._factor * self.strength * self.decay**step
         if step >= self.steps or size == 0.0:
             return None, x0
         x0 = x0.clone()
@@ -76,7 +80,7 @@ class FastSync:
                 look = embed(windows)
                 losses = distance(look, target or mean_look(look))
                 (gradient,) = torch.autograd.grad(losses.sum(), windows)
-            x0[part] -= _step(windows.detach(), losses.detach(), gradient, size)
+            x0[part] -= _step(windows.detach(), losses.detach(), gradient, size, self._cells)
 
 
 def _mean_look(embed: Embed, x0: torch.Tensor, parts: list[Index], count: int) -> list[torch.Tensor]:
@@ -89,11 +93,13 @@ def _mean_look(embed: Embed, x0: torch.Tensor, parts: list[Index], count: int) -
     return [(total / count).to(layer.dtype) for total, layer in zip(sums, layers, strict=True)]
 
 
-def _step(windows: torch.Tensor, losses: torch.Tensor, gradient: torch.Tensor, size: float) -> torch.Tensor:
-    """Return how far each window moves: the coarse part of the step to a loss of zero, within the limit."""
-    square = gradient.square().mean(dim=(1, 2, 3), keepdim=True)
-    to_zero = 2 * losses.reshape(-1, 1, 1, 1) / (square * gradient[0].numel() + 1e-12)
-    move = size * to_zero * low_pass(gradient, SMOOTH_CELLS)
+def _step(
+    windows: torch.Tensor, losses: torch.Tensor, gradient: torch.Tensor, size: float, cells: int
+) -> torch.Tensor:
+    """Return how far each window moves: to a loss of zero along what fills ``cells``, within the limit."""
+    direction = low_pass(gradient, cells)
+    slope = (gradient * direction).sum(dim=(1, 2, 3), keepdim=True).clamp(min=1e-12)
+    move = size * 2 * losses.reshape(-1, 1, 1, 1) / slope * direction
     limit = size * LIMIT_OF_RMS * windows.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
     return move * (limit / (move.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + 1e-12)).clamp(max=1)
 

@@ -55,5 +55,6 @@ def pull_for(method: str, chosen: Settings, backbone: Any, batch: int, elevation
         return no_pull
     embed = choose(backbone, method, chosen.layout)
     if method == "sync":
-        return fast.FastSync(embed, chosen.strength, chosen.steps, chosen.decay, batch, elevations)
+        pictures = backbone.latent_features() is None  # then the embedding decodes
+        return fast.FastSync(embed, chosen.strength, chosen.steps, chosen.decay, batch, elevations, pictures)
     return paper.PaperSync(embed, chosen.strength, chosen.steps, chosen.decay)

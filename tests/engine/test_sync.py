@@ -94,7 +94,7 @@ def spread(embed, x0: torch.Tensor, row: list[int]) -> float:
 def test_fast_sync_brings_the_windows_of_a_row_together() -> None:
     embed = latent_embedding(RandomFeatures())
     coarse = torch.randn(6, 4, 4, 4, generator=torch.Generator().manual_seed(0))
-    x0 = interpolate(coarse, size=(16, 16), mode="bilinear")  # what is finer is left alone
+    x0 = interpolate(coarse, size=(16, 16), mode="bilinear")
     rows = [[1, 0, 2], [4, 3, 5]]
     moved, pulled = FastSync(embed, 1.0, 5, 1.0, 2)(0, x0, x0, rows, lambda w, i: w)
     assert moved is None
@@ -154,12 +154,44 @@ def test_windows_that_agree_are_hardly_moved() -> None:
     assert moved(one + 0.01 * apart) < 0.05 * moved(one + apart)
 
 
-def test_the_fast_pull_moves_nothing_finer_than_four_cells() -> None:
+def roughness(change: torch.Tensor) -> float:
+    neighbours = (change[..., 1:] - change[..., :-1]).square().mean()
+    return (neighbours / change.square().mean()).item()
+
+
+def test_through_pictures_nothing_finer_than_four_cells_moves() -> None:
     embed = latent_embedding(RandomFeatures())
     x0 = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    change = FastSync(embed, 1.0, 5, 1.0, 4)(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1] - x0
-    neighbours = (change[..., 1:] - change[..., :-1]).square().mean()
-    assert neighbours < 0.3 * change.square().mean()
+    coarse, whole = (
+        FastSync(embed, 1.0, 5, 1.0, 4, pictures=pictures)(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1] - x0
+        for pictures in (True, False)
+    )
+    assert roughness(coarse) < 0.3 < roughness(whole)
+
+
+def test_a_pull_has_no_less_effect_where_most_of_its_gradient_is_fine() -> None:
+    """Left as long as the whole gradient's step, the coarse part of one through LPIPS did next to nothing."""
+    noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    rough = torch.randn(3, 4, 4, 4, generator=torch.Generator().manual_seed(1))
+    x0 = interpolate(rough, size=(16, 16), mode="bilinear")
+
+    def embed(latents: torch.Tensor) -> list[torch.Tensor]:
+        return [latents, 30 * latents * noise.sign() * noise.square()]
+
+    pulled = FastSync(embed, 1.0, 5, 1.0, 4, pictures=True)(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1]
+    assert (pulled.std(dim=0) < 0.95 * x0.std(dim=0)).float().mean() > 0.5
+
+
+def test_a_job_knows_whether_its_pull_looks_at_pictures(backbone, monkeypatch) -> None:
+    monkeypatch.setattr(methods, "choose", lambda *_: latent_embedding(RandomFeatures()))
+    chosen = settings(EnvironmentSpec("x", kind="plate"), 10)
+    x0 = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    found = []
+    for own in (None, RandomFeatures()):
+        monkeypatch.setattr(backbone, "latent_features", lambda own=own: own)
+        pull = pull_for("sync", chosen, backbone, 4, [])
+        found.append(roughness(pull(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1] - x0))
+    assert found[0] < 0.3 < found[1]
 
 
 def test_rows_are_pulled_apart_from_each_other() -> None:
