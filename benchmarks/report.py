@@ -82,10 +82,7 @@ def _kind_table(kind: str, methods: dict[str, Any], real: dict[str, Any] | None)
     if "scene" in methods[base]["fidelity"]:
         cells = [f"asked scene ≥ {SCENE_AIM:.0%}, time and weather ≥ {SKY_AIM:.0%}"]
         for method in methods:
-            share = methods[method]["fidelity"]
-            sky = share.get("time_and_weather", 0.0)
-            mark = "✓" if share["scene"] >= SCENE_AIM and sky >= SKY_AIM else "✗"
-            cells += [f"{share['scene']:.0%}, {sky:.0%} {mark}", *([""] if method != base else [])]
+            cells += [_against_aims(methods[method]["fidelity"]), *([""] if method != base else [])]
         lines.append("| " + " | ".join([*cells, ""]) + " |")
     for name, title in (("wall", "seconds"), ("cpu", "processor seconds"), ("denoise", "denoising seconds")):
         cells = [title, f"{methods[base]['seconds'][name]:.1f}"]
@@ -109,6 +106,14 @@ def _against(ratio: float | None, aim: float | None) -> str:
     if ratio is None:
         return ""
     return f"{ratio:.2f}" if aim is None else f"{ratio:.2f} (≤ {aim}) {'✓' if ratio <= aim else '✗'}"
+
+
+def _against_aims(share: dict[str, float]) -> str:
+    """Return the shares of right answers; prompts that say no more than the place have none of the sky."""
+    aims = {"scene": SCENE_AIM, "time_and_weather": SKY_AIM}
+    asked = [name for name in aims if name in share]
+    mark = "✓" if all(share[name] >= aims[name] for name in asked) else "✗"
+    return ", ".join(f"{share[name]:.0%}" for name in asked) + f" {mark}"
 
 
 def _evaluator(result: dict[str, Any]) -> list[str]:

@@ -110,6 +110,9 @@ def test_report_marks_what_misses_its_aim() -> None:
     assert "| Intra-LPIPS (VGG) | 0.5 | 0.4 | 0.80 (≤ 0.81) ✓ |" in words
     assert "| seconds | 5.0 | 5.0 | 1.30 (≤ 1.25) ✗ |" in words
     assert "90%, 70% ✗ | 90%, 80% ✓" in words
+    for asked in (base, ours):
+        del asked["fidelity"]["time_and_weather"]
+    assert "| 90% ✓ | 90% ✓ |" in report.in_words(result), "prompts that name a place only"
     assert "Generated over reconstructions: 2.0 (≤ 3) ✓" in words
 
 
