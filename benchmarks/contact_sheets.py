@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/coherence"), help="where pictures are kept")
     parser.add_argument("--images", type=Path, default=Path("docs/images"))
     parser.add_argument("--model", default="draft")
-    parser.add_argument("--prompts", type=int, default=24)
+    parser.add_argument("--prompts", type=int, default=36)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["world", "plate"])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=["multidiffusion", "sync"])
