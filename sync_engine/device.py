@@ -13,6 +13,7 @@ import torch
 from sync_engine.errors import EngineError
 from sync_engine.interface.messages import FailureCode
 
+PROCESSOR = "/proc/cpuinfo"
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -53,15 +54,20 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def cpu_has_fast_bf16() -> bool:
-    """Whether this processor multiplies bfloat16 matrices in hardware (AMX or AVX-512 BF16)."""
+    """Whether this processor multiplies bfloat16 matrices faster than float32 ones.
+
+    AMX does, and AMD's AVX-512 BF16. Intel's alone (a server processor whose AMX the hypervisor hides) does
+    not: products took 1.6 times as long as in float32, a whole World 1.3 times (``docs/benchmarks.md``).
+    """
     if not sys.platform.startswith("linux"):
         return False
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            flags = next((line for line in file if line.startswith("flags")), "").split()
+        with open(PROCESSOR, encoding="utf-8") as file:
+            about = file.read()
     except OSError:
         return False
-    return "amx_bf16" in flags or "avx512_bf16" in flags
+    flags = next((line for line in about.splitlines() if line.startswith("flags")), "").split()
+    return "amx_bf16" in flags or ("avx512_bf16" in flags and "AuthenticAMD" in about)
 
 
 def device_name(device: torch.device) -> str:

@@ -117,3 +117,23 @@ def test_the_batch_on_a_cpu_follows_the_free_memory(monkeypatch) -> None:
     assert 1 <= sizes[3] < 16
     monkeypatch.setattr(device, "free_memory_gb", lambda _: 64)
     assert device.window_batch(torch.device("mps"), 64) == 4, "two was measured on CPUs only"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a CPU can: would read it")
+@pytest.mark.parametrize(
+    ("vendor", "flags", "expected"),
+    [
+        ("GenuineIntel", "avx512f avx512_bf16 amx_bf16", torch.bfloat16),
+        ("AuthenticAMD", "avx512f avx512_bf16", torch.bfloat16),
+        ("GenuineIntel", "avx512f avx512_bf16", torch.float32),  # AMX hidden: slower than float32
+        ("GenuineIntel", "avx2", torch.float32),
+    ],
+)
+def test_a_processor_computes_in_what_it_is_faster_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, vendor: str, flags: str, expected: torch.dtype
+) -> None:
+    about = tmp_path / "cpuinfo"
+    about.write_text(f"processor\t: 0\nvendor_id\t: {vendor}\nflags\t\t: fpu {flags}\nbugs\t\t:\n")
+    monkeypatch.setattr(device, "PROCESSOR", str(about))
+    assert device.choose_dtype("auto", torch.device("cpu")) == expected
+    assert device.choose_dtype("bf16", torch.device("cpu")) == torch.bfloat16
