@@ -9,9 +9,11 @@ import torch
 
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.device import window_batch
+from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.sampling import Conditioning, WindowBatch, no_pull, sample
 from sync_engine.sync import fast, paper
 from sync_engine.sync.distance import choose
+from sync_engine.sync.methods import settings
 
 CELLS, GUIDANCE = 64, 7.5
 Run = Callable[[], torch.Tensor]
@@ -78,11 +80,15 @@ class Bench:
             output_type="latent",
         ).images  # type: ignore[union-attr]
 
-    def sync(self, share: float, stride: int, steps: int, solver: str) -> torch.Tensor:
-        """Run our method; it pulls in a share of the steps."""
-        pulls, pictures = round(steps * share), self.backbone.latent_features() is None
+    def sync(self, stride: int, steps: int, solver: str, share: float | None = None) -> torch.Tensor:
+        """Run our method as it is; with a share, every step of that share pulls, as published."""
+        spec = EnvironmentSpec("any", kind="plate")
+        chosen = settings(spec, steps, self.backbone)
+        pictures = chosen.net != "own"
+        every = fast.PICTURES_EVERY if pictures and share is None else 1
+        pulls = chosen.steps if share is None else round(steps * share)
         pull = fast.FastSync(
-            self._embed("sync"), fast.STRENGTH, pulls, fast.DECAY, self.batch, pictures=pictures
+            self._embed("sync"), chosen.strength, pulls, chosen.decay, self.batch, (), pictures, every
         )
         return self.ours(pull, stride, steps, solver, self.batch)
 
@@ -97,7 +103,7 @@ class Bench:
         """Run ``sync`` as it is where a model's tiny decoder is not on the computer."""
         tiny, self.backbone.tiny = self.backbone.tiny, None
         try:
-            return self.sync(fast.STEPS_SHARE, paper.STRIDE, self.steps, "ddim")
+            return self.sync(paper.STRIDE, self.steps, "ddim")
         finally:
             self.backbone.tiny = tiny
 
@@ -106,11 +112,11 @@ class Bench:
         plain, stride, few = no_pull, paper.STRIDE, max(1, self.steps // 2)
         return {
             "multidiffusion, defaults": lambda: self.ours(plain, 32, few, "dpm", self.batch),
-            "sync, defaults": lambda: self.sync(fast.STEPS_SHARE, 32, few, "dpm"),
+            "sync, defaults": lambda: self.sync(32, few, "dpm"),
             "multidiffusion": lambda: self.ours(plain, stride, self.steps, "ddim", self.batch),
-            "sync": lambda: self.sync(fast.STEPS_SHARE, stride, self.steps, "ddim"),
-            "sync, a fifth of the steps": lambda: self.sync(0.2, stride, self.steps, "ddim"),
-            "sync, all steps": lambda: self.sync(1.0, stride, self.steps, "ddim"),
+            "sync": lambda: self.sync(stride, self.steps, "ddim"),
+            "sync, a fifth of the steps": lambda: self.sync(stride, self.steps, "ddim", 0.2),
+            "sync, all steps": lambda: self.sync(stride, self.steps, "ddim", 1.0),
             "sync, full decoder": self.full_decoder,
             "multidiffusion, stride 8": lambda: self.ours(plain, 8, self.steps, "ddim", self.batch, True),
             "diffusers, stride 8": self.diffusers,

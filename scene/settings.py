@@ -158,7 +158,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
     )
     sync_strength: FloatProperty(
         name="Strength",
-        description="How strongly the windows are pulled together: 3 is normal for Sync (plates 1), "
+        description="How strongly the windows are pulled together: 3 is normal for Sync (plates of draft 1), "
         "20 as published",
         default=3.0,
         min=LIMITS["sync_strength"].minimum,

@@ -107,11 +107,11 @@ class _Job:
         model = models.with_defaults(model, folder_of(model))
         steps = self.spec.steps or model.steps
         guidance = model.guidance if self.spec.guidance is None else self.spec.guidance
-        chosen = settings(self.spec, steps)
         tiny, tiny_folder = tiny_decoder.find(self.spec.tiny_decoder, read_index(folder_of(model)))
         backbone = self._stage(
             "load", lambda: self.engine.backbone(self.spec, tiny_folder, self.reporter.note)
         )
+        chosen = settings(self.spec, steps, backbone)
         unknown = backbone.unknown_words(self.spec.prompt)
         if unknown:
             self.reporter.note(f"The model {self.spec.model} does not know: {', '.join(unknown)}.")

@@ -298,7 +298,7 @@ TABLE: dict[str, str] = {
     "How closely the picture follows the prompt. 0 uses the model's own value": "Wie eng das Bild dem Prompt folgt. 0 nimmt den Wert des Modells",
     "Own Sync Settings": "Eigene Sync-Einstellungen",
     "Set how strongly the windows are pulled together instead of the method's own values": "Festlegen, wie stark die Fenster zueinander gezogen werden, statt der Werte der Methode",
-    "How strongly the windows are pulled together: 3 is normal for Sync (plates 1), 20 as published": "Wie stark die Fenster zueinander gezogen werden: 3 ist für Sync normal (bei Hintergründen 1), 20 wie veröffentlicht",
+    "How strongly the windows are pulled together: 3 is normal for Sync (plates of draft 1), 20 as published": "Wie stark die Fenster zueinander gezogen werden: 3 ist für Sync normal (bei Hintergründen von draft 1), 20 wie veröffentlicht",
     "Sync Steps": "Sync-Schritte",
     "How many of the first steps pull the windows together. 0 uses the method's own number": "Wie viele der ersten Schritte die Fenster zueinander ziehen. 0 nimmt die Zahl der Methode",
     "Keep Low Range": "Kleinen Umfang behalten",

@@ -298,7 +298,7 @@ TABLE: dict[str, str] = {
     "How closely the picture follows the prompt. 0 uses the model's own value": "图像遵循提示词的程度。0 使用模型自身的数值",
     "Own Sync Settings": "自定义同步设置",
     "Set how strongly the windows are pulled together instead of the method's own values": "设定窗口相互牵引的强度，而不用方法自身的数值",
-    "How strongly the windows are pulled together: 3 is normal for Sync (plates 1), 20 as published": "窗口相互牵引的强度：同步法通常为 3（背景板为 1），论文为 20",
+    "How strongly the windows are pulled together: 3 is normal for Sync (plates of draft 1), 20 as published": "窗口相互牵引的强度：同步法通常为 3（draft 的背景板为 1），论文为 20",
     "Sync Steps": "同步步数",
     "How many of the first steps pull the windows together. 0 uses the method's own number": "前多少步牵引窗口。0 使用方法自身的数值",
     "Keep Low Range": "保持低动态范围",

@@ -102,8 +102,8 @@ class EnvironmentSpec:
         steps: denoising steps.
         guidance: classifier-free guidance scale.
         seed: seed of the initial noise; ``None`` draws one.
-        sync_strength: weight of the coherence gradient; 3 is the normal strength of ``sync`` for a world,
-            1 for a plate, 20 the published weight of ``sync-paper``.
+        sync_strength: weight of the coherence gradient; 3 is the normal strength of ``sync``, 1 of the
+            draft model's for a plate, 20 the published weight of ``sync-paper``.
         sync_steps: how many of the first steps pull the windows together.
         sync_decay: factor on the weight from one step to the next.
         stride: distance of neighbouring windows in latent cells (8 pixels each, 16 with FLUX.2 klein).

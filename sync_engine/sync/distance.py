@@ -165,23 +165,32 @@ def halved(embed: Embed) -> Embed:
     return embed_half
 
 
-def choose(backbone: Any, method: str, layout: float = LAYOUT_WEIGHT) -> Embed:
-    """Return the embedding for a method: the model's own net, LPIPS, or the draft model's net.
+def net_of(backbone: Any, method: str) -> str:
+    """Return what a method sees windows through: ``own`` (the model's, on latents), ``lpips`` or ``draft``.
 
-    The fast method prefers the model's own net on latents, which needs no decoding. The paper's
-    method takes LPIPS-VGG where its weights are there (environment variable ``SYNCSCAPE_LPIPS``
-    names their folder). Where neither is, the windows are decoded and seen through the draft
-    model's encoder and net. The fast method decodes with the tiny decoder where the backbone has one.
-    ``layout`` is the weight that ``latent_embedding`` gives brightness and colours.
+    The fast method prefers the model's own net, which needs no decoding. The paper's method takes LPIPS-VGG
+    where its weights are there (environment variable ``SYNCSCAPE_LPIPS`` names their folder). Where neither
+    is, the windows are decoded and seen through the draft model's encoder and net.
     """
-    own = backbone.latent_features()
+    weights = lpips_weights("vgg") is not None
+    if backbone.latent_features() is not None and (method == "sync" or not weights):
+        return "own"
+    return "lpips" if weights else "draft"
+
+
+def choose(backbone: Any, method: str, layout: float = LAYOUT_WEIGHT) -> Embed:
+    """Return the embedding for a method, see ``net_of``.
+
+    The fast method decodes with the tiny decoder where the backbone has one. ``layout`` is the weight that
+    ``latent_embedding`` gives brightness and colours.
+    """
+    net, weights = net_of(backbone, method), lpips_weights("vgg")
+    if net == "own":
+        return latent_embedding(backbone.latent_features(), layout)
     decode = backbone.quick_decode if method == "sync" else backbone.decode
-    weights = lpips_weights("vgg")
-    if own is not None and (method == "sync" or weights is None):
-        return latent_embedding(own, layout)
     # A pull is a direction, which bfloat16 keeps (cosine 0.98 to float32's); float16 loses small gradients.
     quick = torch.bfloat16 if method == "sync" and backbone.dtype == torch.bfloat16 else torch.float32
-    if weights is not None:
+    if net == "lpips" and weights is not None:
         embed = lpips_embedding(load_lpips("vgg", weights, backbone.device), decode, quick)
     else:
         embed = _through_draft(backbone, decode, layout, quick)

@@ -9,14 +9,15 @@ from typing import Any
 from sync_engine.interface.spec import PULLING_METHODS, EnvironmentSpec
 from sync_engine.sampling import Pull, no_pull
 from sync_engine.sync import fast, paper
-from sync_engine.sync.distance import LAYOUT_WEIGHT, PLATE_LAYOUT_WEIGHT, choose
+from sync_engine.sync.distance import LAYOUT_WEIGHT, PLATE_LAYOUT_WEIGHT, choose, net_of
 
 
 @dataclass(frozen=True)
 class Settings:
     """What a method uses where the spec leaves it open: solver (``solvers.build``), fusion and strengths.
 
-    ``layout`` is the weight of colours and brightness beside shapes, see ``distance.latent_embedding``.
+    ``layout`` is the weight of colours and brightness beside shapes, see ``distance.latent_embedding``;
+    ``net`` is what windows are seen through (``distance.net_of``).
     """
 
     scheduler: str
@@ -25,14 +26,15 @@ class Settings:
     steps: int
     decay: float
     layout: float = LAYOUT_WEIGHT
+    net: str = "own"
 
 
-def settings(spec: EnvironmentSpec, steps: int) -> Settings:
-    """Return the settings of the spec's method for a run of ``steps`` denoising steps."""
-    plate = spec.kind == "plate"
-    pull = fast.PLATE_STRENGTH if plate else fast.STRENGTH
+def settings(spec: EnvironmentSpec, steps: int, backbone: Any) -> Settings:
+    """Return the settings of the spec's method for ``steps`` denoising steps of a loaded model."""
+    plate, net = spec.kind == "plate", net_of(backbone, spec.method)
+    pull = fast.PLATE_STRENGTH if plate and net != "lpips" else fast.STRENGTH
     layout = PLATE_LAYOUT_WEIGHT if plate else LAYOUT_WEIGHT
-    pulls = max(1, round(steps * fast.STEPS_SHARE))
+    pulls = max(1, round(steps * (fast.STEPS_SHARE if net == "own" else fast.PICTURES_SHARE)))
     defaults = {
         "multidiffusion": Settings("model", False, 0.0, 0, 1.0),
         "blended": Settings("model", False, 0.0, 0, 1.0),
@@ -46,6 +48,7 @@ def settings(spec: EnvironmentSpec, steps: int) -> Settings:
         defaults.steps if spec.sync_steps is None else min(steps, spec.sync_steps),
         defaults.decay if spec.sync_decay is None else spec.sync_decay,
         defaults.layout,
+        net,
     )
 
 
@@ -55,6 +58,8 @@ def pull_for(method: str, chosen: Settings, backbone: Any, batch: int, elevation
         return no_pull
     embed = choose(backbone, method, chosen.layout)
     if method == "sync":
-        pictures = backbone.latent_features() is None  # then the embedding decodes
-        return fast.FastSync(embed, chosen.strength, chosen.steps, chosen.decay, batch, elevations, pictures)
+        pictures = chosen.net != "own"
+        every = fast.PICTURES_EVERY if pictures else 1
+        strength, steps, decay = chosen.strength, chosen.steps, chosen.decay
+        return fast.FastSync(embed, strength, steps, decay, batch, elevations, pictures, every)
     return paper.PaperSync(embed, chosen.strength, chosen.steps, chosen.decay)

@@ -131,7 +131,7 @@ def test_windows_that_look_up_agree_on_what_they_show_and_not_on_where() -> None
 
 def test_the_pull_of_a_job_knows_where_its_windows_look(backbone, monkeypatch) -> None:
     monkeypatch.setattr(methods, "choose", lambda *_: lambda latents: [latents])
-    chosen = settings(EnvironmentSpec("x", kind="world"), 10)
+    chosen = settings(EnvironmentSpec("x", kind="world"), 10, backbone)
     sky = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     x0 = torch.cat([sky, sky.flip(-1)])
     moved = [
@@ -184,12 +184,12 @@ def test_a_pull_has_no_less_effect_where_most_of_its_gradient_is_fine() -> None:
 
 def test_a_job_knows_whether_its_pull_looks_at_pictures(backbone, monkeypatch) -> None:
     monkeypatch.setattr(methods, "choose", lambda *_: latent_embedding(RandomFeatures()))
-    chosen = settings(EnvironmentSpec("x", kind="plate"), 10)
+    spec = EnvironmentSpec("x", kind="plate", sync_strength=1.0)
     x0 = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     found = []
     for own in (None, RandomFeatures()):
         monkeypatch.setattr(backbone, "latent_features", lambda own=own: own)
-        pull = pull_for("sync", chosen, backbone, 4, [])
+        pull = pull_for("sync", settings(spec, 10, backbone), backbone, 4, [])
         found.append(roughness(pull(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1] - x0))
     assert found[0] < 0.3 < found[1]
 
@@ -229,17 +229,78 @@ def test_windows_of_a_row_come_together_in_brightness_that_unit_length_features_
     assert means.max() - means.min() < 0.95 * (before.max() - before.min())
 
 
+class OwnNet:
+    """Stands for a model with a perceptual net of its own on its latents."""
+
+    def latent_features(self) -> torch.nn.Module:
+        return RandomFeatures()
+
+
+class NoNet:
+    """Stands for a model whose windows have to be decoded to be compared."""
+
+    def latent_features(self) -> None:
+        return None
+
+
 def test_settings_follow_the_method_and_the_spec_wins() -> None:
-    published = settings(EnvironmentSpec("a", method="sync-paper"), 50)
+    published = settings(EnvironmentSpec("a", method="sync-paper"), 50, OwnNet())
     assert (published.strength, published.steps, published.decay) == (20.0, 10, 0.95)
     assert published.uniform
     assert published.scheduler == "published"
-    own = settings(EnvironmentSpec("a", method="sync-paper", sync_strength=3.0, sync_steps=99), 8)
+    own = settings(EnvironmentSpec("a", method="sync-paper", sync_strength=3.0, sync_steps=99), 8, OwnNet())
     assert (own.strength, own.steps) == (3.0, 8)
-    world, plate = (settings(EnvironmentSpec("a", kind=kind), 10) for kind in ("world", "plate"))
+    world, plate = (settings(EnvironmentSpec("a", kind=kind), 10, OwnNet()) for kind in ("world", "plate"))
     assert plate.strength < world.strength, "a plate's windows are all in one row"
     assert plate.layout < world.layout
-    assert settings(EnvironmentSpec("a", kind="plate", sync_strength=2.0), 10).strength == 2.0
+    for model in (OwnNet(), NoNet()):
+        given = settings(EnvironmentSpec("a", kind="plate", sync_strength=2.0, sync_steps=7), 10, model)
+        assert (given.strength, given.steps) == (2.0, 7)
+
+
+def test_settings_follow_what_the_windows_are_seen_through(monkeypatch) -> None:
+    """Through LPIPS a plate needs the strength of a world; through the draft model's net that ruins it."""
+    monkeypatch.setattr(distances, "lpips_weights", lambda net: None)
+    plate = EnvironmentSpec("a", kind="plate")
+    own, draft = settings(plate, 50, OwnNet()), settings(plate, 50, NoNet())
+    monkeypatch.setattr(distances, "lpips_weights", lambda net: net)
+    lpips = settings(plate, 50, NoNet())
+    assert [chosen.net for chosen in (own, draft, lpips)] == ["own", "draft", "lpips"]
+    assert own.strength == draft.strength < lpips.strength
+    assert lpips.strength == settings(EnvironmentSpec("a", kind="world"), 50, NoNet()).strength
+    assert settings(plate, 50, OwnNet()).net == "own", "the model's own net comes first"
+
+
+def test_a_job_that_decodes_pulls_in_less_than_two_of_five_steps(backbone, monkeypatch) -> None:
+    seen: list[int] = []
+
+    def embed(latents: torch.Tensor) -> list[torch.Tensor]:
+        seen.append(len(latents))
+        return [latents]
+
+    monkeypatch.setattr(methods, "choose", lambda *_: embed)
+    x0 = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    pulled = {}
+    for steps in (4, 10, 50):
+        pull = pull_for("sync", settings(EnvironmentSpec("a"), steps, backbone), backbone, 4, [0.0] * 3)
+        pulled[steps] = []
+        for step in range(steps):
+            seen.clear()
+            pull(step, x0, x0, [[0, 1, 2]], lambda w, i: w)
+            pulled[steps] += [step] if seen else []
+    assert pulled[4] == [0, 2]
+    assert pulled[10] == [0, 2, 4, 6]
+    assert len(pulled[50]) == 18
+
+
+def test_a_pull_in_every_second_step_goes_further() -> None:
+    x0 = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    embed = latent_embedding(RandomFeatures())
+    every, second = (
+        FastSync(embed, 1.0, 5, 1.0, 4, every=every)(2, x0, x0, [[0, 1, 2]], lambda w, i: w)[1] - x0
+        for every in (1, 2)
+    )
+    assert second.norm() > 1.3 * every.norm()
 
 
 def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> None:
