@@ -156,6 +156,15 @@ def as_a_whole(embed: Embed) -> Embed:
     return embed_whole
 
 
+def along_lines(embed: Embed) -> Embed:
+    """Return the embedding of what a window shows at which height: features averaged over its width."""
+
+    def embed_lines(latents: torch.Tensor) -> list[torch.Tensor]:
+        return [layer.mean(dim=3, keepdim=True) for layer in embed(latents)]
+
+    return embed_lines
+
+
 def halved(embed: Embed) -> Embed:
     """Return the embedding of the windows at half their resolution: a quarter of the cost."""
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sync_engine.directions import is_outdoors
 from sync_engine.interface.spec import PULLING_METHODS, EnvironmentSpec
 from sync_engine.sampling import Pull, no_pull
 from sync_engine.sync import fast, paper
-from sync_engine.sync.distance import LAYOUT_WEIGHT, PLATE_LAYOUT_WEIGHT, choose, net_of
+from sync_engine.sync.distance import LAYOUT_WEIGHT, PLATE_LAYOUT_WEIGHT, along_lines, choose, net_of
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class Settings:
     """What a method uses where the spec leaves it open: solver (``solvers.build``), fusion and strengths.
 
     ``layout`` is the weight of colours and brightness beside shapes, see ``distance.latent_embedding``;
-    ``net`` is what windows are seen through (``distance.net_of``).
+    ``net`` is what windows are seen through (``distance.net_of``); with ``lines`` they are compared line by
+    line, not place by place (``distance.along_lines``).
     """
 
     scheduler: str
@@ -27,6 +29,7 @@ class Settings:
     decay: float
     layout: float = LAYOUT_WEIGHT
     net: str = "own"
+    lines: bool = False
 
 
 def settings(spec: EnvironmentSpec, steps: int, backbone: Any) -> Settings:
@@ -34,6 +37,9 @@ def settings(spec: EnvironmentSpec, steps: int, backbone: Any) -> Settings:
     plate, net = spec.kind == "plate", net_of(backbone, spec.method)
     pull = fast.PLATE_STRENGTH if plate and net != "lpips" else fast.STRENGTH
     layout = PLATE_LAYOUT_WEIGHT if plate else LAYOUT_WEIGHT
+    # Of places that are not under the sky: what stands in one window of a room only would go, place by place.
+    # The draft model's own net stays with places, docs/methods.md says why.
+    lines = net != "own" and not is_outdoors(spec.prompt)
     pulls = max(1, round(steps * (fast.STEPS_SHARE if net == "own" else fast.PICTURES_SHARE)))
     defaults = {
         "multidiffusion": Settings("model", False, 0.0, 0, 1.0),
@@ -49,6 +55,7 @@ def settings(spec: EnvironmentSpec, steps: int, backbone: Any) -> Settings:
         defaults.decay if spec.sync_decay is None else spec.sync_decay,
         defaults.layout,
         net,
+        lines,
     )
 
 
@@ -58,6 +65,7 @@ def pull_for(method: str, chosen: Settings, backbone: Any, batch: int, elevation
         return no_pull
     embed = choose(backbone, method, chosen.layout)
     if method == "sync":
+        embed = along_lines(embed) if chosen.lines else embed
         pictures = chosen.net != "own"
         every = fast.PICTURES_EVERY if pictures else 1
         strength, steps, decay = chosen.strength, chosen.steps, chosen.decay

@@ -293,6 +293,25 @@ def test_a_job_that_decodes_pulls_in_less_than_two_of_five_steps(backbone, monke
     assert len(pulled[50]) == 18
 
 
+def test_what_stands_in_one_window_of_a_room_only_may_stay(backbone, monkeypatch) -> None:
+    """Windows that show the same at each height are left alone in a room and pulled in a meadow."""
+    monkeypatch.setattr(methods, "choose", lambda *_: lambda latents: [latents])
+    room = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    x0 = torch.cat([room, room.roll(5, dims=3), room.flip(3)])
+    moved = {}
+    for prompt in ("a kitchen", "a meadow"):
+        chosen = settings(EnvironmentSpec(prompt, kind="plate"), 10, backbone)
+        pull = pull_for("sync", chosen, backbone, 4, [])
+        moved[prompt] = (pull(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1] - x0).abs().max().item()
+    assert moved["a kitchen"] < 1e-3
+    assert moved["a meadow"] > 0.1
+    taller = x0 + torch.linspace(-1, 1, 16)[:, None] * torch.tensor([-1.0, 0.0, 1.0])[:, None, None, None]
+    chosen = settings(EnvironmentSpec("a kitchen", kind="plate"), 10, backbone)
+    pulled = pull_for("sync", chosen, backbone, 4, [])(0, taller, taller, [[0, 1, 2]], lambda w, i: w)[1]
+    lines = [x.mean(dim=(1, 3)).std(dim=0).mean() for x in (taller, pulled)]
+    assert lines[1] < 0.8 * lines[0], "what differs by height still comes together"
+
+
 def test_a_pull_in_every_second_step_goes_further() -> None:
     x0 = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     embed = latent_embedding(RandomFeatures())
