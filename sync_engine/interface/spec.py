@@ -104,7 +104,8 @@ class EnvironmentSpec:
         seed: seed of the initial noise; ``None`` draws one.
         sync_strength: weight of the coherence gradient; 3 is the normal strength of ``sync``, 1 of the
             draft model's for a plate, 20 the published weight of ``sync-paper``.
-        sync_steps: how many of the first steps pull the windows together.
+        sync_steps: the first so many steps pull the windows together; with ``sync`` and a model whose windows
+            are decoded for it, every second of them.
         sync_decay: factor on the weight from one step to the next.
         stride: distance of neighbouring windows in latent cells (8 pixels each, 16 with FLUX.2 klein).
         sun_stops: strength of a world's lights in stops over everything else; ``None`` estimates it.

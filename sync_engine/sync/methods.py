@@ -34,7 +34,8 @@ class Settings:
 
 def settings(spec: EnvironmentSpec, steps: int, backbone: Any) -> Settings:
     """Return the settings of the spec's method for ``steps`` denoising steps of a loaded model."""
-    plate, net = spec.kind == "plate", net_of(backbone, spec.method)
+    plate = spec.kind == "plate"
+    net = net_of(backbone, spec.method) if spec.method in PULLING_METHODS else "own"
     pull = fast.PLATE_STRENGTH if plate and net != "lpips" else fast.STRENGTH
     layout = PLATE_LAYOUT_WEIGHT if plate else LAYOUT_WEIGHT
     # Of places that are not under the sky: what stands in one window of a room only would go, place by place.
