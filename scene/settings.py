@@ -158,7 +158,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
     )
     sync_strength: FloatProperty(
         name="Strength",
-        description="How strongly the windows are pulled together: 3 is normal for Sync (plates of draft 1), "
+        description="How strongly the windows are pulled together: 3 is normal for Sync (plates 1), "
         "20 as published",
         default=3.0,
         min=LIMITS["sync_strength"].minimum,
@@ -167,7 +167,8 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
     )
     sync_steps: IntProperty(
         name="Sync Steps",
-        description="How many of the first steps pull the windows together. 0 uses the method's own number",
+        description="The first so many steps pull the windows together, every second of them where a model's "
+        "windows are decoded for it. 0 uses the method's own number",
         default=0,
         **_whole("sync_steps"),
     )

@@ -61,8 +61,11 @@ SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "steps": {"type": int, "help": "denoising steps"},
     "guidance": {"type": float, "help": "classifier-free guidance scale"},
     "seed": {"type": int},
-    "sync_strength": {"type": float, "help": "normal: 3 for sync (plates of draft: 1), 20 for sync-paper"},
-    "sync_steps": {"type": int, "help": "how many of the first steps pull the windows together"},
+    "sync_strength": {"type": float, "help": "normal: 3 for sync (plates 1), 20 for sync-paper"},
+    "sync_steps": {
+        "type": int,
+        "help": "the first so many steps pull (every second where windows are decoded)",
+    },
     "sync_decay": {"type": float, "help": "factor on the strength from step to step"},
     "stride": {"type": int, "help": "distance of neighbouring windows in latent cells"},
     "sun_stops": {"type": float, "help": "the lights' strength in stops over the rest of a world"},

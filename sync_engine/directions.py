@@ -18,9 +18,9 @@ PHRASES = ((-POLE_ELEVATION, -35.0, "looking down at the ground"), (35.0, POLE_E
 """(lowest, highest elevation, phrase) for models that bring no ``view_phrases.json``."""
 
 INDOORS = (
-    "attic basement bathroom bedroom cathedral cave cavern cellar chapel church corridor factory gallery "
-    "garage hall hallway hangar indoor indoors inside interior kitchen library loft mine museum office "
-    "room showroom studio subway temple theatre theater tunnel warehouse workshop"
+    "attic basement bathroom bedroom cafe cathedral cave cavern cellar chapel church classroom corridor "
+    "factory gallery garage hall hallway hangar indoor indoors inside interior kitchen library loft mine "
+    "museum office restaurant room showroom studio subway temple theatre theater tunnel warehouse workshop"
 )
 UNDER_WATER = "coral reef seabed submarine undersea underwater"
 SPACE = "asteroid asteroids cosmic cosmos galaxies galaxy interstellar nebula nebulae spaceship"

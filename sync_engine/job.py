@@ -149,7 +149,7 @@ class _Job:
         sky = sunlight.known_light(self.spec.prompt, self._sky, self._light_phrases)
         light = self._stage("write", lambda: results.write_pictures(self.folder.partial, pixels, full, sky))
         self.timings["total"] = round(time.perf_counter() - started, 3)
-        results.write_record(self.folder.partial, full, backbone, job_id, self.timings, light)
+        results.write_record(self.folder.partial, full, backbone, job_id, self.timings, light, chosen.net)
         return self.timings
 
     def _fetch(self, model: models.Model) -> None:

@@ -54,14 +54,18 @@ def write_record(
     job_id: str,
     timings: dict[str, float],
     light: dict[str, Any] | None,
+    net: str,
 ) -> None:
-    """Write ``spec.json``: the complete spec, what made the picture, and the seconds of each stage."""
+    """Write ``spec.json``: the complete spec, what made the picture, and the seconds of each stage.
+
+    ``net`` is what a pull saw the windows through (``distance.net_of``), empty without a pull.
+    """
     record = {
         "spec_version": SPEC_VERSION,
         "id": job_id,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "spec": spec.to_dict(),
-        "engine": _versions(backbone),
+        "engine": _versions(backbone) | ({"sync_net": net} if net else {}),
         "timings": timings,
     }
     if light is not None:

@@ -15,7 +15,7 @@ from sync_engine.device import cpu_has_fast_bf16
 
 
 def working_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16, but on a processor that cannot multiply it: there a product takes some 300 times as long."""
+    """bfloat16, but on a processor that multiplies it more slowly (300 times where it cannot at all)."""
     return torch.bfloat16 if device.type != "cpu" or cpu_has_fast_bf16() else torch.float32
 
 

@@ -102,8 +102,8 @@ class EnvironmentSpec:
         steps: denoising steps.
         guidance: classifier-free guidance scale.
         seed: seed of the initial noise; ``None`` draws one.
-        sync_strength: weight of the coherence gradient; 3 is the normal strength of ``sync``, 1 of the
-            draft model's for a plate, 20 the published weight of ``sync-paper``.
+        sync_strength: weight of the coherence gradient; 3 is the normal strength of ``sync``, 1 for a
+            plate unless it is seen through LPIPS; 20 the published weight of ``sync-paper``.
         sync_steps: the first so many steps pull the windows together; with ``sync`` and a model whose windows
             are decoded for it, every second of them.
         sync_decay: factor on the weight from one step to the next.

@@ -15,7 +15,8 @@ STRENGTH, PLATE_STRENGTH = 3.0, 1.0
 STEPS_SHARE = 0.6
 PICTURES_SHARE, PICTURES_EVERY, PICTURES_LONGER = 0.7, 2, 5 / 3
 """Where windows are decoded to be compared, every second step of this share pulls, and so many times as far:
-nearly the effect of all of 0.6 at three fifths of the cost. The first steps alone, pulled harder, do less."""
+nearly the effect of all of 0.6 at three fifths of the cost. The first steps alone, pulled harder, do less.
+In a run of few steps no further than the steps left out would have gone."""
 DECAY = 0.95
 LIMIT_OF_RMS = 0.25
 """A step moves x0 by at most this share of its root mean square at strength 1."""
@@ -60,13 +61,14 @@ class FastSync:
     ) -> None:
         self.embed, self.strength, self.steps, self.decay, self.batch = embed, strength, steps, decay, batch
         self.every, self._cells = every, COARSE_CELLS if pictures else 1
+        self._longer = min(PICTURES_LONGER, steps / max(1, -(-steps // every)))
         self._skyward = {number for number, degrees in enumerate(elevations) if degrees > SKYWARD}
 
     def __call__(
         self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
     ) -> tuple[torch.Tensor | None, torch.Tensor]:
         """Return (None, moved x0)."""
-        size = self.strength * self.decay**step * (PICTURES_LONGER if self.every > 1 else 1.0)
+        size = self._longer * self.strength * self.decay**step
         if step >= self.steps or step % self.every or size == 0.0:
             return None, x0
         x0 = x0.clone()

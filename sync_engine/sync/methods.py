@@ -18,8 +18,8 @@ class Settings:
     """What a method uses where the spec leaves it open: solver (``solvers.build``), fusion and strengths.
 
     ``layout`` is the weight of colours and brightness beside shapes, see ``distance.latent_embedding``;
-    ``net`` is what windows are seen through (``distance.net_of``); with ``lines`` they are compared line by
-    line, not place by place (``distance.along_lines``).
+    ``net`` is what windows are seen through (``distance.net_of``), empty where none is needed; with ``lines``
+    they are compared line by line, not place by place (``distance.along_lines``).
     """
 
     scheduler: str
@@ -28,20 +28,21 @@ class Settings:
     steps: int
     decay: float
     layout: float = LAYOUT_WEIGHT
-    net: str = "own"
+    net: str = ""
     lines: bool = False
 
 
 def settings(spec: EnvironmentSpec, steps: int, backbone: Any) -> Settings:
     """Return the settings of the spec's method for ``steps`` denoising steps of a loaded model."""
     plate = spec.kind == "plate"
-    net = net_of(backbone, spec.method) if spec.method in PULLING_METHODS else "own"
+    net = net_of(backbone, spec.method) if spec.method in PULLING_METHODS else ""
+    decoded = net in ("lpips", "draft")
     pull = fast.PLATE_STRENGTH if plate and net != "lpips" else fast.STRENGTH
     layout = PLATE_LAYOUT_WEIGHT if plate else LAYOUT_WEIGHT
     # Of places that are not under the sky: what stands in one window of a room only would go, place by place.
     # The draft model's own net stays with places, docs/methods.md says why.
-    lines = net != "own" and not is_outdoors(spec.prompt)
-    pulls = max(1, round(steps * (fast.STEPS_SHARE if net == "own" else fast.PICTURES_SHARE)))
+    lines = decoded and not is_outdoors(spec.prompt)
+    pulls = max(1, round(steps * (fast.PICTURES_SHARE if decoded else fast.STEPS_SHARE)))
     defaults = {
         "multidiffusion": Settings("model", False, 0.0, 0, 1.0),
         "blended": Settings("model", False, 0.0, 0, 1.0),

@@ -108,11 +108,14 @@ def test_a_plate_may_be_lower_than_a_window(run, quick, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["sync", "sync-paper", "multidiffusion"])
-def test_every_method_makes_a_plate(run, quick, tmp_path: Path, method: str) -> None:
+def test_every_method_makes_a_plate(run, quick, tmp_path: Path, monkeypatch, method: str) -> None:
+    monkeypatch.delenv("SYNCSCAPE_LPIPS", raising=False)
     options = [*quick, "--method", method, "--kind", "plate", "--width", "192", "--height", "128"]
     if method != "multidiffusion":  # the tiny model has no net: its windows are seen through the draft model
         options += ["--sync-steps", "1"]
     assert run(*options, "--out", str(tmp_path / "p"))[0] == 0
+    engine = json.loads((tmp_path / "p" / "spec.json").read_text())["engine"]
+    assert engine.get("sync_net") == (None if method == "multidiffusion" else "draft")
 
 
 BAD = [

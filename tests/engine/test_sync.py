@@ -271,7 +271,19 @@ def test_settings_follow_what_the_windows_are_seen_through(monkeypatch) -> None:
     assert settings(plate, 50, OwnNet()).net == "own", "the model's own net comes first"
 
 
-def test_a_job_that_decodes_pulls_in_less_than_two_of_five_steps(backbone, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("own", "steps", "expected"),
+    [
+        (False, 1, [0]),
+        (False, 4, [0, 2]),
+        (False, 10, [0, 2, 4, 6]),
+        (False, 50, list(range(0, 35, 2))),
+        (True, 10, [0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_a_job_that_decodes_pulls_in_every_second_step(
+    backbone, monkeypatch, own: bool, steps: int, expected: list[int]
+) -> None:
     seen: list[int] = []
 
     def embed(latents: torch.Tensor) -> list[torch.Tensor]:
@@ -279,18 +291,22 @@ def test_a_job_that_decodes_pulls_in_less_than_two_of_five_steps(backbone, monke
         return [latents]
 
     monkeypatch.setattr(methods, "choose", lambda *_: embed)
+    monkeypatch.setattr(backbone, "latent_features", RandomFeatures if own else lambda: None)
     x0 = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    pulled = {}
-    for steps in (4, 10, 50):
-        pull = pull_for("sync", settings(EnvironmentSpec("a"), steps, backbone), backbone, 4, [0.0] * 3)
-        pulled[steps] = []
-        for step in range(steps):
-            seen.clear()
-            pull(step, x0, x0, [[0, 1, 2]], lambda w, i: w)
-            pulled[steps] += [step] if seen else []
-    assert pulled[4] == [0, 2]
-    assert pulled[10] == [0, 2, 4, 6]
-    assert len(pulled[50]) == 18
+    pull = pull_for("sync", settings(EnvironmentSpec("a"), steps, backbone), backbone, 4, [0.0] * 3)
+    pulled = []
+    for step in range(steps):
+        seen.clear()
+        pull(step, x0, x0, [[0, 1, 2]], lambda w, i: w)
+        pulled += [step] if seen else []
+    assert pulled == expected
+
+
+def test_rooms_are_compared_by_lines_where_windows_are_decoded_only() -> None:
+    kitchen, meadow = EnvironmentSpec("a kitchen"), EnvironmentSpec("a meadow")
+    assert settings(kitchen, 10, NoNet()).lines
+    assert not settings(meadow, 10, NoNet()).lines
+    assert not settings(kitchen, 10, OwnNet()).lines
 
 
 def test_what_stands_in_one_window_of_a_room_only_may_stay(backbone, monkeypatch) -> None:
@@ -312,14 +328,16 @@ def test_what_stands_in_one_window_of_a_room_only_may_stay(backbone, monkeypatch
     assert lines[1] < 0.8 * lines[0], "what differs by height still comes together"
 
 
-def test_a_pull_in_every_second_step_goes_further() -> None:
+def test_a_pull_in_every_second_step_goes_further_than_one_in_each() -> None:
     x0 = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     embed = latent_embedding(RandomFeatures())
-    every, second = (
-        FastSync(embed, 1.0, 5, 1.0, 4, every=every)(2, x0, x0, [[0, 1, 2]], lambda w, i: w)[1] - x0
-        for every in (1, 2)
-    )
-    assert second.norm() > 1.3 * every.norm()
+
+    def moved(every: int, steps: int) -> torch.Tensor:
+        pull = FastSync(embed, 1.0, steps, 1.0, 4, every=every)
+        return (pull(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1] - x0).norm()
+
+    assert moved(2, 10) > 1.3 * moved(1, 10)
+    torch.testing.assert_close(moved(2, 1), moved(1, 1))  # a single pull stands for itself
 
 
 def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> None:
