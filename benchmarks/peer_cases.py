@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,9 +12,9 @@ from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.device import window_batch
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.sampling import Conditioning, WindowBatch, no_pull, sample
-from sync_engine.sync import fast, paper
+from sync_engine.sync import paper
 from sync_engine.sync.distance import choose
-from sync_engine.sync.methods import settings
+from sync_engine.sync.methods import fast_pull, settings
 
 CELLS, GUIDANCE = 64, 7.5
 Run = Callable[[], torch.Tensor]
@@ -82,14 +83,10 @@ class Bench:
 
     def sync(self, stride: int, steps: int, solver: str, share: float | None = None) -> torch.Tensor:
         """Run our method as it is; with a share, every step of that share pulls, as published."""
-        spec = EnvironmentSpec("any", kind="plate")
-        chosen = settings(spec, steps, self.backbone)
-        pictures = chosen.net != "own"
-        every = fast.PICTURES_EVERY if pictures and share is None else 1
-        pulls = chosen.steps if share is None else round(steps * share)
-        pull = fast.FastSync(
-            self._embed("sync"), chosen.strength, pulls, chosen.decay, self.batch, (), pictures, every
-        )
+        chosen = settings(EnvironmentSpec("any", kind="plate"), steps, self.backbone)
+        if share is not None:
+            chosen = replace(chosen, steps=round(steps * share), every=1)
+        pull = fast_pull(self._embed("sync"), chosen, self.batch, ())
         return self.ours(pull, stride, steps, solver, self.batch)
 
     def published(self, share: float) -> torch.Tensor:

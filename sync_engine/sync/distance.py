@@ -149,20 +149,16 @@ def latent_embedding(net: Any, layout: float = LAYOUT_WEIGHT) -> Embed:
 
 def as_a_whole(embed: Embed) -> Embed:
     """Return the embedding of what a window shows, not where: features averaged over positions."""
-
-    def embed_whole(latents: torch.Tensor) -> list[torch.Tensor]:
-        return [layer.mean(dim=(2, 3), keepdim=True) for layer in embed(latents)]
-
-    return embed_whole
+    return _averaged(embed, (2, 3))
 
 
 def along_lines(embed: Embed) -> Embed:
     """Return the embedding of what a window shows at which height: features averaged over its width."""
+    return _averaged(embed, (3,))
 
-    def embed_lines(latents: torch.Tensor) -> list[torch.Tensor]:
-        return [layer.mean(dim=3, keepdim=True) for layer in embed(latents)]
 
-    return embed_lines
+def _averaged(embed: Embed, dimensions: tuple[int, ...]) -> Embed:
+    return lambda latents: [layer.mean(dim=dimensions, keepdim=True) for layer in embed(latents)]
 
 
 def halved(embed: Embed) -> Embed:

@@ -10,7 +10,7 @@ from sync_engine.directions import is_outdoors
 from sync_engine.interface.spec import PULLING_METHODS, EnvironmentSpec
 from sync_engine.sampling import Pull, no_pull
 from sync_engine.sync import fast, paper
-from sync_engine.sync.distance import LAYOUT_WEIGHT, PLATE_LAYOUT_WEIGHT, along_lines, choose, net_of
+from sync_engine.sync.distance import LAYOUT_WEIGHT, PLATE_LAYOUT_WEIGHT, Embed, along_lines, choose, net_of
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,9 @@ class Settings:
     """What a method uses where the spec leaves it open: solver (``solvers.build``), fusion and strengths.
 
     ``layout`` is the weight of colours and brightness beside shapes, see ``distance.latent_embedding``;
-    ``net`` is what windows are seen through (``distance.net_of``), empty where none is needed; with ``lines``
-    they are compared line by line, not place by place (``distance.along_lines``).
+    ``net`` is what windows are seen through (``distance.net_of``), empty where none is needed,
+    ``decoded`` whether that is pictures; with ``lines`` they are compared line by line, not place by place
+    (``distance.along_lines``). Every ``every``-th of the first ``steps`` steps pulls.
     """
 
     scheduler: str
@@ -29,7 +30,9 @@ class Settings:
     decay: float
     layout: float = LAYOUT_WEIGHT
     net: str = ""
+    decoded: bool = False
     lines: bool = False
+    every: int = 1
 
 
 def settings(spec: EnvironmentSpec, steps: int, backbone: Any) -> Settings:
@@ -57,7 +60,9 @@ def settings(spec: EnvironmentSpec, steps: int, backbone: Any) -> Settings:
         defaults.decay if spec.sync_decay is None else spec.sync_decay,
         defaults.layout,
         net,
+        decoded,
         lines,
+        fast.PICTURES_EVERY if decoded and spec.method == "sync" else 1,
     )
 
 
@@ -67,9 +72,19 @@ def pull_for(method: str, chosen: Settings, backbone: Any, batch: int, elevation
         return no_pull
     embed = choose(backbone, method, chosen.layout)
     if method == "sync":
-        embed = along_lines(embed) if chosen.lines else embed
-        pictures = chosen.net != "own"
-        every = fast.PICTURES_EVERY if pictures else 1
-        strength, steps, decay = chosen.strength, chosen.steps, chosen.decay
-        return fast.FastSync(embed, strength, steps, decay, batch, elevations, pictures, every)
+        return fast_pull(embed, chosen, batch, elevations)
     return paper.PaperSync(embed, chosen.strength, chosen.steps, chosen.decay)
+
+
+def fast_pull(embed: Embed, chosen: Settings, batch: int, elevations: Sequence[float]) -> Pull:
+    """Return the pull of ``sync`` with an embedding from ``distance.choose``."""
+    return fast.FastSync(
+        along_lines(embed) if chosen.lines else embed,
+        chosen.strength,
+        chosen.steps,
+        chosen.decay,
+        batch,
+        elevations,
+        chosen.decoded,
+        chosen.every,
+    )
