@@ -22,10 +22,10 @@ from .engine_link import link
 from .operators.apply import install_world, world_name
 from .operators.assets import asset_folder, words
 from .scene import assets, plate
-from .sync_engine.interface.client import EngineFailed, EngineMissing
+from .sync_engine.host.client import EngineFailed, EngineMissing
+from .sync_engine.host.history import Result, ResultError, read_result
+from .sync_engine.host.jobs import Failure, Job, JobState
 from .sync_engine.interface.embedded import read_spec
-from .sync_engine.interface.history import Result, ResultError, read_result
-from .sync_engine.interface.jobs import Failure, Job, JobState
 from .sync_engine.interface.spec import EnvironmentSpec, SpecError
 
 __all__ = [
@@ -143,7 +143,7 @@ def save_asset(
 def _finished(given: Job | Result | Path | str, kind: str) -> Result:
     if isinstance(given, Job):
         given.wait()
-        link.settle()
+        link.run_callbacks()
         if given.error is not None:
             raise EngineFailed(given.error)
         if given.result is None:

@@ -11,17 +11,17 @@ import bpy
 
 from . import preferences
 from .scene import compat, live
-from .sync_engine.interface.client import (
+from .sync_engine.host.client import (
     LOG_NAME,
     EngineClient,
     EngineFailed,
     EngineMissing,
     EngineState,
 )
-from .sync_engine.interface.diagnosis import SETTING
-from .sync_engine.interface.history import Result, sweep_partials
-from .sync_engine.interface.jobs import Failure, Job, JobState
-from .sync_engine.interface.library import Library
+from .sync_engine.host.diagnosis import SETTING
+from .sync_engine.host.history import Result, sweep_partials
+from .sync_engine.host.jobs import Failure, Job, JobState
+from .sync_engine.host.library import Library
 from .sync_engine.interface.messages import FailureCode
 from .sync_engine.interface.spec import EnvironmentSpec, SpecError
 from .translations import sentence
@@ -198,15 +198,15 @@ class EngineLink:
         if self._client is None:
             return False
         changed = bool(self._client.drain(BUDGET_S))
-        changed = self.settle() or changed or self._client.state is not self._seen_state
+        changed = self.run_callbacks() or changed or self._client.state is not self._seen_state
         self._seen_state = self._client.state
-        self._live.update(self.job, hands_busy())
+        self._live.update(self.job, user_is_interacting())
         if changed:
             redraw()
         working = self.state in (EngineState.STARTING, EngineState.BUSY)
         return bool(working or self._watched or self._due or self._live.shown)
 
-    def settle(self) -> bool:
+    def run_callbacks(self) -> bool:
         """Draw the consequences of jobs that are finished; tell whether there were any."""
         finished = [item for item in self._watched if item[0].state.finished]
         self._watched = [item for item in self._watched if not item[0].state.finished]
@@ -217,7 +217,7 @@ class EngineLink:
                 self._library.forget()
             if when_done is not None:
                 self._due.append((job, when_done))
-        while self._due and not hands_busy():
+        while self._due and not user_is_interacting():
             self._live.hide()
             job, when_done = self._due.pop(0)
             when_done(job)
@@ -259,7 +259,7 @@ def redraw() -> None:
                     region.tag_redraw()
 
 
-def hands_busy() -> bool:
+def user_is_interacting() -> bool:
     """Tell whether a drag, a stroke or a render is going on: no moment to change the scene.
 
     Those are Blender's own modal operators; an add-on's may run all day and are not waited for.

@@ -6,7 +6,7 @@ import bpy
 
 from . import preferences
 from .scene import compat
-from .sync_engine.interface.model_store import LOG_NAME, ModelAction, ModelStore
+from .sync_engine.host.model_store import LOG_NAME, ModelAction, ModelStore
 
 TICK_S = 0.2
 

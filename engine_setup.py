@@ -12,7 +12,7 @@ from .installer.problems import SetupFailed
 from .installer.setup import Options, Setup
 from .installer.states import SetupState
 from .scene import compat
-from .sync_engine.interface.process import child_environment
+from .sync_engine.host.process import child_environment
 
 TICK_S = 0.2
 ROOT = Path(__file__).resolve().parent

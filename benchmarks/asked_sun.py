@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sync_engine.canvas.sphere import SphereCanvas, turn_of
-from sync_engine.directions import light_phrases
+from sync_engine.canvas.sphere import SphereCanvas, yaw_of_seed
+from sync_engine.catalog.models import DRAFT_FOLDER
 from sync_engine.evaluation.picture import read
-from sync_engine.models import DRAFT_FOLDER
-from sync_engine.output import write_exr
+from sync_engine.prompting.sun_in_prompt import known_light, sky_of
+from sync_engine.prompting.view_prompts import light_phrases
 from sync_engine.radiance.expand import expand
-from sync_engine.sunlight import known_light, sky_of
+from sync_engine.runtime.output import write_exr
 
 ROOT = Path(__file__).resolve().parents[1]
 PROMPTS = (
@@ -49,7 +49,7 @@ def light(folder: Path, prompt: str, seed: int) -> list[Path]:
     """
     window = json.loads((DRAFT_FOLDER / "unet" / "config.json").read_text(encoding="utf-8"))["sample_size"]
     srgb = read(folder / "world.exr").pixels.permute(1, 2, 0).numpy()
-    asked = sky_of(prompt, seed, SphereCanvas(window, turn=turn_of(seed)).views)
+    asked = sky_of(prompt, seed, SphereCanvas(window, turn=yaw_of_seed(seed)).views)
     sky = known_light(prompt, asked, light_phrases(DRAFT_FOLDER))
     if sky is None or sky.strength == 0:
         raise ValueError(f"{prompt!r} asks for no sun")

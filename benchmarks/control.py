@@ -19,8 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from sync_engine.interface.client import EngineClient
-from sync_engine.interface.jobs import Job, JobState
+from sync_engine.host.client import EngineClient
+from sync_engine.host.jobs import Job, JobState
 from sync_engine.interface.messages import Progress
 from sync_engine.interface.spec import EnvironmentSpec
 

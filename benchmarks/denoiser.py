@@ -19,11 +19,11 @@ from typing import Any
 
 import torch
 
-from benchmarks import meters, random_model
-from benchmarks.kept import keep
+from benchmarks import instruments, random_model
+from benchmarks.save_report import keep
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.device import choose_device, choose_dtype, device_name, window_batch
-from sync_engine.sampling import Conditioning, WindowBatch, sample
+from sync_engine.common.device import choose_device, choose_dtype, device_name, window_batch
+from sync_engine.diffusion.joint_loop import Conditioning, WindowBatch, sample
 
 GUIDANCE = 7.5
 WIDE = 3
@@ -34,7 +34,7 @@ class Timed:
     """A model whose predictions are timed from outside: a compiled network should not have hooks."""
 
     def __init__(self, backbone: Any) -> None:
-        self.backbone, self.samples, self.watch = backbone, 0, meters.Stopwatch(backbone.device)
+        self.backbone, self.samples, self.watch = backbone, 0, instruments.Stopwatch(backbone.device)
 
     def predict(
         self, windows: torch.Tensor, timestep: torch.Tensor, conditioning: Conditioning, index: list[int]
@@ -66,13 +66,13 @@ class Sampling:
         device, timed = self.backbone.device, Timed(self.backbone)
         conditioning = Conditioning(*self.text, [0] * len(self.canvas.corners), GUIDANCE)
         scheduler = self.backbone.scheduler("dpm", steps)
-        meters.synchronize(device)
-        start = meters.seconds(device)
-        with meters.PeakMemory(device) as memory:
+        instruments.synchronize(device)
+        start = instruments.seconds(device)
+        with instruments.PeakMemory(device) as memory:
             batch = WindowBatch(self.at_once)
             self.latents = sample(timed, self.canvas, scheduler, self.state, conditioning, batch=batch)
-            meters.synchronize(device)
-        seconds = meters.seconds(device) - start
+            instruments.synchronize(device)
+        seconds = instruments.seconds(device) - start
         return {
             "s": seconds,
             "denoiser_s": timed.watch.total(),
@@ -84,7 +84,7 @@ class Sampling:
         """Return the floating-point operations of one sample, half of a guided window's."""
         one, step = self.canvas.gather(self.state)[:1], torch.tensor(500)
         guided = Conditioning(*self.text, [0], GUIDANCE)
-        return meters.flops(lambda: self.backbone.predict(one, step, guided, [0])) // 2
+        return instruments.flops(lambda: self.backbone.predict(one, step, guided, [0])) // 2
 
 
 def measure(sampling: Sampling, steps: int, repeat: int, report: dict[str, Any]) -> dict[str, float]:
@@ -114,7 +114,7 @@ def about(sampling: Sampling, steps: int, repeat: int) -> dict[str, Any]:
         "windows_at_once": sampling.at_once,
         "parameters": sum(parameter.numel() for parameter in backbone.denoiser.parameters()),
         "denoiser_gflop": sampling.flops() / 1e9,
-        "matmul_peak_tflops": meters.matmul_peak(backbone.device, backbone.dtype) / 1e12,
+        "matmul_peak_tflops": instruments.matmul_peak(backbone.device, backbone.dtype) / 1e12,
         "runs": {},
     }
 
@@ -171,7 +171,7 @@ def main() -> None:
             if name == "eager":
                 eager = sampling.latents
             else:
-                row["psnr_to_eager_db"] = meters.psnr(sampling.latents, eager)
+                row["psnr_to_eager_db"] = instruments.psnr(sampling.latents, eager)
         keep(options.out, report, in_words(report))
     sys.stdout.write(in_words(report))
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sync_engine import models
+from sync_engine.catalog import models
 from sync_engine.interface.spec import EnvironmentSpec
 
 PROMPTS_FILE = Path(__file__).with_name("prompts.json")
@@ -94,7 +94,7 @@ class Gallery:
     """
 
     def __init__(self, out: Path, model: str = "draft", steps: int | None = None) -> None:
-        from sync_engine.job import Engine
+        from sync_engine.runtime.job import Engine
 
         self.model, self.steps, self.engine = model, steps, Engine()
         self.name = f"{Path(model).name}-{fingerprint(model, steps)}"
@@ -134,7 +134,7 @@ class Gallery:
         )
 
     def _run(self, spec: EnvironmentSpec, folder: Path) -> dict[str, float]:
-        from sync_engine.progress import Reporter
+        from sync_engine.common.progress import Reporter
 
         cpu = time.process_time()
         _, timings = self.engine.run(spec, folder, Reporter("gallery", lambda event: None, False))

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sync_engine.interface.library import Library
+from sync_engine.host.library import Library
 from sync_engine.interface.spec import EnvironmentSpec
 from tests.ui.extension import not_here, opened
 from tests.ui.window import REPO

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks.gallery import Case, Gallery
-from sync_engine.device import choose_device
+from sync_engine.common.device import choose_device
 from sync_engine.evaluation import metrics, picture
 from sync_engine.evaluation.features import VggFeatures
 from sync_engine.evaluation.metrics import Needs

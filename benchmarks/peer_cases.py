@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.device import window_batch
+from sync_engine.common.device import window_batch
+from sync_engine.diffusion.joint_loop import Conditioning, WindowBatch, no_pull, sample
 from sync_engine.interface.spec import EnvironmentSpec
-from sync_engine.sampling import Conditioning, WindowBatch, no_pull, sample
 from sync_engine.sync import paper
 from sync_engine.sync.distance import choose
 from sync_engine.sync.methods import fast_pull, settings

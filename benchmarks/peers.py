@@ -31,16 +31,16 @@ from typing import Any
 
 import torch
 
-from benchmarks import meters, random_model
-from benchmarks.kept import keep
+from benchmarks import instruments, random_model
 from benchmarks.peer_cases import CELLS, GUIDANCE, ONE_BY_ONE, Bench, Run
+from benchmarks.save_report import keep
 from sync_engine.backbones import tiny_decoder
 from sync_engine.backbones.loading import load
-from sync_engine.decoding import decode_plane
-from sync_engine.device import choose_device, choose_dtype, device_name
-from sync_engine.errors import EngineError, first_line
-from sync_engine.models import find
-from sync_engine.sampling import Conditioning, no_pull
+from sync_engine.canvas.tiled_decode import decode_plane
+from sync_engine.catalog.models import find
+from sync_engine.common.device import choose_device, choose_dtype, device_name
+from sync_engine.common.errors import EngineError, first_line
+from sync_engine.diffusion.joint_loop import Conditioning, no_pull
 from sync_engine.sync.distance import WEIGHTS_VARIABLE, lpips_weights
 
 RATIOS = {
@@ -70,14 +70,14 @@ FAULTS = (EngineError, RuntimeError, ValueError, TypeError, AttributeError, Impo
 def measure(bench: Bench, run: Run) -> tuple[dict[str, float], torch.Tensor]:
     """Return seconds, peak memory, the denoiser's share and samples of one run, and its latents."""
     device = bench.backbone.device
-    clocks = [meters.DenoiserClock(unet, device) for unet in (bench.backbone.unet, bench.peer_unet)]
-    meters.synchronize(device)
-    start, began = meters.seconds(device), time.perf_counter()
+    clocks = [instruments.DenoiserClock(unet, device) for unet in (bench.backbone.unet, bench.peer_unet)]
+    instruments.synchronize(device)
+    start, began = instruments.seconds(device), time.perf_counter()
     try:
-        with meters.PeakMemory(device) as memory:
+        with instruments.PeakMemory(device) as memory:
             latents = run()
-            meters.synchronize(device)
-        seconds, wall = meters.seconds(device) - start, time.perf_counter() - began
+            instruments.synchronize(device)
+        seconds, wall = instruments.seconds(device) - start, time.perf_counter() - began
     finally:
         inside = sum(clock.stop() for clock in clocks)
     row = {
@@ -103,10 +103,10 @@ def about(bench: Bench) -> dict[str, Any]:
         "steps": bench.steps,
         "windows_at_once": bench.batch,
         # Ours computes what both samples of a guided window share once.
-        "denoiser_gflop": meters.flops(lambda: backbone.predict(one, step, guided, [0])) / 2e9,
-        "peer_gflop": meters.flops(lambda: backbone.predict(one, step, unguided, [0])) / 1e9,
-        "decoder_gflop": meters.flops(lambda: backbone.decode(one)) / 1e9,
-        "matmul_peak_tflops": meters.matmul_peak(backbone.device, backbone.dtype) / 1e12,
+        "denoiser_gflop": instruments.flops(lambda: backbone.predict(one, step, guided, [0])) / 2e9,
+        "peer_gflop": instruments.flops(lambda: backbone.predict(one, step, unguided, [0])) / 1e9,
+        "decoder_gflop": instruments.flops(lambda: backbone.decode(one)) / 1e9,
+        "matmul_peak_tflops": instruments.matmul_peak(backbone.device, backbone.dtype) / 1e12,
         "failed": {},
         "memory_by_width": {},
         "cases": {},
@@ -137,7 +137,7 @@ def compare(
             report["cases"][name] = median(rows[name], gflop, report["matmul_peak_tflops"])
             report["ratios"] = ratios(report["cases"])
             if latents.keys() >= set(SAME_LATENTS):
-                report["psnr_to_diffusers_db"] = meters.psnr(*(latents[name] for name in SAME_LATENTS))
+                report["psnr_to_diffusers_db"] = instruments.psnr(*(latents[name] for name in SAME_LATENTS))
             changed()
 
 
@@ -164,7 +164,7 @@ def ratios(cases: dict[str, dict[str, float]]) -> dict[str, float]:
 def memory_at(backbone: Any, width: int) -> float:
     """Return the peak GiB of one denoising step and the decoding at a width, less the picture itself."""
     bench = Bench(backbone, width, 1)
-    with meters.PeakMemory(backbone.device) as memory:
+    with instruments.PeakMemory(backbone.device) as memory:
         latents = bench.ours(no_pull, 32, 1, "ddim", min(AT_ONCE, bench.batch))
         decode_plane(backbone.decode, latents, backbone.scale, wrap=False)
     on_cpu = backbone.device.type == "cpu"

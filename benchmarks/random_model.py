@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-import sync_engine.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
+import sync_engine.common.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
 from sync_engine.backbones.stable_diffusion import StableDiffusion
 from sync_engine.backbones.stable_diffusion_xl import StableDiffusionXL
 

@@ -26,11 +26,11 @@ import numpy as np
 import torch
 
 from benchmarks.gallery import Gallery
-from sync_engine.device import choose_device
+from sync_engine.common.device import choose_device
+from sync_engine.diffusion.joint_loop import Conditioning, WindowBatch, sample
 from sync_engine.evaluation.features import VggFeatures
 from sync_engine.evaluation.kid import kid
 from sync_engine.evaluation.picture import Picture
-from sync_engine.sampling import Conditioning, WindowBatch, sample
 from training.captions import direction_phrase, strip_photo_words
 from training.encode_views import cached_view
 from training.panoramas import DATA_FOLDER, Record, is_held_out, read_index, to_panorama
@@ -133,7 +133,7 @@ def untrained(backbone: Any) -> None:
 
 def measure(gallery: Gallery, data: Path, out: Path, scenes: int, views: int) -> dict[str, Any]:
     """Return KID of every set against the held-out views; kept in ``OUT/realism`` by the gallery's name."""
-    from sync_engine import models
+    from sync_engine.catalog import models
 
     kept = out / "realism" / f"{gallery.name}-{scenes}x{views}.json"
     if kept.is_file():

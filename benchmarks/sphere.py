@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.gallery import Case, Gallery, read_prompts
 from benchmarks.hdr import read_hdr
 from benchmarks.panorama import displayed, wrap_ratio
-from sync_engine.device import choose_device
+from sync_engine.common.device import choose_device
 from sync_engine.evaluation.horizon import Horizon
 from sync_engine.evaluation.intra_lpips import IntraLpips
 from sync_engine.evaluation.metric import Metric

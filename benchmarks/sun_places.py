@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gallery import Case, Gallery, cases, read_prompts
-from sync_engine.canvas.sphere import SphereCanvas, turn_of
+from sync_engine.canvas.sphere import SphereCanvas, yaw_of_seed
 from sync_engine.canvas.views import View
-from sync_engine.sunlight import sky_of
+from sync_engine.prompting.sun_in_prompt import sky_of
 
 
 def asked_place(case: Case, window: int) -> View | None:
     """Return where a world was asked to have its sun, None without one."""
-    sky = sky_of(case.prompt.prompt, case.seed, SphereCanvas(window, turn=turn_of(case.seed)).views)
+    sky = sky_of(case.prompt.prompt, case.seed, SphereCanvas(window, turn=yaw_of_seed(case.seed)).views)
     return View(sky.azimuth, sky.elevation, 90.0) if sky and sky.body == "sun" else None
 
 

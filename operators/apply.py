@@ -9,14 +9,14 @@ from bpy.props import BoolProperty
 
 from ..engine_link import link
 from ..scene import live, plate, world
-from ..sync_engine.interface.history import Result
+from ..sync_engine.host.history import Result
 from ..translations import sentence, tr
-from .chosen import OnResult, tell
+from .chosen import ResultOperator, tell
 
 NAME_LENGTH = 40
 
 
-class SYNCSCAPE_OT_apply_world(OnResult, bpy.types.Operator):
+class SYNCSCAPE_OT_apply_world(ResultOperator, bpy.types.Operator):
     """Light the scene with the result: a new World, the old one stays in the file"""
 
     bl_idname = "syncscape.apply_world"
@@ -31,7 +31,7 @@ class SYNCSCAPE_OT_apply_world(OnResult, bpy.types.Operator):
         return _attempt(self, lambda: install_world(context.scene, found))
 
 
-class SYNCSCAPE_OT_apply_plate(OnResult, bpy.types.Operator):
+class SYNCSCAPE_OT_apply_plate(ResultOperator, bpy.types.Operator):
     """Show the result behind the scene's camera, filling its frame"""
 
     bl_idname = "syncscape.apply_plate"

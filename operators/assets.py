@@ -10,10 +10,10 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from .. import preferences
 from ..scene import assets
 from ..scene.world import FACING_Y, RESULT_KEY, controls
-from ..sync_engine.interface.history import Result
+from ..sync_engine.host.history import Result
 from ..translations import tr
 from .apply import world_name
-from .chosen import OnResult, tell
+from .chosen import ResultOperator, tell
 
 STORAGE_ITEMS = (
     ("PACKED", "Packed", "The picture inside the .blend file: one file to copy"),
@@ -23,7 +23,7 @@ LICENCES = ("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "All rights reserved")
 SHORT_WORD = 3
 
 
-class SYNCSCAPE_OT_save_asset(OnResult, bpy.types.Operator):
+class SYNCSCAPE_OT_save_asset(ResultOperator, bpy.types.Operator):
     """Keep this World as an asset with preview, tags, author and licence, to drag into any scene"""
 
     bl_idname = "syncscape.save_asset"

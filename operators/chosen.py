@@ -7,8 +7,8 @@ from bpy.props import StringProperty
 
 from .. import preferences
 from ..engine_link import link
-from ..sync_engine.interface.history import Result, ResultError, read_result
-from ..sync_engine.interface.jobs import Failure
+from ..sync_engine.host.history import Result, ResultError, read_result
+from ..sync_engine.host.jobs import Failure
 from ..sync_engine.interface.messages import FailureCode
 from ..translations import in_words, sentence, tr
 
@@ -23,7 +23,7 @@ OTHER_KIND = {
 }
 
 
-class OnResult:
+class ResultOperator:
     """An operator on one result. ``kind`` limits it to Worlds or to plates."""
 
     kind = ""

@@ -10,7 +10,7 @@ import bpy
 
 from .. import preferences
 from ..engine_link import link
-from ..sync_engine.interface.details import bug_report
+from ..sync_engine.host.details import bug_report
 from ..translations import tr
 
 MANIFEST = Path(__file__).parents[1] / "blender_manifest.toml"

@@ -11,7 +11,7 @@ from bpy.props import BoolProperty, StringProperty
 from .. import preferences
 from ..engine_link import NO_PYTHON, PROBLEMS, explain, link
 from ..scene.plate import NoCamera
-from ..sync_engine.interface.jobs import Job, JobState
+from ..sync_engine.host.jobs import Job, JobState
 from ..sync_engine.interface.spec import SpecError
 from ..translations import in_words, tr
 
@@ -64,7 +64,7 @@ class SYNCSCAPE_OT_generate(bpy.types.Operator):
             self.report({"ERROR"}, in_words(explain(error)))
             return {"CANCELLED"}
         _wait(job, context.window_manager)
-        link.settle()
+        link.run_callbacks()
         if job.state is JobState.FAILED:
             self.report({"ERROR"}, in_words(job.error))
         elif job.state is JobState.CANCELLED:
@@ -104,7 +104,7 @@ class SYNCSCAPE_OT_cancel(bpy.types.Operator):
             self.report({"WARNING"}, "That picture is neither being made nor waiting any more.")
             return {"CANCELLED"}
         job.cancel()
-        link.settle()
+        link.run_callbacks()
         return {"FINISHED"}
 
 
@@ -124,7 +124,7 @@ class SYNCSCAPE_OT_clear_queue(bpy.types.Operator):
     def execute(self, _context) -> set[str]:
         for job in link.waiting:
             job.cancel()
-        link.settle()
+        link.run_callbacks()
         return {"FINISHED"}
 
 

@@ -9,7 +9,7 @@ from .. import preferences
 from ..engine_link import link
 from ..engine_models import engine_models
 from ..engine_setup import engine_setup
-from ..sync_engine.interface.model_store import ModelAction, ModelRow
+from ..sync_engine.host.model_store import ModelAction, ModelRow
 from ..translations import in_words, sentence, tr
 
 LOOK_S = 0.2

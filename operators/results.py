@@ -11,14 +11,14 @@ from bpy.props import BoolProperty
 from .. import preferences
 from ..engine_link import PROBLEMS, explain, link
 from ..scene.world import RESULT_KEY
-from ..sync_engine.interface.history import Result, ResultError, delete_result, trash_result
-from ..sync_engine.interface.trash import TrashError, has_trash
+from ..sync_engine.host.history import Result, ResultError, delete_result, trash_result
+from ..sync_engine.host.trash import TrashError, has_trash
 from ..translations import in_words, sentence, tr
-from .chosen import OnResult, result_words, tell
+from .chosen import ResultOperator, result_words, tell
 from .generate import no_engine, take_over
 
 
-class SYNCSCAPE_OT_reveal(OnResult, bpy.types.Operator):
+class SYNCSCAPE_OT_reveal(ResultOperator, bpy.types.Operator):
     """Open the folder of the result in the file manager"""
 
     bl_idname = "syncscape.reveal"
@@ -32,7 +32,7 @@ class SYNCSCAPE_OT_reveal(OnResult, bpy.types.Operator):
         return bpy.ops.wm.path_open(filepath=str(folder))
 
 
-class SYNCSCAPE_OT_reuse_settings(OnResult, bpy.types.Operator):
+class SYNCSCAPE_OT_reuse_settings(ResultOperator, bpy.types.Operator):
     """Set the panel to the settings and the seed that made this picture"""
 
     bl_idname = "syncscape.reuse_settings"
@@ -47,7 +47,7 @@ class SYNCSCAPE_OT_reuse_settings(OnResult, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SYNCSCAPE_OT_new_seed(OnResult, bpy.types.Operator):
+class SYNCSCAPE_OT_new_seed(ResultOperator, bpy.types.Operator):
     """Make another picture with the settings of this one and a new seed; the panel stays as it is"""
 
     bl_idname = "syncscape.new_seed"
@@ -78,7 +78,7 @@ class SYNCSCAPE_OT_new_seed(OnResult, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SYNCSCAPE_OT_delete_result(OnResult, bpy.types.Operator):
+class SYNCSCAPE_OT_delete_result(ResultOperator, bpy.types.Operator):
     """Move this picture to the system's trash; with Shift, or where there is none, delete it for good"""
 
     bl_idname = "syncscape.delete_result"

@@ -11,7 +11,7 @@ from ..installer.locks import Lock
 from ..installer.platforms import NAMES, detect
 from ..installer.problems import SetupFailed
 from ..installer.states import STAGES, SetupState
-from ..sync_engine.interface.client import EngineState
+from ..sync_engine.host.client import EngineState
 from ..translations import sentence, tr
 from .parts import draw_preferences_button, draw_problem, draw_text
 

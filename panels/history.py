@@ -12,7 +12,7 @@ import bpy
 from bpy.props import EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from ..engine_link import link
-from ..sync_engine.interface.history import Result
+from ..sync_engine.host.history import Result
 from ..translations import tr
 from . import previews
 from .parts import draw_text, duration

@@ -6,7 +6,7 @@ import blf
 import bpy
 
 from ..engine_link import link
-from ..sync_engine.interface.jobs import Failure, Job
+from ..sync_engine.host.jobs import Failure, Job
 from ..translations import sentence, tr
 from . import previews
 

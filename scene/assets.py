@@ -13,7 +13,7 @@ from pathlib import Path
 
 import bpy
 
-from ..sync_engine.interface.history import Result
+from ..sync_engine.host.history import Result
 from .world import FACING_Y, LINEAR, RESULT_KEY, new_world
 
 LIBRARY_NAME = "Syncscape"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import bpy
 
-from ..sync_engine.interface.jobs import Job
+from ..sync_engine.host.jobs import Job
 from . import compat
 from .world import new_world
 

@@ -12,9 +12,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from sync_engine.downloads import commands as models_command
-from sync_engine.errors import JobCancelled, describe
-from sync_engine.evaluation import command as evaluation
+from sync_engine.cli import evaluate as evaluation
+from sync_engine.cli import models as models_command
+from sync_engine.cli import radiance as radiance
+from sync_engine.common.errors import JobCancelled, describe
 from sync_engine.interface.embedded import read_spec
 from sync_engine.interface.messages import (
     EXIT_CANCELLED,
@@ -37,7 +38,6 @@ from sync_engine.interface.spec import (
     EnvironmentSpec,
     SpecError,
 )
-from sync_engine.radiance import command as radiance
 
 SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "prompt": {"help": "what the environment shows"},
@@ -118,7 +118,7 @@ def spec_from(options: argparse.Namespace) -> EnvironmentSpec:
 def generate(options: argparse.Namespace) -> int:
     """Run one job and return the exit status of the contract."""
     if options.json:
-        from sync_engine.service import take_stdout
+        from sync_engine.cli.serve import take_stdout
 
         stream = take_stdout()
 
@@ -126,7 +126,7 @@ def generate(options: argparse.Namespace) -> int:
             stream.write(encode(event))
 
         return _generate(options, emit)
-    from sync_engine.terminal import TerminalProgress
+    from sync_engine.cli.terminal import TerminalProgress
 
     with TerminalProgress() as bar:
         return _generate(options, bar.tell)
@@ -147,8 +147,8 @@ def _generate(options: argparse.Namespace, emit: Any) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    from sync_engine.job import Engine, with_seed
-    from sync_engine.progress import Reporter
+    from sync_engine.common.progress import Reporter
+    from sync_engine.runtime.job import Engine, with_seed
 
     spec = with_seed(spec)
     emit(Accepted(job, spec.to_dict()))
@@ -168,7 +168,7 @@ def _generate(options: argparse.Namespace, emit: Any) -> int:
 
 
 def _missing_packages() -> Failed | None:
-    from sync_engine.doctor import INSTALL_HINT, missing_packages
+    from sync_engine.cli.doctor import INSTALL_HINT, missing_packages
 
     missing = missing_packages()
     if not missing:
@@ -179,7 +179,7 @@ def _missing_packages() -> Failed | None:
 
 def doctor(as_json: bool) -> int:
     """Print the report; exit status 0 when everything needed is here."""
-    from sync_engine.doctor import examine, in_words
+    from sync_engine.cli.doctor import examine, in_words
 
     report = examine()
     sys.stdout.write((json.dumps(report, indent=2) if as_json else in_words(report)) + "\n")
@@ -200,7 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
         return evaluation.run(options)
     if options.command in ("expand", "inspect"):
         return radiance.run(options)
-    from sync_engine.service import serve
+    from sync_engine.cli.serve import serve
 
     problem = _missing_packages()
     if problem is not None:

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-from sync_engine.perceptual_net import LatentFeatures  # noqa: E402
+from sync_engine.sync.perceptual_net import LatentFeatures  # noqa: E402
 from training import captions, checkpoints, parts, precision  # noqa: E402
 from training.autoencoder import block_colours  # noqa: E402
 from training.batches import LatentSource  # noqa: E402

@@ -32,7 +32,7 @@ NEEDED = {
     "__init__.py",
     "api.py",
     "sync_engine/__main__.py",
-    "sync_engine/interface/client.py",
+    "sync_engine/host/client.py",
     "sync_engine/requirements/engine.txt",
     "sync_engine/draft/model_index.json",
     "sync_engine/draft/MODEL_CARD.md",

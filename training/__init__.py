@@ -3,4 +3,4 @@
 import importlib.util
 
 if importlib.util.find_spec("torch") is not None:  # not in Blender, where the generator runs
-    import sync_engine.torchvision_schemas  # noqa: F401  (must come before torchvision does)
+    import sync_engine.common.torchvision_schemas  # noqa: F401  (must come before torchvision does)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from sync_engine.perceptual_net import LatentFeatures
+from sync_engine.sync.perceptual_net import LatentFeatures
 from training import checkpoints
 from training.denoiser import take_over
 from training.encode_views import LatentCache, open_cache

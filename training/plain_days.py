@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from sync_engine.prompting.sun_in_prompt import strength_at
 from sync_engine.radiance.directions import LUMINANCE, pixel_directions, solid_angles
-from sync_engine.sunlight import strength_at
 
 HEIGHT = 256
 PERCENTILES = (0.999, 0.995, 0.99, 0.98, 0.95)

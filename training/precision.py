@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sync_engine.device import cpu_has_fast_bf16
+from sync_engine.common.device import cpu_has_fast_bf16
 
 
 def working_dtype(device: torch.device) -> torch.dtype:

@@ -12,7 +12,7 @@ import re
 
 import bpy
 
-from ..sync_engine.interface.jobs import Failure
+from ..sync_engine.host.jobs import Failure
 
 CONTEXTS = ("*", "Operator", "Syncscape")
 """Blender looks for the label of a button in the second, for everything else in the first. The last is

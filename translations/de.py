@@ -338,11 +338,11 @@ TABLE: dict[str, str] = {
     "No Python is named for the engine.": "Es ist kein Python für die Engine genannt.",
     "The library folder {0} cannot be written ({1}).": "Der Bibliotheksordner {0} ist nicht beschreibbar ({1}).",
     "Name another in {0}.": "Einen anderen nennen in {0}.",
-    # sync_engine/interface/client.py
+    # sync_engine/host/client.py
     "The engine was not ready after {0} s.": "Die Engine war nach {0} s nicht bereit.",
     "The engine's Python {0} cannot be run ({1}).": "Das Python der Engine {0} kann nicht gestartet werden ({1}).",
     "See the log {0}.": "Siehe das Protokoll {0}.",
-    # sync_engine/interface/diagnosis.py
+    # sync_engine/host/diagnosis.py
     "Preferences → Syncscape → Engine Python": "Einstellungen → Syncscape → Python der Engine",
     "Name a Python 3.11 or newer that has the engine's packages in {0}.": "Ein Python 3.11 oder neuer mit den Paketen der Engine nennen in {0}.",
     "Generate again: a new engine starts by itself.": "Noch einmal erzeugen: Eine neue Engine startet von selbst.",
@@ -362,7 +362,7 @@ TABLE: dict[str, str] = {
     "The engine's Python {0} cannot be run (no program, or no permission to).": "Das Python der Engine {0} kann nicht gestartet werden (kein Programm, oder kein Recht dazu).",
     "The engine's Python {0} cannot load its packages ({1}).": "Das Python der Engine {0} kann seine Pakete nicht laden ({1}).",
     "The engine's Python {0} is Blender itself, not a Python program.": "Das Python der Engine {0} ist Blender selbst, kein Python-Programm.",
-    # sync_engine/interface/history.py
+    # sync_engine/host/history.py
     "{0} is missing or empty": "{0} fehlt oder ist leer",
     "holds more than a result. Delete it by hand if you want to": "enthält mehr als ein Ergebnis. Wenn gewollt, von Hand löschen",
     "{0} is not a JSON object": "{0} ist kein JSON-Objekt",
@@ -371,7 +371,7 @@ TABLE: dict[str, str] = {
     "{0} is missing": "{0} fehlt",
     "{0} cannot be read ({1})": "{0} kann nicht gelesen werden ({1})",
     "{0} is not JSON ({1})": "{0} ist kein JSON ({1})",
-    # sync_engine/interface/jobs.py
+    # sync_engine/host/jobs.py
     "The engine has finished, but its result cannot be used: {0}": "Die Engine ist fertig, aber ihr Ergebnis ist unbrauchbar: {0}",
     "Generate again; if it comes back, check the disk of the library folder.": "Noch einmal erzeugen; wenn es wiederkommt, die Platte des Bibliotheksordners prüfen.",
     # sync_engine/interface/spec.py
@@ -418,7 +418,7 @@ TABLE: dict[str, str] = {
     "cannot be read ({0})": "kann nicht gelesen werden ({0})",
     "Name a readable file.": "Eine lesbare Datei nennen.",
     "Check the file.": "Die Datei prüfen.",
-    # sync_engine/interface/trash.py
+    # sync_engine/host/trash.py
     "{0} has too many files named {1}": "{0} hat zu viele Dateien namens {1}",
     "{0} cannot be moved to the trash": "{0} kann nicht in den Papierkorb gelegt werden",
     "there is no trash on the disk of {0}": "auf der Platte von {0} gibt es keinen Papierkorb",
@@ -579,7 +579,7 @@ TABLE: dict[str, str] = {
     "{0}, {1} GB. It can be fetched again.": "{0}, {1} GB. Es kann wieder geholt werden.",
     "{0} GB are here already": "{0} GB sind schon hier",
     "Models": "Modelle",
-    # sync_engine/interface/model_store.py
+    # sync_engine/host/model_store.py
     "The engine cannot be asked for its models ({0}).": "Die Engine kann nicht nach ihren Modellen gefragt werden ({0}).",
     # installer/locks.py, panels/engine_status.py
     "PyTorch has made nothing for Intel Macs since version 2.2.": "PyTorch hat seit Version 2.2 nichts mehr für Intel-Macs gemacht.",

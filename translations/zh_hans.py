@@ -338,11 +338,11 @@ TABLE: dict[str, str] = {
     "No Python is named for the engine.": "尚未指定引擎的 Python。",
     "The library folder {0} cannot be written ({1}).": "图库文件夹 {0} 无法写入（{1}）。",
     "Name another in {0}.": "请在 {0} 中指定另一个。",
-    # sync_engine/interface/client.py
+    # sync_engine/host/client.py
     "The engine was not ready after {0} s.": "引擎在 {0} 秒后仍未就绪。",
     "The engine's Python {0} cannot be run ({1}).": "无法运行引擎的 Python {0}（{1}）。",
     "See the log {0}.": "请查看日志 {0}。",
-    # sync_engine/interface/diagnosis.py
+    # sync_engine/host/diagnosis.py
     "Preferences → Syncscape → Engine Python": "偏好设置 → Syncscape → 引擎 Python",
     "Name a Python 3.11 or newer that has the engine's packages in {0}.": "请在 {0} 中指定带有引擎所需包的 Python 3.11 或更新版本。",
     "Generate again: a new engine starts by itself.": "请重新生成：新的引擎会自动启动。",
@@ -362,7 +362,7 @@ TABLE: dict[str, str] = {
     "The engine's Python {0} cannot be run (no program, or no permission to).": "引擎的 Python {0} 无法运行（不是程序，或没有权限）。",
     "The engine's Python {0} cannot load its packages ({1}).": "引擎的 Python {0} 无法加载其包（{1}）。",
     "The engine's Python {0} is Blender itself, not a Python program.": "引擎的 Python {0} 是 Blender 本身，不是 Python 程序。",
-    # sync_engine/interface/history.py
+    # sync_engine/host/history.py
     "{0} is missing or empty": "{0} 缺失或为空",
     "holds more than a result. Delete it by hand if you want to": "不只包含一个结果。如需删除，请手动操作",
     "{0} is not a JSON object": "{0} 不是 JSON 对象",
@@ -371,7 +371,7 @@ TABLE: dict[str, str] = {
     "{0} is missing": "缺少 {0}",
     "{0} cannot be read ({1})": "无法读取 {0}（{1}）",
     "{0} is not JSON ({1})": "{0} 不是 JSON（{1}）",
-    # sync_engine/interface/jobs.py
+    # sync_engine/host/jobs.py
     "The engine has finished, but its result cannot be used: {0}": "引擎已完成，但结果无法使用：{0}",
     "Generate again; if it comes back, check the disk of the library folder.": "请重新生成；若再次出现，请检查图库文件夹所在的磁盘。",
     # sync_engine/interface/spec.py
@@ -418,7 +418,7 @@ TABLE: dict[str, str] = {
     "cannot be read ({0})": "无法读取（{0}）",
     "Name a readable file.": "请指定可读的文件。",
     "Check the file.": "请检查文件。",
-    # sync_engine/interface/trash.py
+    # sync_engine/host/trash.py
     "{0} has too many files named {1}": "{0} 中名为 {1} 的文件过多",
     "{0} cannot be moved to the trash": "无法将 {0} 移到回收站",
     "there is no trash on the disk of {0}": "{0} 所在磁盘没有回收站",
@@ -579,7 +579,7 @@ TABLE: dict[str, str] = {
     "{0}, {1} GB. It can be fetched again.": "{0}，{1} GB。之后可以重新获取。",
     "{0} GB are here already": "{0} GB 已在本机",
     "Models": "模型",
-    # sync_engine/interface/model_store.py
+    # sync_engine/host/model_store.py
     "The engine cannot be asked for its models ({0}).": "无法向引擎查询其模型（{0}）。",
     # installer/locks.py, panels/engine_status.py
     "PyTorch has made nothing for Intel Macs since version 2.2.": "PyTorch 自 2.2 版起不再为 Intel Mac 提供任何版本。",

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from sync_engine.backbones.turns import Turns
-from sync_engine.device import free_memory_gb, weight_bytes, working_memory_gb
+from sync_engine.backbones.sequential_offload import SequentialOffload
+from sync_engine.common.device import free_memory_gb, weight_bytes, working_memory_gb
 
 TILE_CELLS = 32
 """Side of the tiles, in the autoencoder's cells, that are decoded where memory is short."""
@@ -33,7 +33,7 @@ class Backbone:
     guided = True
     has_solvers = True
     tiny: Any = None
-    _turns: Turns | None = None
+    _offloader: SequentialOffload | None = None
 
     def __init__(self, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype) -> None:
         self.folder, self.device, self.dtype = folder, device, dtype
@@ -73,23 +73,23 @@ class Backbone:
             if offload == "model":
                 self.notes.append(f"Offloading has no use on {self.device.type}: the memory is the same.")
         elif offload == "model" or (offload == "auto" and short):
-            self._turns = Turns(self.device, groups)
+            self._offloader = SequentialOffload(self.device, groups)
             if offload == "auto":
                 self.notes.append("Memory is short: text encoder and denoiser take turns on the GPU.")
-        if self._turns is None:
+        if self._offloader is None:
             for module in (*self.encoders, self.denoiser):
                 module.to(self.device)
 
     def make_room(self, denoise: bool) -> None:
         """With offloading: put away what the next stage does not call. Bring the denoiser if it does."""
-        if self._turns is not None:
-            self._turns.bring(self._turns.groups[-1] if denoise else ())
+        if self._offloader is not None:
+            self._offloader.bring(self._offloader.groups[-1] if denoise else ())
 
     def compile(self) -> None:
         """Have torch compile the denoiser, on a CUDA device: minutes at first, then faster steps."""
         if self.device.type != "cuda":
             self.notes.append(f"compile was left out: it is for CUDA devices, not for {self.device.type}.")
-        elif self._turns is not None:
+        elif self._offloader is not None:
             self.notes.append("compile was left out: the denoiser takes turns with the text encoder.")
         else:
             self.denoiser.compile()
@@ -136,7 +136,7 @@ class Backbone:
         folder = self.folder / "perceptual"
         if not (folder / "config.json").is_file():
             return None
-        from sync_engine.perceptual_net import LatentFeatures
+        from sync_engine.sync.perceptual_net import LatentFeatures
 
         return LatentFeatures.from_folder(folder).to(self.device).eval().requires_grad_(False)
 

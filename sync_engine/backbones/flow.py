@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from sync_engine.backbones.backbone import Backbone
-from sync_engine.errors import ModelNotAvailable
-from sync_engine.sampling import Conditioning
+from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.diffusion.joint_loop import Conditioning
 
 WINDOW_PIXELS = 1024
 """Side of a window where the table of models says nothing; the folders of these families do not say it."""

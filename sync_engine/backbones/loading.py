@@ -10,16 +10,16 @@ from typing import Any
 
 import torch
 
-from sync_engine import families
 from sync_engine.backbones import loras as lora_files
 from sync_engine.backbones import single_file
-from sync_engine.checkpoints import inspect
-from sync_engine.downloads.headers import check_weights_file
+from sync_engine.catalog import families
+from sync_engine.catalog.families import KLEIN, XL, Z_IMAGE, Index
+from sync_engine.catalog.models import TABLE, Model
+from sync_engine.catalog.safetensors_header import check_weights_file
+from sync_engine.catalog.single_file_header import inspect
+from sync_engine.common.errors import ModelNotAvailable, first_line
 from sync_engine.downloads.store import installed, texts_of
-from sync_engine.errors import ModelNotAvailable, first_line
-from sync_engine.families import KLEIN, XL, Z_IMAGE, Index
 from sync_engine.interface.loras import Lora
-from sync_engine.models import TABLE, Model
 
 _WITH_WEIGHTS = ("vae", "text_encoder", "unet", "transformer")
 
@@ -92,7 +92,7 @@ def load_parts(
     folder: Path, index: Index, dtype: torch.dtype, only: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """Load the parts of a model's folder, or some of them, on the CPU in one precision."""
-    import sync_engine.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
+    import sync_engine.common.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
 
     import diffusers  # isort: skip
     import transformers  # isort: skip

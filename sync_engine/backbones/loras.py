@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sync_engine.downloads.headers import check_weights_file, shapes
-from sync_engine.errors import ModelNotAvailable
-from sync_engine.families import KLEIN, LCM, STABLE_DIFFUSION, XL, Z_IMAGE, Index
+from sync_engine.catalog.families import KLEIN, LCM, STABLE_DIFFUSION, XL, Z_IMAGE, Index
+from sync_engine.catalog.safetensors_header import check_weights_file, shapes
+from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.interface.loras import Lora
 
 Shapes = dict[str, tuple[int, ...]]

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from sync_engine.checkpoints import U_NET, Checkpoint
-from sync_engine.errors import ModelNotAvailable, first_line
-from sync_engine.families import STABLE_DIFFUSION, Index
+from sync_engine.catalog.families import STABLE_DIFFUSION, Index
+from sync_engine.catalog.single_file_header import U_NET, Checkpoint
+from sync_engine.common.errors import ModelNotAvailable, first_line
 
 V_WINDOW = 96
 """Side of the windows, in cells, of Stable Diffusion 2 where it predicts v: it was trained on 768 pixels."""
@@ -37,7 +37,7 @@ def load_parts(
     Raises:
         ModelNotAvailable: tensors are missing, or have other shapes than the base's.
     """
-    import sync_engine.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
+    import sync_engine.common.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
 
     import diffusers  # isort: skip
     from safetensors.torch import load_file

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from sync_engine import solvers
 from sync_engine.backbones.backbone import Backbone
 from sync_engine.backbones.unet_savings import SharedStem, keep_layout
-from sync_engine.device import pick
-from sync_engine.sampling import Conditioning
+from sync_engine.common.device import pick
+from sync_engine.diffusion import solvers
+from sync_engine.diffusion.joint_loop import Conditioning
 
 
 class StableDiffusion(Backbone):

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from sync_engine.backbones.stable_diffusion import StableDiffusion
-from sync_engine.device import pick
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.common.device import pick
+from sync_engine.common.errors import ModelNotAvailable
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from sync_engine.decoding import decode_plane, window_starts
+from sync_engine.canvas.tiled_decode import decode_plane, window_starts
 
 THUMBNAIL_WIDTH = 32
 PLATE_DEGREES = 60.0

@@ -24,14 +24,14 @@ from sync_engine.canvas.views import View, equirectangular_rays, feathered, fibo
 OVERLAP = 0.4
 THUMBNAIL_HEIGHT = 16
 NEAREST = 12
-STRAIGHT = 89.0
+POLE_ELEVATION = 89.0
 """Views that look straight up or down are in no row: they see one place, turned, and to look alike they would
 have to show it as a rosette."""
 DETAIL_CELLS = 4
 """What is smaller than so many cells of a view is its own detail when views agree on the rest only."""
 
 
-def turn_of(seed: int) -> float:
+def yaw_of_seed(seed: int) -> float:
     """Return the turn of a job's views in degrees, the same for every size.
 
     A view is sharpest in its middle. With views at the same places in every world the picture would end at
@@ -46,7 +46,7 @@ class SphereCanvas:
     Args:
         window: side of a view in latent cells.
         fov: field of view of each view in degrees.
-        turn: how far all views are turned around the vertical, in degrees, see ``turn_of``.
+        turn: how far all views are turned around the vertical, in degrees, see ``yaw_of_seed``.
     """
 
     def __init__(self, window: int, fov: float = 90.0, turn: float = 0.0) -> None:
@@ -57,7 +57,7 @@ class SphereCanvas:
         self.rows = [
             list(range(end - len(row), end))
             for row, end in zip(by_row, ends, strict=True)
-            if abs(row[0].elevation) < STRAIGHT
+            if abs(row[0].elevation) < POLE_ELEVATION
         ]
         self._exchange = _exchange_matrix(self.views, window)
         self._thumbnail: torch.Tensor | None = None

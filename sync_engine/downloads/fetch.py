@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sync_engine import families
+from sync_engine.catalog import families
+from sync_engine.catalog.models import Model, tiny_decoder_of
+from sync_engine.catalog.safetensors_header import RefusedWeights, check_weights_file
+from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.common.progress import Reporter
 from sync_engine.downloads import hub, store
-from sync_engine.downloads.headers import RefusedWeights, check_weights_file
 from sync_engine.downloads.hub import Source
 from sync_engine.downloads.store import File
-from sync_engine.errors import ModelNotAvailable
-from sync_engine.models import Model, tiny_decoder_of
-from sync_engine.progress import Reporter
 
 SPARE_BYTES = 2**28
 """What a disk must have left beside the model."""

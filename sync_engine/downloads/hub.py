@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sync_engine import families
+from sync_engine.catalog import families
+from sync_engine.catalog.safetensors_header import check_start
+from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.downloads import store
-from sync_engine.downloads.headers import check_start
 from sync_engine.downloads.listing import of_part, wanted
 from sync_engine.downloads.problems import Interrupted, NotTheHub, explain, network_errors
 from sync_engine.downloads.store import File
-from sync_engine.errors import ModelNotAvailable
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 CHUNK_BYTES = 2**18

@@ -10,8 +10,8 @@ import re
 from collections import defaultdict
 from pathlib import PurePosixPath
 
+from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.downloads.store import UNUSED_PARTS, File
-from sync_engine.errors import ModelNotAvailable
 
 MAX_TEXT_BYTES = 64 * 2**20
 TEXT_SUFFIXES = frozenset({".json", ".txt", ".model", ".jinja"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.common.errors import ModelNotAvailable
 
 GATED = (401, 403)
 PASSING = (408, 425, 429, 500, 502, 503, 504)

@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sync_engine.downloads.headers import check_weights_file
-from sync_engine.errors import ModelNotAvailable
-from sync_engine.models import Model
+from sync_engine.catalog.models import Model
+from sync_engine.catalog.safetensors_header import check_weights_file
+from sync_engine.common.errors import ModelNotAvailable
 
 FOLDER_VARIABLE = "SYNCSCAPE_MODELS"
 MANIFEST = "syncscape.json"

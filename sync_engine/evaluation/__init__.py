@@ -2,5 +2,5 @@
 
 ``picture.py`` reads a picture and cuts its crops, ``features.py`` sees them through a pretrained net,
 ``metrics.py`` is the table of metrics, ``command.py`` the command ``python -m sync_engine evaluate``.
-No metric uses the net that steers the method ``sync`` (``sync_engine/perceptual_net.py``).
+No metric uses the net that steers the method ``sync`` (``sync_engine/sync/perceptual_net.py``).
 """

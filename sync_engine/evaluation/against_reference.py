@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from sync_engine.errors import EngineError
+from sync_engine.common.errors import EngineError
 from sync_engine.evaluation import picture as pictures
 from sync_engine.evaluation.features import set_features
 from sync_engine.evaluation.metric import Figures, Metric

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from sync_engine.errors import EngineError, ModelNotAvailable
+from sync_engine.catalog.models import EVALUATION_CLIP
+from sync_engine.common.errors import EngineError, ModelNotAvailable
 from sync_engine.evaluation.metric import Figures, Metric
 from sync_engine.evaluation.picture import Picture
 from sync_engine.interface.messages import FailureCode
-from sync_engine.models import EVALUATION_CLIP
 
 
 class ClipScore(Metric):
@@ -24,7 +24,7 @@ class ClipScore(Metric):
     """
 
     def __init__(self, device: torch.device, model: str = EVALUATION_CLIP, seed: int = 0) -> None:
-        import sync_engine.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
+        import sync_engine.common.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
 
         from transformers import CLIPModel, CLIPProcessor  # isort: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from sync_engine.errors import EngineError, ModelNotAvailable
+from sync_engine.common.errors import EngineError, ModelNotAvailable
 from sync_engine.evaluation.picture import Picture
 from sync_engine.interface.messages import FailureCode
 from sync_engine.sync.distance import WEIGHTS_VARIABLE, load_lpips, lpips_weights

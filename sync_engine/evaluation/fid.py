@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from sync_engine.errors import EngineError
+from sync_engine.common.errors import EngineError
 from sync_engine.evaluation.against_reference import AgainstReference
 from sync_engine.evaluation.features import needs
 from sync_engine.evaluation.metric import Figures

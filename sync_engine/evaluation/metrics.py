@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sync_engine.errors import EngineError
+from sync_engine.common.errors import EngineError
 from sync_engine.interface.messages import FailureCode
 
 
@@ -121,7 +121,7 @@ TABLE: dict[str, Row] = {
 
 def build(names: list[str], needs: Needs) -> dict:
     """Build metrics by name; raise EngineError for an unknown name or what is missing."""
-    from sync_engine.device import choose_device
+    from sync_engine.common.device import choose_device
 
     for name in names:
         if name not in TABLE:

@@ -19,12 +19,12 @@ import torch
 from torch.nn.functional import interpolate
 
 from sync_engine.canvas.views import View, cut_view
-from sync_engine.errors import EngineError
+from sync_engine.common.errors import EngineError
 from sync_engine.interface.embedded import read_record
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import KINDS, SpecError
-from sync_engine.output import IMAGE_NAMES
 from sync_engine.radiance.srgb import from_linear
+from sync_engine.runtime.output import IMAGE_NAMES
 
 LARGEST_CROP = 512
 SUFFIXES = (".exr", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.prediction import levels
-from sync_engine.sampling import Conditioning, Denoiser, Step, WindowBatch, x0_predictor
-from sync_engine.solvers import advance, initial_scale
+from sync_engine.diffusion.joint_loop import Conditioning, Denoiser, Step, WindowBatch, x0_predictor
+from sync_engine.diffusion.prediction import levels
+from sync_engine.diffusion.solvers import advance, initial_scale
 
 
 def starts(length: int, window: int, stride: int, wrap: bool) -> list[int]:

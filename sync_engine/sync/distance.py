@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, normalize, rms_norm
 
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.common.errors import ModelNotAvailable
 
 Embed = Callable[[torch.Tensor], list[torch.Tensor]]
 """Clean latents ``(N, C, h, w)`` to feature maps whose squared difference is the distance."""
@@ -37,7 +37,7 @@ def distance(a: list[torch.Tensor], b: list[torch.Tensor]) -> torch.Tensor:
     return torch.stack(parts).sum(dim=0)
 
 
-def mean_look(layers: list[torch.Tensor]) -> list[torch.Tensor]:
+def mean_features(layers: list[torch.Tensor]) -> list[torch.Tensor]:
     """Return the mean over the windows of an embedding, without its gradient."""
     return [_mean(layer.detach()) for layer in layers]
 
@@ -81,7 +81,7 @@ def load_lpips(net: str, weights: Path, device: torch.device) -> Any:
     """Build ``lpips.LPIPS`` with weights from a safetensors file, in float32, without a download."""
     from safetensors.torch import load_file
 
-    from sync_engine import torchvision_schemas  # noqa: F401  # before lpips imports torchvision
+    from sync_engine.common import torchvision_schemas  # noqa: F401  # before lpips imports torchvision
 
     import lpips  # isort: skip
 
@@ -147,12 +147,12 @@ def latent_embedding(net: Any, layout: float = LAYOUT_WEIGHT) -> Embed:
     return embed
 
 
-def as_a_whole(embed: Embed) -> Embed:
+def pooled(embed: Embed) -> Embed:
     """Return the embedding of what a window shows, not where: features averaged over positions."""
     return _averaged(embed, (2, 3))
 
 
-def along_lines(embed: Embed) -> Embed:
+def row_pooled(embed: Embed) -> Embed:
     """Return the embedding of what a window shows at which height: features averaged over its width."""
     return _averaged(embed, (3,))
 
@@ -206,7 +206,7 @@ def _through_draft(
     backbone: Any, decode: Callable[[torch.Tensor], torch.Tensor], layout: float, dtype: torch.dtype
 ) -> Embed:
     from sync_engine.backbones.loading import load
-    from sync_engine.models import TABLE
+    from sync_engine.catalog.models import TABLE
 
     draft = load(TABLE["draft"], backbone.device, dtype)
     net = draft.latent_features()

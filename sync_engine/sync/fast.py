@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import torch
 
 from sync_engine.canvas.smoothing import low_pass
-from sync_engine.sampling import Predict
-from sync_engine.sync.distance import Embed, as_a_whole, distance, mean_look
+from sync_engine.diffusion.joint_loop import Predict
+from sync_engine.sync.distance import Embed, distance, mean_features, pooled
 
 STRENGTH, PLATE_STRENGTH = 3.0, 1.0
 """At 2 a plate, whose windows are all in one row, lost nebulae and hills. Through LPIPS 3 is for both."""
 STEPS_SHARE = 0.6
-PICTURES_SHARE, PICTURES_EVERY, PICTURES_LONGER = 0.7, 2, 5 / 3
+DECODED_SHARE, DECODED_EVERY, DECODED_LONGER = 0.7, 2, 5 / 3
 """Where windows are decoded to be compared, every second step of this share pulls, and so many times as far:
 nearly the effect of all of 0.6 at three fifths of the cost. The first steps alone, pulled harder, do less.
 In a run of few steps no further than the steps left out would have gone."""
@@ -24,7 +24,7 @@ COARSE_CELLS = 4
 """Where the net looks at decoded pictures only what fills so many cells moves. Most of such a gradient is
 finer, costs detail and brings windows no nearer."""
 Index = slice | torch.Tensor
-SKYWARD = 30.0
+POOLED_ABOVE_DEG = 30.0
 """Windows that look up by more degrees are compared as a whole. Place by place a sky is drawn to one
 arrangement in every direction, rings around the zenith."""
 
@@ -61,8 +61,8 @@ class FastSync:
     ) -> None:
         self.embed, self.strength, self.steps, self.decay, self.batch = embed, strength, steps, decay, batch
         self.every, self._cells = every, COARSE_CELLS if pictures else 1
-        self._longer = min(PICTURES_LONGER, steps / max(1, -(-steps // every)))
-        self._skyward = {number for number, degrees in enumerate(elevations) if degrees > SKYWARD}
+        self._longer = min(DECODED_LONGER, steps / max(1, -(-steps // every)))
+        self._skyward = {number for number, degrees in enumerate(elevations) if degrees > POOLED_ABOVE_DEG}
 
     def __call__(
         self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
@@ -74,23 +74,23 @@ class FastSync:
         x0 = x0.clone()
         for row in rows:
             if len(row) > 1:
-                embed = as_a_whole(self.embed) if row[0] in self._skyward else self.embed
+                embed = pooled(self.embed) if row[0] in self._skyward else self.embed
                 self._pull_row(embed, x0, row, size)
         return None, x0
 
     def _pull_row(self, embed: Embed, x0: torch.Tensor, row: list[int], size: float) -> None:
         parts = _batches(sorted(row), self.batch, x0.device)
-        target = _mean_look(embed, x0, parts, len(row)) if len(parts) > 1 else None
+        target = _mean_features(embed, x0, parts, len(row)) if len(parts) > 1 else None
         for part in parts:
             windows = x0[part].detach().requires_grad_()
             with torch.enable_grad():
                 look = embed(windows)
-                losses = distance(look, target or mean_look(look))
+                losses = distance(look, target or mean_features(look))
                 (gradient,) = torch.autograd.grad(losses.sum(), windows)
             x0[part] -= _step(windows.detach(), losses.detach(), gradient, size, self._cells)
 
 
-def _mean_look(embed: Embed, x0: torch.Tensor, parts: list[Index], count: int) -> list[torch.Tensor]:
+def _mean_features(embed: Embed, x0: torch.Tensor, parts: list[Index], count: int) -> list[torch.Tensor]:
     sums: list[torch.Tensor] = []
     layers: list[torch.Tensor] = []
     for part in parts:

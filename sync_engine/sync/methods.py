@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sync_engine.directions import is_outdoors
+from sync_engine.diffusion.joint_loop import Pull, no_pull
 from sync_engine.interface.spec import PULLING_METHODS, EnvironmentSpec
-from sync_engine.sampling import Pull, no_pull
+from sync_engine.prompting.view_prompts import is_outdoors
 from sync_engine.sync import fast, paper
-from sync_engine.sync.distance import LAYOUT_WEIGHT, PLATE_LAYOUT_WEIGHT, Embed, along_lines, choose, net_of
+from sync_engine.sync.distance import LAYOUT_WEIGHT, PLATE_LAYOUT_WEIGHT, Embed, choose, net_of, row_pooled
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Settings:
     ``layout`` is the weight of colours and brightness beside shapes, see ``distance.latent_embedding``;
     ``net`` is what windows are seen through (``distance.net_of``), empty where none is needed,
     ``decoded`` whether that is pictures; with ``lines`` they are compared line by line, not place by place
-    (``distance.along_lines``). Every ``every``-th of the first ``steps`` steps pulls.
+    (``distance.row_pooled``). Every ``every``-th of the first ``steps`` steps pulls.
     """
 
     scheduler: str
@@ -45,7 +45,7 @@ def settings(spec: EnvironmentSpec, steps: int, backbone: Any) -> Settings:
     # Of places that are not under the sky: what stands in one window of a room only would go, place by place.
     # The draft model's own net stays with places, docs/methods.md says why.
     lines = decoded and not is_outdoors(spec.prompt)
-    pulls = max(1, round(steps * (fast.PICTURES_SHARE if decoded else fast.STEPS_SHARE)))
+    pulls = max(1, round(steps * (fast.DECODED_SHARE if decoded else fast.STEPS_SHARE)))
     defaults = {
         "multidiffusion": Settings("model", False, 0.0, 0, 1.0),
         "blended": Settings("model", False, 0.0, 0, 1.0),
@@ -62,7 +62,7 @@ def settings(spec: EnvironmentSpec, steps: int, backbone: Any) -> Settings:
         net,
         decoded,
         lines,
-        fast.PICTURES_EVERY if decoded and spec.method == "sync" else 1,
+        fast.DECODED_EVERY if decoded and spec.method == "sync" else 1,
     )
 
 
@@ -79,7 +79,7 @@ def pull_for(method: str, chosen: Settings, backbone: Any, batch: int, elevation
 def fast_pull(embed: Embed, chosen: Settings, batch: int, elevations: Sequence[float]) -> Pull:
     """Return the pull of ``sync`` with an embedding from ``distance.choose``."""
     return fast.FastSync(
-        along_lines(embed) if chosen.lines else embed,
+        row_pooled(embed) if chosen.lines else embed,
         chosen.strength,
         chosen.steps,
         chosen.decay,

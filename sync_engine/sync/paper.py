@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from sync_engine.sampling import Predict
+from sync_engine.diffusion.joint_loop import Predict
 from sync_engine.sync.distance import Embed, distance
 
 STRENGTH, STEPS, DECAY, STRIDE = 20.0, 10, 0.95, 16

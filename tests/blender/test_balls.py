@@ -1,4 +1,4 @@
-"""The render check of the light: the balls of ``benchmarks.balls`` under skies of known light."""
+"""The render check of the light: the balls of ``benchmarks.relighting`` under skies of known light."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import PYTHONS, WHY_NONE
 
-balls = pytest.importorskip("benchmarks.balls", reason="needs the engine's packages")
+balls = pytest.importorskip("benchmarks.relighting", reason="needs the engine's packages")
 from sync_engine.radiance.directions import irradiance, reduced  # noqa: E402
 from sync_engine.radiance.expand import expand  # noqa: E402
 from sync_engine.radiance.srgb import to_linear  # noqa: E402

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sync_engine.interface.history import list_results
-from sync_engine.models import TABLE
+from sync_engine.catalog.models import TABLE
+from sync_engine.host.history import list_results
 from tests.engine import tiny
 from tests.engine.fake_hub import REVISION, FakeHub
 from tests.small_engine import SmallEngine

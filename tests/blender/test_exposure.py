@@ -11,7 +11,7 @@ import pytest
 from .conftest import Blender
 
 expanding = pytest.importorskip("sync_engine.radiance.expand", reason="needs the engine's packages")
-from sync_engine.output import write_exr  # noqa: E402
+from sync_engine.runtime.output import write_exr  # noqa: E402
 from tests.engine.test_radiance import sky  # noqa: E402
 
 MIDDLE = (0.4, 0.75)

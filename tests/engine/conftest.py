@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the engine's tests need torch; they check the sampling loop")
 
 from sync_engine.backbones.loading import load  # noqa: E402
-from sync_engine.models import find  # noqa: E402
+from sync_engine.catalog.models import find  # noqa: E402
 from tests.engine import tiny  # noqa: E402
 from tests.engine.hub_fixtures import events, online, repository  # noqa: E402, F401  # fixtures
 

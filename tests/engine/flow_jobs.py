@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from sync_engine import models
 from sync_engine.backbones.loading import load
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.catalog import models
+from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.common.progress import Reporter
 from sync_engine.interface.messages import Event
 from sync_engine.interface.spec import METHODS, EnvironmentSpec
-from sync_engine.job import Engine
-from sync_engine.progress import Reporter
+from sync_engine.runtime.job import Engine
 
 KINDS = ("sphere", "ring", "plate")
 CASES = [(kind, method) for kind in KINDS for method in METHODS if (kind, method) != ("sphere", "blended")]

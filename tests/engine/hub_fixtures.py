@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sync_engine import models
-from sync_engine.downloads import commands, hub, store
+from sync_engine.catalog import models
+from sync_engine.cli import models as models_command
+from sync_engine.downloads import hub, store
 from tests.engine.fake_hub import REVISION, FakeHub
 
 PINNED = f"owner/tiny@{REVISION}"
@@ -50,7 +51,7 @@ def events():
         from sync_engine.__main__ import parser
 
         given = parser().parse_args(parsed)
-        status = commands.run_download(
+        status = models_command.run_download(
             given.model, given.model, seen.append, lambda: False, given.endpoint, given.allow_unpinned
         )
         return status, [{"type": event.type, **vars(event)} for event in seen]

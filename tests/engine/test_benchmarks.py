@@ -182,7 +182,7 @@ def test_the_place_of_the_sun_is_the_one_that_the_words_and_the_seed_gave() -> N
 
 
 def test_views_of_one_panorama_are_compared_with_those_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    alike = pytest.importorskip("benchmarks.alike", reason="the classes are training's")
+    alike = pytest.importorskip("benchmarks.window_distance", reason="the classes are training's")
 
     class Net:
         """A view is a number, LPIPS the difference of two."""

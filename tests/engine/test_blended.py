@@ -10,11 +10,11 @@ import torch
 
 from sync_engine.__main__ import main
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.errors import JobCancelled
+from sync_engine.common.errors import JobCancelled
+from sync_engine.common.progress import Reporter
+from sync_engine.diffusion.joint_loop import Conditioning, sample
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
-from sync_engine.job import Engine
-from sync_engine.progress import Reporter
-from sync_engine.sampling import Conditioning, sample
+from sync_engine.runtime.job import Engine
 from sync_engine.sync.blended import extend, kept_of_first, starts
 
 WINDOW = 16

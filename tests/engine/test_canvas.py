@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.decoding import window_starts
+from sync_engine.canvas.tiled_decode import window_starts
 
 CANVASES = [
     PlaneCanvas(16, 40, 16, 8),

@@ -11,17 +11,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sync_engine import checkpoints, models
 from sync_engine.backbones.loading import load
-from sync_engine.checkpoints import inspect
+from sync_engine.catalog import models, single_file_header
+from sync_engine.catalog.single_file_header import inspect
+from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.common.progress import Reporter
+from sync_engine.diffusion.joint_loop import Conditioning
 from sync_engine.downloads import store
-from sync_engine.errors import ModelNotAvailable
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.messages import EXIT_STATUS
 from sync_engine.interface.spec import EnvironmentSpec
-from sync_engine.job import Engine
-from sync_engine.progress import Reporter
-from sync_engine.sampling import Conditioning
+from sync_engine.runtime.job import Engine
 from tests.engine import lora_files, original_layout, tiny, tiny_flow, tiny_xl
 from tests.engine.fake_hub import REVISION, FakeHub
 
@@ -54,7 +54,7 @@ class Case:
         if "unet" in {path.name for path in self.base.iterdir()}:
             for weights in self.base.rglob("*.safetensors"):
                 weights.unlink()  # a whole checkpoint needs none of them
-        patch.setattr(checkpoints, "BASES", {key: row})
+        patch.setattr(single_file_header, "BASES", {key: row})
         base = dataclasses.replace(models.TABLE[row], source=str(self.base), window=128)
         patch.setitem(models.TABLE, row, base)
 
@@ -123,7 +123,7 @@ def test_what_the_file_says_of_its_prediction(
 
 
 def test_the_rows_are_those_of_the_real_families() -> None:
-    assert set(checkpoints.BASES.values()) <= set(models.TABLE)
+    assert set(single_file_header.BASES.values()) <= set(models.TABLE)
 
 
 def refused(file: Path, words: str) -> None:

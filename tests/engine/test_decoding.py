@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from sync_engine.decoding import decode_plane
+from sync_engine.canvas.tiled_decode import decode_plane
 
 
 def smooth_decoder(latents: torch.Tensor) -> torch.Tensor:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from sync_engine import detail
 from sync_engine.canvas.sphere import SphereCanvas
-from sync_engine.sampling import Conditioning, Step, WindowBatch
+from sync_engine.diffusion import refinement
+from sync_engine.diffusion.joint_loop import Conditioning, Step, WindowBatch
 
 
 class Dreamer:
@@ -59,7 +59,7 @@ def refined(smaller: torch.Tensor, model: Dreamer) -> torch.Tensor:
         seen.append((step.step, step.steps))
 
     scheduler, generator = model.scheduler(10), torch.Generator().manual_seed(0)
-    picture = detail.refine(
+    picture = refinement.refine(
         model,
         smaller,
         64,
@@ -90,9 +90,9 @@ def test_the_layout_stays_and_detail_comes(smaller: torch.Tensor) -> None:
 
 def test_without_that_rule_the_layout_would_be_lost(smaller: torch.Tensor, monkeypatch) -> None:
     """The same run with a pull that keeps nothing: what the test above would see if the rule broke."""
-    monkeypatch.setattr(detail, "LAYOUT_CELLS", 1e-9)
+    monkeypatch.setattr(refinement, "LAYOUT_CELLS", 1e-9)
     monkeypatch.setattr(
-        detail.KeepLayout, "__call__", lambda self, step, windows, x0, rows, predict: (None, x0)
+        refinement.KeepLayout, "__call__", lambda self, step, windows, x0, rows, predict: (None, x0)
     )
     assert layout_error(refined(smaller, Dreamer()), smaller) > 0.25
 
@@ -105,10 +105,10 @@ def test_views_are_encoded_one_by_one(smaller: torch.Tensor) -> None:
 
 
 def test_passes_double_the_picture_up_to_the_wanted_size() -> None:
-    assert detail.heights(512, 256) == [256]
-    assert detail.heights(512, 576) == [576]
-    assert detail.heights(512, 1024) == [512, 1024]
-    assert detail.heights(512, 1536) == [512, 1024, 1536]
-    assert detail.heights(512, 4096) == [512, 1024, 2048, 4096]
-    assert detail.field_of_view(32, 8, 512) == pytest.approx(90)
-    assert detail.field_of_view(32, 8, 1024) == pytest.approx(53.13, abs=0.01)
+    assert refinement.heights(512, 256) == [256]
+    assert refinement.heights(512, 576) == [576]
+    assert refinement.heights(512, 1024) == [512, 1024]
+    assert refinement.heights(512, 1536) == [512, 1024, 1536]
+    assert refinement.heights(512, 4096) == [512, 1024, 2048, 4096]
+    assert refinement.field_of_view(32, 8, 512) == pytest.approx(90)
+    assert refinement.field_of_view(32, 8, 1024) == pytest.approx(53.13, abs=0.01)

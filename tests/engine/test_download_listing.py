@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync_engine import models
+from sync_engine.catalog import models
 from sync_engine.downloads import listing
 from sync_engine.downloads.store import File
 

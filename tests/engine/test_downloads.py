@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sync_engine import models
-from sync_engine.downloads import commands, fetch, store
-from sync_engine.errors import JobCancelled
+from sync_engine.catalog import models
+from sync_engine.cli import models as models_command
+from sync_engine.common.errors import JobCancelled
+from sync_engine.downloads import fetch, store
 from tests.engine.fake_hub import REVISION, FakeHub
 from tests.engine.hub_fixtures import PINNED, UNET, nothing_is_installed
 
@@ -29,7 +30,7 @@ def test_a_model_arrives_whole_and_is_used(online: FakeHub, events, tmp_path: Pa
     assert not list(folder.rglob("*.bin")), "a pickle was fetched"
     assert not list(folder.rglob("*.part"))
     assert not list(folder.parent.glob(".*.partial"))
-    assert all(problem == "" for _, problem in commands.verified(models.find(PINNED)))
+    assert all(problem == "" for _, problem in models_command.verified(models.find(PINNED)))
     before = len(online.hub_requests)
     assert events(PINNED)[0] == 0
     assert len(online.hub_requests) == before, "what is here was asked for again"
@@ -57,7 +58,7 @@ def test_a_connection_that_breaks_goes_on(online: FakeHub, events, repository: P
     assert first == ""
     assert second.startswith("bytes=")
     assert int(second[6:-1]) > 0
-    assert all(problem == "" for _, problem in commands.verified(models.find(PINNED)))
+    assert all(problem == "" for _, problem in models_command.verified(models.find(PINNED)))
 
 
 def test_a_download_that_was_stopped_goes_on_in_the_next_run(
@@ -73,7 +74,7 @@ def test_a_download_that_was_stopped_goes_on_in_the_next_run(
     with pytest.raises(JobCancelled):
         fetch.download(models.find(PINNED), check=stop_half_way)
     assert nothing_is_installed(tmp_path)
-    row = next(row for row in commands.overview() if row["source"] == "owner/tiny")
+    row = next(row for row in models_command.overview() if row["source"] == "owner/tiny")
     assert row["state"] == "partly"
     assert row["fetched_gb"] >= 0
     online.hub_requests.clear()

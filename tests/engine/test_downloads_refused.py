@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sync_engine.downloads import headers, hub
+from sync_engine.catalog import safetensors_header
+from sync_engine.downloads import hub
 from tests.engine.fake_hub import FakeHub
 from tests.engine.hub_fixtures import PINNED, UNET, nothing_is_installed
 
@@ -47,7 +48,7 @@ def test_bad_weights_are_refused(
 def test_a_pickle_is_refused_at_its_first_bytes(online: FakeHub, events, repository: Path) -> None:
     (repository / UNET).write_bytes(pickle.dumps(b"x" * 2**22))
     sent: list[int] = []
-    write = headers.check_start
+    write = safetensors_header.check_start
 
     def counting(start: bytes, size: int, name: str) -> None:
         sent.append(len(start))

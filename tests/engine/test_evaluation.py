@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sync_engine.errors import EngineError
+from sync_engine.common.errors import EngineError
 from sync_engine.evaluation import features
 from sync_engine.evaluation.clip_score import ClipScore
 from sync_engine.evaluation.detail import Detail
@@ -24,9 +24,9 @@ from sync_engine.evaluation.intra_style import IntraStyle, gram
 from sync_engine.evaluation.kid import kid
 from sync_engine.evaluation.picture import BadPicture, Picture, find, read
 from sync_engine.evaluation.repetition import Repetition
-from sync_engine.output import write_exr
 from sync_engine.radiance.expand import expand
 from sync_engine.radiance.srgb import to_linear
+from sync_engine.runtime.output import write_exr
 
 CPU = torch.device("cpu")
 
@@ -50,7 +50,7 @@ def ground_and_sky(horizon: torch.Tensor, height: int) -> torch.Tensor:
 @pytest.fixture
 def random_vgg(monkeypatch: pytest.MonkeyPatch) -> features.LpipsNet:
     """LPIPS with random weights in the place of the real ones: the structure, no download."""
-    import sync_engine.torchvision_schemas  # noqa: F401
+    import sync_engine.common.torchvision_schemas  # noqa: F401
 
     import lpips  # isort: skip
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from sync_engine.__main__ import main
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.evaluation import features
 from sync_engine.evaluation.intra_lpips import IntraLpips
 from tests.engine.test_evaluation import CPU, smooth_noise

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from sync_engine.__main__ import main
+from sync_engine.cli.radiance import read_picture
 from sync_engine.interface.embedded import read_spec
 from sync_engine.interface.spec import EnvironmentSpec
-from sync_engine.output import write_exr
-from sync_engine.radiance.command import read_picture
 from sync_engine.radiance.srgb import to_linear
+from sync_engine.runtime.output import write_exr
 from tests.engine.test_radiance import sky
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from sync_engine.interface.client import EngineClient
-from sync_engine.interface.history import list_results
-from sync_engine.interface.jobs import Job, JobState
+from sync_engine.host.client import EngineClient
+from sync_engine.host.history import list_results
+from sync_engine.host.jobs import Job, JobState
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import EnvironmentSpec
 
@@ -73,9 +73,9 @@ def small_disk(tmp_path: Path):
 def test_a_disk_that_fills_up_leaves_no_half_result(
     small_disk: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sync_engine.errors import OutputError
-    from sync_engine.job import Engine
-    from sync_engine.progress import Reporter
+    from sync_engine.common.errors import OutputError
+    from sync_engine.common.progress import Reporter
+    from sync_engine.runtime.job import Engine
 
     roomy = shutil.disk_usage("/")._replace(free=2**40)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: roomy)

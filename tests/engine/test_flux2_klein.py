@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from sync_engine import models
 from sync_engine.backbones.flux2_klein import Flux2Klein
 from sync_engine.backbones.loading import load
 from sync_engine.canvas.plane import PlaneCanvas
+from sync_engine.catalog import models
+from sync_engine.diffusion.joint_loop import Conditioning, sample
 from sync_engine.interface.messages import Progress
-from sync_engine.sampling import Conditioning, sample
 from tests.engine import flow_jobs, tiny_flow
 
 CPU = torch.device("cpu")
@@ -256,9 +256,9 @@ def test_it_is_fetched_from_a_hub_with_all_that_it_needs(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its index holds ``is_distilled`` beside the parts, its tokenizer needs its chat template."""
+    from sync_engine.common.progress import Reporter
     from sync_engine.downloads import store
     from sync_engine.downloads.fetch import for_job
-    from sync_engine.progress import Reporter
     from tests.engine.fake_hub import REVISION, FakeHub
 
     monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path / "models"))

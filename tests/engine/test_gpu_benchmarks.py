@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import denoiser, kept, meters, peers, random_model
+from benchmarks import denoiser, instruments, peers, random_model, save_report
 from benchmarks.peer_cases import Bench
 from sync_engine.sync import distance
 
@@ -52,7 +52,7 @@ def test_a_stopped_comparison_keeps_its_cases_and_a_failed_one_costs_only_itself
     bench.first_calls = lambda: dict.fromkeys(cases, lambda: bench.state)  # type: ignore[method-assign]
     out = tmp_path / "new" / "peers.json"
     with pytest.raises(KeyboardInterrupt):
-        peers.compare(bench, cases, 2, report, lambda: kept.keep(out, report, peers.in_words(report)))
+        peers.compare(bench, cases, 2, report, lambda: save_report.keep(out, report, peers.in_words(report)))
     found = json.loads(out.read_text())
     assert found["failed"] == {"sync": "too large"}
     assert list(found["cases"]) == ["multidiffusion", "sync, all steps"]
@@ -88,7 +88,7 @@ def test_random_lpips_is_what_the_engine_loads(tmp_path: Path, monkeypatch: pyte
 def test_the_denoiser_is_timed_on_windows_of_the_shape_of_xl(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(meters, "matmul_peak", lambda device, dtype: 1e12)
+    monkeypatch.setattr(instruments, "matmul_peak", lambda device, dtype: 1e12)
     out = tmp_path / "denoiser.json"
     words = ["denoiser", "--device", "cpu", "--steps", "2", "--repeat", "1", "--compile", "--out", str(out)]
     monkeypatch.setattr(sys, "argv", words)

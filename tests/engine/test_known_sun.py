@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sync_engine.prompting.sun_in_prompt import STRENGTHS, strength_at
 from sync_engine.radiance.directions import LUMINANCE, irradiance, pixel_directions, reduced
 from sync_engine.radiance.expand import expand
 from sync_engine.radiance.lights import SkyLight
 from sync_engine.radiance.srgb import to_linear
 from sync_engine.radiance.sun import hidden_sun, sun_colour
-from sync_engine.sunlight import STRENGTHS, strength_at
 from tests.engine.test_radiance import sky
 
 LOW = np.array([0.9, 0.4, 0.1]) / np.linalg.norm([0.9, 0.4, 0.1])

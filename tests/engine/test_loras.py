@@ -9,16 +9,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sync_engine import models, solvers
 from sync_engine.backbones.loading import load
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.catalog import models
+from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.common.progress import Reporter
+from sync_engine.diffusion import solvers
+from sync_engine.diffusion.joint_loop import Conditioning, sample
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.messages import EXIT_STATUS, FailureCode
 from sync_engine.interface.spec import EnvironmentSpec
-from sync_engine.job import Engine
-from sync_engine.progress import Reporter
-from sync_engine.sampling import Conditioning, sample
+from sync_engine.runtime.job import Engine
 from tests.engine import lora_files, tiny, tiny_flow, tiny_xl
 
 CPU = torch.device("cpu")

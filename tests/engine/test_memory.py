@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from sync_engine import device, sampling
-from sync_engine.sampling import WindowBatch
+from sync_engine.common import device
+from sync_engine.diffusion import joint_loop
+from sync_engine.diffusion.joint_loop import WindowBatch
 
 ROOT = Path(__file__).parents[2]
 RELEASE = """
 import sys, torch
 from sync_engine.backbones.loading import load
-from sync_engine.job import Engine
-from sync_engine.models import find
+from sync_engine.runtime.job import Engine
+from sync_engine.catalog.models import find
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
@@ -51,7 +52,7 @@ def test_release_gives_the_memory_back_to_the_system() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device; it would check the allocator")
 def test_release_empties_the_allocator_of_the_gpu() -> None:
-    from sync_engine.job import Engine
+    from sync_engine.runtime.job import Engine
 
     engine = Engine()
     engine._loaded = (("", "", ""), torch.ones(2**26, device="cuda"))
@@ -69,7 +70,7 @@ def test_a_gpu_that_runs_out_of_memory_goes_on_with_fewer_windows() -> None:
         return (windows[:, None] * weight).amax(dim=1)
 
     windows, index = torch.arange(16.0, device="cuda"), list(range(16))
-    sampling.give_memory_back()
+    joint_loop.give_memory_back()
     total = torch.cuda.get_device_properties(0).total_memory
     notes: list[str] = []
     torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**26) / total)
@@ -97,7 +98,7 @@ def test_a_shortage_does_not_keep_what_took_the_memory(monkeypatch: pytest.Monke
             raise RuntimeError("CUDA out of memory")
         return windows * large[0]
 
-    monkeypatch.setattr(sampling, "give_memory_back", give_back)
+    monkeypatch.setattr(joint_loop, "give_memory_back", give_back)
     WindowBatch(2).map(function, torch.ones(2, 1, 2, 2), [0, 1])
     assert alive == [False]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sync_engine.interface.model_store import LOG_NAME, ModelAction, ModelRow, ModelStore
-from sync_engine.models import TABLE
+from sync_engine.catalog.models import TABLE
+from sync_engine.host.model_store import LOG_NAME, ModelAction, ModelRow, ModelStore
 from tests.engine.fake_hub import REVISION, FakeHub, Request
 from tests.engine.hub_fixtures import UNET
 

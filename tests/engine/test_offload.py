@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from sync_engine import models
 from sync_engine.backbones import backbone as backbone_module
 from sync_engine.backbones.backbone import Backbone
 from sync_engine.backbones.loading import load
-from sync_engine.backbones.turns import REST, Turns
-from sync_engine.decoding import Sparing
+from sync_engine.backbones.sequential_offload import OFFLOAD_DEVICE, SequentialOffload
+from sync_engine.canvas.tiled_decode import TiledFallbackDecoder
+from sync_engine.catalog import models
+from sync_engine.common.progress import Reporter
 from sync_engine.interface.messages import Progress
-from sync_engine.job import Engine
-from sync_engine.progress import Reporter
+from sync_engine.runtime.job import Engine
 from tests.engine import tiny, tiny_flow, tiny_xl
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -36,7 +36,7 @@ class Part(torch.nn.Linear):
 def test_one_group_at_a_time_is_on_the_device() -> None:
     moves: list[tuple[str, str]] = []
     first, second, denoiser = (Part(name, moves) for name in ("first", "second", "denoiser"))
-    turns = Turns(CUDA, [[first, second], [denoiser]])
+    turns = SequentialOffload(CUDA, [[first, second], [denoiser]])
     assert moves == [("first", "cpu"), ("second", "cpu"), ("denoiser", "cpu")]
     moves.clear()
     some = torch.zeros(1, 2)
@@ -79,7 +79,7 @@ def placed(monkeypatch: pytest.MonkeyPatch, tiny_folder: Path):
 )
 def test_the_free_memory_decides(placed, free: float, offload: str, turns: bool, notes: int) -> None:
     backbone = placed(free, offload)
-    assert (backbone._turns is not None, len(backbone.notes)) == (turns, notes)
+    assert (backbone._offloader is not None, len(backbone.notes)) == (turns, notes)
 
 
 @pytest.mark.parametrize(("offload", "compiled"), [("none", 1), ("model", 0)])
@@ -120,17 +120,17 @@ def test_with_turns_the_picture_is_the_same(tmp_path: Path, monkeypatch, build) 
     at_decode: list[object] = []
 
     def place(self, offload: str) -> None:
-        self._turns = Turns(REST, [self.encoders, [self.denoiser]])
+        self._offloader = SequentialOffload(OFFLOAD_DEVICE, [self.encoders, [self.denoiser]])
         self.denoiser.register_forward_pre_hook(
-            lambda *_: at_denoiser.append(list(self._turns._here) == [self.denoiser])
+            lambda *_: at_denoiser.append(list(self._offloader._here) == [self.denoiser])
         )
 
     def decode(self, latents):
-        at_decode.append(self.backbone._turns._here)
+        at_decode.append(self.backbone._offloader._here)
         return self.backbone.decode(latents)
 
     monkeypatch.setattr(Backbone, "place", place)
-    monkeypatch.setattr(Sparing, "__call__", decode)
+    monkeypatch.setattr(TiledFallbackDecoder, "__call__", decode)
     picture, _ = plate(Path("small"), tmp_path / "b")
     assert picture == plain
     assert at_denoiser
@@ -153,7 +153,7 @@ def test_a_view_that_does_not_fit_is_decoded_in_tiles(tmp_path: Path) -> None:
 
     backbone.vae.decoder.forward = short_of_memory
     notes: list[str] = []
-    sparing = Sparing(backbone, notes.append)
+    sparing = TiledFallbackDecoder(backbone, notes.append)
     picture = sparing(latents)
     assert picture.shape == whole.shape
     assert max(sides[1:]) == backbone_module.TILE_CELLS
@@ -168,7 +168,7 @@ def test_a_view_that_does_not_fit_is_decoded_in_tiles(tmp_path: Path) -> None:
 def test_another_error_is_not_taken_for_short_memory(tmp_path: Path, tiny_folder: Path) -> None:
     backbone = load(models.find(str(tiny_folder)), CPU, torch.float32)
     with pytest.raises(RuntimeError, match="channels"):
-        Sparing(backbone, lambda note: None)(torch.zeros(1, 3, 8, 8))
+        TiledFallbackDecoder(backbone, lambda note: None)(torch.zeros(1, 3, 8, 8))
     assert not backbone.vae.use_tiling
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.errors import JobCancelled, OutOfMemory
-from sync_engine.prediction import Level
-from sync_engine.sampling import Conditioning, WindowBatch, sample
+from sync_engine.common.errors import JobCancelled, OutOfMemory
+from sync_engine.diffusion.joint_loop import Conditioning, WindowBatch, sample
+from sync_engine.diffusion.prediction import NoiseLevel
 
 
 def conditioning_for(backbone, windows: int, guidance: float = 7.5) -> Conditioning:
@@ -105,7 +105,7 @@ def test_on_step_counts_and_may_stop(backbone) -> None:
 
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "flow_prediction", "sample"])
 def test_x0_and_prediction_are_inverse(kind: str) -> None:
-    level = Level(0.3, 0.7, kind) if kind == "flow_prediction" else Level(0.6, 0.8, kind)
+    level = NoiseLevel(0.3, 0.7, kind) if kind == "flow_prediction" else NoiseLevel(0.6, 0.8, kind)
     clean, noise = torch.randn(2, 1, 4, 8, 8)
     noisy = level.alpha * clean + level.sigma * noise
     prediction = {

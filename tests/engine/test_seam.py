@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from sync_engine.catalog.models import DRAFT_FOLDER
+from sync_engine.common.progress import Reporter
 from sync_engine.evaluation.discontinuity import score
 from sync_engine.evaluation.picture import read
 from sync_engine.interface.spec import EnvironmentSpec
-from sync_engine.job import Engine
-from sync_engine.models import DRAFT_FOLDER
-from sync_engine.progress import Reporter
+from sync_engine.runtime.job import Engine
 
 PROMPTS = ("sunset over a desert", "city street at night", "snowy mountains", "living room in daylight")
 SEEDS = (0, 1)

@@ -10,18 +10,19 @@ from typing import Any
 import pytest
 import torch
 
-from sync_engine import models, solvers
 from sync_engine.backbones.loading import load
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas
-from sync_engine.errors import EngineError
+from sync_engine.catalog import models
+from sync_engine.catalog.models import with_defaults
+from sync_engine.common.errors import EngineError
+from sync_engine.common.progress import Reporter
+from sync_engine.diffusion import solvers
+from sync_engine.diffusion.joint_loop import Conditioning, sample
+from sync_engine.diffusion.prediction import levels
 from sync_engine.interface.messages import FailureCode, Progress
 from sync_engine.interface.spec import SOLVERS as SPEC_SOLVERS
-from sync_engine.job import Engine
-from sync_engine.models import with_defaults
-from sync_engine.prediction import levels
-from sync_engine.progress import Reporter
-from sync_engine.sampling import Conditioning, sample
+from sync_engine.runtime.job import Engine
 from tests.engine import flow_jobs, tiny, tiny_flow, tiny_xl
 
 CPU = torch.device("cpu")

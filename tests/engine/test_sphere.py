@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from sync_engine.canvas.sphere import SphereCanvas, turn_of
+from sync_engine.canvas.sphere import SphereCanvas, yaw_of_seed
 from sync_engine.canvas.views import View, cut_view, equirectangular_rays, fibonacci_points, layout
 from sync_engine.sync.fast import FastSync
 
@@ -120,8 +120,8 @@ def test_decoding_gives_the_scene_at_the_seam_and_the_poles_too(turn: float) -> 
 
 def test_each_seed_turns_the_views_its_own_way() -> None:
     """The picture's end falls at every place of a view: no column is the same one in all worlds."""
-    turns = [turn_of(seed) % 72 for seed in range(200)]
-    assert turn_of(5) == turn_of(5)
+    turns = [yaw_of_seed(seed) % 72 for seed in range(200)]
+    assert yaw_of_seed(5) == yaw_of_seed(5)
     assert all(sum(low <= turn < low + 9 for turn in turns) > 8 for low in range(0, 72, 9))
 
 

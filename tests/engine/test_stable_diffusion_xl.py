@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from sync_engine import models
 from sync_engine.backbones.loading import load
 from sync_engine.backbones.stable_diffusion_xl import StableDiffusionXL
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.catalog import models
+from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.common.progress import Reporter
+from sync_engine.diffusion.joint_loop import Conditioning, sample
 from sync_engine.interface.spec import EnvironmentSpec
-from sync_engine.job import Engine
-from sync_engine.progress import Reporter
-from sync_engine.sampling import Conditioning, sample
+from sync_engine.runtime.job import Engine
 from tests.engine import tiny_xl
 
 CPU = torch.device("cpu")

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from sync_engine import results
-from sync_engine.canvas.sphere import SphereCanvas, turn_of
+from sync_engine.canvas.sphere import SphereCanvas, yaw_of_seed
 from sync_engine.canvas.views import View
+from sync_engine.common.progress import Reporter
 from sync_engine.interface.spec import EnvironmentSpec
-from sync_engine.job import Engine
-from sync_engine.progress import Reporter
+from sync_engine.prompting.sun_in_prompt import sky_of, strength_at
 from sync_engine.radiance.lights import SkyLight
-from sync_engine.sunlight import sky_of, strength_at
+from sync_engine.runtime import results
+from sync_engine.runtime.job import Engine
 
 SEED = 3
 
@@ -45,7 +45,7 @@ def test_the_light_step_looks_where_the_model_was_asked_for_a_sun(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sky = told(engine, tmp_path / "noon", monkeypatch, "desert at noon")
-    views = SphereCanvas(32, turn=turn_of(SEED)).views
+    views = SphereCanvas(32, turn=yaw_of_seed(SEED)).views
     luminary = sky_of("desert at noon", SEED, views)
     assert luminary is not None
     place = View(luminary.azimuth, luminary.elevation, 90.0).axes()[0].numpy()

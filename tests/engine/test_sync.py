@@ -11,9 +11,9 @@ from torch.nn.functional import cosine_similarity, interpolate
 
 from sync_engine.backbones.loading import load
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.errors import ModelNotAvailable
-from sync_engine.models import find
-from sync_engine.sampling import Conditioning, sample
+from sync_engine.catalog.models import find
+from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.diffusion.joint_loop import Conditioning, sample
 from sync_engine.sync import distance as distances
 from sync_engine.sync.distance import distance, latent_embedding, lpips_embedding
 from sync_engine.sync.fast import FastSync
@@ -24,7 +24,7 @@ from tests.engine.nets import RandomFeatures, roughness
 @pytest.fixture(scope="module")
 def random_lpips():
     """LPIPS-alex with random weights: the published structure, no download."""
-    import sync_engine.torchvision_schemas  # noqa: F401
+    import sync_engine.common.torchvision_schemas  # noqa: F401
 
     import lpips  # isort: skip
 
@@ -259,7 +259,7 @@ def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> 
 
 def test_a_model_without_a_net_is_seen_through_the_draft_model(backbone, monkeypatch, tmp_path) -> None:
     """The fast method needs no download: pictures of any model go through the draft model's encoder."""
-    from sync_engine import models
+    from sync_engine.catalog import models
     from sync_engine.sync.distance import WEIGHTS_VARIABLE, choose
     from tests.engine import tiny
 
@@ -280,7 +280,7 @@ def save_net(folder) -> None:
     """Save a random perceptual net in the draft model's format."""
     from safetensors.torch import save_file
 
-    from sync_engine.perceptual_net import LatentFeatures
+    from sync_engine.sync.perceptual_net import LatentFeatures
 
     net = LatentFeatures(4, {"scene": ["a", "b"]}, widths=(8, 16), blocks=1)
     folder.mkdir()

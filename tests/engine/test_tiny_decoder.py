@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from sync_engine import models
 from sync_engine.backbones import tiny_decoder
 from sync_engine.backbones.loading import load, read_index
-from sync_engine.downloads import commands, hub, store
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.catalog import models
+from sync_engine.catalog.models import Model
+from sync_engine.cli import models as models_command
+from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.common.progress import Reporter
+from sync_engine.downloads import hub, store
 from sync_engine.interface.messages import EXIT_STATUS, Progress
-from sync_engine.job import Engine
-from sync_engine.models import Model
-from sync_engine.progress import Reporter
+from sync_engine.runtime.job import Engine
 from sync_engine.sync import distance
 from tests.engine import tiny, tiny_flow, tiny_xl
 from tests.engine.fake_hub import REVISION, FakeHub
@@ -96,8 +97,8 @@ def run(folder: Path, out: Path, decoder: str, method: str = "sync") -> tuple[by
     backbone.vae.decode = count("own", vae)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiny_decoder, "load", loaded)
-        patch.setattr("sync_engine.job.PREVIEW_EVERY_S", 0.0)
-        patch.setattr("sync_engine.job.PREVIEW_SHARE", 1e9)
+        patch.setattr("sync_engine.runtime.job.PREVIEW_EVERY_S", 0.0)
+        patch.setattr("sync_engine.runtime.job.PREVIEW_SHARE", 1e9)
         files, _ = engine.run(spec, out, Reporter("job", lambda event: None, wants_preview=True))
     named = json.loads(Path(files["spec"]).read_text())["spec"]["tiny_decoder"]
     return Path(files["image"]).read_bytes(), named, calls
@@ -212,20 +213,20 @@ def test_it_is_fetched_by_its_name_and_then_used(
     index = read_index(folder)
     assert tiny_decoder.find("auto", index) == ("none", None)
     with online(decoder) as served:
-        assert commands.run_download("job", "taesd", lambda event: None, lambda: False) == 0
+        assert models_command.run_download("job", "taesd", lambda event: None, lambda: False) == 0
         assert not [path for path, _ in served.hub_requests if path.endswith(".bin")]
     name, found = tiny_decoder.find("auto", index)
     assert name == "taesd"
     assert found == tmp_path / "models" / "owner--tiny" / REVISION
-    assert all(problem == "" for _, problem in commands.verified(row))
-    states = {entry["name"]: entry["state"] for entry in commands.overview()}
+    assert all(problem == "" for _, problem in models_command.verified(row))
+    states = {entry["name"]: entry["state"] for entry in models_command.overview()}
     assert (states["taesd"], states["taesdxl"]) == ("here", "absent")
 
 
 def test_a_model_whose_decoder_cannot_be_had_is_fetched_all_the_same(folder: Path, online) -> None:
     told: list = []
     with online(folder):  # knows no other repository
-        status = commands.run_download("job", f"owner/tiny@{REVISION}", told.append, lambda: False)
+        status = models_command.run_download("job", f"owner/tiny@{REVISION}", told.append, lambda: False)
     assert status == 0
     assert isinstance(store.installed(Model("", "owner/tiny", "", "", 0, 0, 0, 0, REVISION)), Path)
     notes = [event.note for event in told if isinstance(event, Progress) and event.note]

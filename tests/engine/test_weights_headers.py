@@ -11,8 +11,8 @@ import pytest
 
 pytest.importorskip("safetensors", reason="it reads the headers; this checks that bad weights are refused")
 
-from sync_engine.downloads import headers
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.catalog import safetensors_header
+from sync_engine.common.errors import ModelNotAvailable
 
 
 def safetensors(tensors: int = 1) -> bytes:
@@ -27,7 +27,7 @@ def safetensors(tensors: int = 1) -> bytes:
 def test_a_good_file_gives_its_tensors(tmp_path: Path) -> None:
     file = tmp_path / "any.name"
     file.write_bytes(safetensors(3))
-    assert sorted(headers.check_weights_file(file)) == ["t0", "t1", "t2"]
+    assert sorted(safetensors_header.check_weights_file(file)) == ["t0", "t1", "t2"]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_bad_file_is_refused_by_what_it_is(tmp_path: Path, content: bytes, tol
     file = tmp_path / "model.safetensors"
     file.write_bytes(content)
     with pytest.raises(ModelNotAvailable, match=r"model\.safetensors") as error:
-        headers.check_weights_file(file)
+        safetensors_header.check_weights_file(file)
     assert told in error.value.message
     assert error.value.hint
 
@@ -65,15 +65,15 @@ def test_a_header_of_90_mb_is_refused_before_it_is_read(tmp_path: Path) -> None:
         stream.write(struct.pack("<Q", 90 * 2**20) + b"{")
         stream.truncate(8 + 90 * 2**20)  # sparse: it costs no disk
     with pytest.raises(ModelNotAvailable, match="90 MiB"):
-        headers.check_weights_file(file)
+        safetensors_header.check_weights_file(file)
 
 
 def test_too_many_tensors_and_too_large_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "model.safetensors"
     file.write_bytes(safetensors(5))
-    monkeypatch.setattr(headers, "MAX_TENSORS", 4)
+    monkeypatch.setattr(safetensors_header, "MAX_TENSORS", 4)
     with pytest.raises(ModelNotAvailable, match="5 tensors, more than 4"):
-        headers.check_weights_file(file)
-    monkeypatch.setattr(headers, "MAX_FILE_BYTES", 10)
+        safetensors_header.check_weights_file(file)
+    monkeypatch.setattr(safetensors_header, "MAX_FILE_BYTES", 10)
     with pytest.raises(ModelNotAvailable, match="more than"):
-        headers.check_weights_file(file)
+        safetensors_header.check_weights_file(file)

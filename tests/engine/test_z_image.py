@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from sync_engine import models
 from sync_engine.backbones.loading import load
 from sync_engine.backbones.z_image import ZImage
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.catalog import models
+from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.diffusion.joint_loop import Conditioning, WindowBatch, sample
 from sync_engine.interface.messages import EXIT_STATUS
-from sync_engine.sampling import Conditioning, WindowBatch, sample
 from tests.engine import flow_jobs, tiny_flow
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-import sync_engine.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
+import sync_engine.common.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
 from sync_engine.interface.spec import EnvironmentSpec
 
 

@@ -55,7 +55,7 @@ def main() -> int:
     return 0
 
 
-def settle(window: BlenderWindow, seconds: float = 3.0) -> None:
+def let_events_run(window: BlenderWindow, seconds: float = 3.0) -> None:
     """Redraw and wait until Blender has drawn what it reads in the background."""
     window.run("[region.tag_redraw() for area in window().screen.areas for region in area.regions]")
     time.sleep(seconds)
@@ -76,7 +76,7 @@ def sidebar(window: BlenderWindow, wider: int = 0) -> tuple[int, int, int, int]:
 def models(window: BlenderWindow) -> None:
     """The models in the preferences, and what Download asks."""
     open_models(window)
-    settle(window)
+    let_events_run(window)
     x, y = window.find_button("syncscape.download_model", "PREFERENCES", "WINDOW")
     window.click(x, y)
     time.sleep(2.0)
@@ -86,7 +86,7 @@ def models(window: BlenderWindow) -> None:
 
 def history(window: BlenderWindow) -> None:
     """The panel with its history, and the pictures to choose from."""
-    settle(window, 5.0)
+    let_events_run(window, 5.0)
     keep(window, "history", sidebar(window))
     left, top, width, _ = sidebar(window)
     _, y = window.find_button("syncscape.apply_world")
@@ -132,7 +132,7 @@ def world_properties(window: BlenderWindow) -> None:
         "    cls = getattr(bpy.types, name, None)\n"
         "    if cls: bpy.utils.unregister_class(cls)"
     )
-    settle(window)
+    let_events_run(window)
     left, top, width, height = window.region_box("PROPERTIES", "WINDOW")
     keep(window, "world-properties", (left, top, width, min(height, 400)))
 
@@ -151,7 +151,7 @@ def asset_browser(window: BlenderWindow) -> None:
         "area = next(a for a in window().screen.areas if a.ui_type == 'ASSETS')\n"
         "area.spaces.active.params.asset_library_reference = 'Syncscape'"
     )
-    settle(window, 6.0)
+    let_events_run(window, 6.0)
     x, y, width, height = window.run(
         "a = next(a for a in window().screen.areas if a.ui_type == 'ASSETS'); "
         "answer = (a.x, a.y, a.width, a.height)"
@@ -160,17 +160,17 @@ def asset_browser(window: BlenderWindow) -> None:
     window.run("next(a for a in window().screen.areas if a.ui_type == 'ASSETS').ui_type = 'VIEW_3D'")
     time.sleep(1.0)
     window.run("view()['area'].spaces.active.show_region_ui = True")
-    settle(window, 1.0)
+    let_events_run(window, 1.0)
     window.run("view(region='UI')['region'].active_panel_category = 'Syncscape'")
 
 
 def queue(window: BlenderWindow) -> None:
     """A job that is painted while others wait."""
-    settle(window)
+    let_events_run(window)
     window.run("settings.prompt = 'slow lake in the mountains'; settings.variations = 4")
     window.click(*window.find_button("syncscape.generate"))
     window.wait_until("link.job is not None and link.job.progress > 0.2", timeout=60)
-    settle(window, 1.0)
+    let_events_run(window, 1.0)
     left, top, width, height = sidebar(window)
     keep(window, "queue", (left, top, width, min(height, 560)))
     window.run("bpy.ops.syncscape.clear_queue(); bpy.ops.syncscape.cancel()")
@@ -180,10 +180,10 @@ def problem(window: BlenderWindow) -> None:
     """An error with its remedy."""
     window.run("settings.prompt = 'fail'; settings.variations = 1")
     window.run("from types import SimpleNamespace")
-    settle(window, 1.0)
+    let_events_run(window, 1.0)
     window.click(*window.find_button("syncscape.generate"))
     window.wait_until("link.error is not None", timeout=60)
-    settle(window, 1.0)
+    let_events_run(window, 1.0)
     left, top, width, height = sidebar(window)
     keep(window, "problem", (left, top, width, min(height, 420)))
 

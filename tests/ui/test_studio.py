@@ -103,7 +103,8 @@ def test_a_render_meanwhile_has_the_scenes_own_world(blender: BlenderWindow) -> 
 def test_a_world_is_dragged_from_the_asset_browser(blender: BlenderWindow) -> None:
     blender.run(
         "job = link.generate(settings.to_spec().__class__('dragged valley', width=512)); job.wait(60)\n"
-        "link.settle(); bpy.ops.syncscape.save_asset(result=job.id); bpy.ops.syncscape.register_assets()\n"
+        "link.run_callbacks(); bpy.ops.syncscape.save_asset(result=job.id)\n"
+        "bpy.ops.syncscape.register_assets()\n"
         "with bpy.context.temp_override(**view()):\n"
         "    bpy.ops.screen.area_split(direction='HORIZONTAL', factor=0.4)"
     )

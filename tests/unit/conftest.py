@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from waiting import FAKE
 
-from sync_engine.interface.client import EngineClient
+from sync_engine.host.client import EngineClient
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from pathlib import Path
 WORDS = set(os.environ.get("FAKE_ENGINE", "").split())
 TRACEBACK = """Traceback (most recent call last):
   File "<frozen runpy>", line 198, in _run_module_as_main
-  File "/somewhere/sync_engine/job.py", line 12, in <module>
+  File "/somewhere/sync_engine/runtime/job.py", line 12, in <module>
     {}
 {}
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from waiting import until
 
-from sync_engine.interface.client import EngineClient, EngineState, JobState
+from sync_engine.host.client import EngineClient, EngineState, JobState
 from sync_engine.interface.messages import Progress
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
 
@@ -193,7 +193,7 @@ def test_environment_of_the_engine(client_of, monkeypatch) -> None:
     report = client.wait_ready(30)
     seen = report["environment"]
     assert seen["PYTHONPATH"] == str(client.engine_root)
-    assert (Path(seen["PYTHONPATH"]) / "sync_engine" / "interface" / "client.py").is_file()
+    assert (Path(seen["PYTHONPATH"]) / "sync_engine" / "host" / "client.py").is_file()
     assert (seen["PYTHONUNBUFFERED"], seen["PYTHONNOUSERSITE"]) == ("1", "1")
     assert not {"PYTHONHOME", "PYTHONSTARTUP"} & set(seen)
     assert seen["FAKE_ENGINE_EXTRA"] == "given"
@@ -264,7 +264,7 @@ def test_two_clients_share_a_library(client_of) -> None:
 
 
 def test_python_may_be_a_name_on_the_path(tmp_path, monkeypatch) -> None:
-    from sync_engine.interface.diagnosis import find_python
+    from sync_engine.host.diagnosis import find_python
 
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     assert find_python(Path(sys.executable).name) == Path(sys.executable).absolute()

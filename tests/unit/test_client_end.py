@@ -11,7 +11,7 @@ from pathlib import Path
 
 from waiting import FAKE, runs, until
 
-from sync_engine.interface.client import EngineClient, EngineState, JobState
+from sync_engine.host.client import EngineClient, EngineState, JobState
 from sync_engine.interface.spec import EnvironmentSpec
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def test_forgotten_client_takes_its_engine_along(client_of) -> None:
 PARENT = """
 import sys, time
 from pathlib import Path
-from sync_engine.interface.client import EngineClient
+from sync_engine.host.client import EngineClient
 library, words, *command = sys.argv[1:]
 client = EngineClient("python", Path(library), command=command, environment={"FAKE_ENGINE": words})
 sys.stdout.write(str(client.wait_ready(30)["pid"]) + "\\n")

@@ -9,7 +9,7 @@ import sys
 import pytest
 from waiting import FAKE, until
 
-from sync_engine.interface.client import EngineClient, EngineFailed, EngineMissing, EngineState, JobState
+from sync_engine.host.client import EngineClient, EngineFailed, EngineMissing, EngineState, JobState
 from sync_engine.interface.spec import EnvironmentSpec
 
 SETTING = "Preferences → Syncscape → Engine Python"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sync_engine.interface.details import bug_report, without_names
+from sync_engine.host.details import bug_report, without_names
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from sync_engine.directions import PHRASES, nadir_prompt, phrases_of, window_prompts, zenith_prompt
-from sync_engine.errors import ModelNotAvailable
+from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.prompting.view_prompts import (
+    PHRASES,
+    nadir_prompt,
+    phrases_of,
+    window_prompts,
+    zenith_prompt,
+)
 
 TRAINED = ((-90.0, -60.0, "down"), (-60.0, 60.0, "level"), (60.0, 90.0, "up"))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sync_engine.interface.history import (
+from sync_engine.host.history import (
     Result,
     ResultError,
     broken_results,

@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "sync_engine"
-INTERFACE = ENGINE / "interface"
+DOOR = [ENGINE / "interface", ENGINE / "host"]
+"""What Blender's process may import of the engine."""
 PROBE = """
 import importlib, sys
 before = set(sys.modules)
@@ -39,20 +40,29 @@ def files(folder: Path) -> list[Path]:
     return found
 
 
-@pytest.mark.parametrize("path", files(INTERFACE), ids=lambda path: path.name)
-def test_interface_imports_itself_and_the_standard_library(path) -> None:
-    own = {file.stem for file in files(INTERFACE)}
+def door() -> list[Path]:
+    return [path for folder in DOOR for path in files(folder)]
+
+
+@pytest.mark.parametrize("path", door(), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_door_imports_itself_and_the_standard_library(path) -> None:
+    own = {file.stem for file in files(path.parent)}
+    behind = {f"interface.{file.stem}" for file in files(DOOR[0])} if path.parent == DOOR[1] else set()
     for level, module in imported_by(path):
         first = module.split(".")[0]
         if level == 0:  # absolute: as part of the extension it has another name, so not itself
             assert first in sys.stdlib_module_names, f"{path.name} imports {module}"
-        else:
-            assert level == 1, f"{path.name} reaches out of the interface for {module}"
+        elif level == 1:
             assert first in own, f"{path.name} imports {module}"
+        else:
+            assert level == 2, f"{path.name} reaches out of the engine for {module}"
+            assert ".".join(module.split(".")[:2]) in behind, (
+                f"{path.name} reaches out of the door for {module}"
+            )
 
 
-def test_importing_the_interface_loads_only_the_standard_library() -> None:
-    names = [f"sync_engine.interface.{path.stem}" for path in files(INTERFACE) if path.stem != "__init__"]
+def test_importing_the_door_loads_only_the_standard_library() -> None:
+    names = [f"sync_engine.{path.parent.name}.{path.stem}" for path in door() if path.stem != "__init__"]
     run = subprocess.run(
         [sys.executable, "-c", PROBE, *names],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -66,7 +76,7 @@ def test_importing_the_interface_loads_only_the_standard_library() -> None:
         name
         for name in loaded
         if name.split(".")[0] not in sys.stdlib_module_names
-        and name not in ("sync_engine", "sync_engine.interface", *names)
+        and name not in ("sync_engine", "sync_engine.interface", "sync_engine.host", *names)
     }
     assert not foreign
 
@@ -78,7 +88,7 @@ def test_interface_works_as_part_of_another_package(tmp_path) -> None:
     for folder in (package, package.parent):
         (folder / "__init__.py").touch()
     run = subprocess.run(
-        [sys.executable, "-S", "-c", PROBE, "bl_ext.syncscape.sync_engine.interface.client"],
+        [sys.executable, "-S", "-c", PROBE, "bl_ext.syncscape.sync_engine.host.client"],
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         cwd=tmp_path,
         capture_output=True,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sync_engine.interface import jobs as jobs_module
-from sync_engine.interface.client import Job
+from sync_engine.host import jobs as jobs_module
+from sync_engine.host.client import Job
 from sync_engine.interface.messages import Progress
 from sync_engine.interface.spec import EnvironmentSpec
 

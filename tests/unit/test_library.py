@@ -9,7 +9,7 @@ from pathlib import Path
 
 from test_history import add
 
-from sync_engine.interface.library import Library
+from sync_engine.host.library import Library
 
 
 def ids(library: Library) -> list[str]:

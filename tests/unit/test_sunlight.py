@@ -8,12 +8,12 @@ import pytest
 
 from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.canvas.views import View, layout
-from sync_engine.directions import light_phrases
-from sync_engine.errors import ModelNotAvailable
-from sync_engine.models import DRAFT_FOLDER
+from sync_engine.catalog.models import DRAFT_FOLDER
+from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.diffusion.joint_loop import split_rows_by_prompt
+from sync_engine.prompting.sun_in_prompt import Luminary, known_light, lit_prompts, shows, sky_of
+from sync_engine.prompting.view_prompts import light_phrases
 from sync_engine.radiance.lights import SkyLight
-from sync_engine.sampling import alike
-from sync_engine.sunlight import Luminary, known_light, lit_prompts, shows, sky_of
 
 VIEWS = [view for row in layout(90.0, 0.4) for view in row]
 PHRASES = {"sun": "toward the sun", "moon": "toward the moon"}
@@ -111,7 +111,7 @@ def test_smaller_views_show_the_same_sun() -> None:
 
 
 def test_views_with_different_prompts_are_not_pulled_together() -> None:
-    assert alike([[0, 1, 2], [3, 4]], [0, 1, 0, 2, 2]) == [[0, 2], [1], [3, 4]]
+    assert split_rows_by_prompt([[0, 1, 2], [3, 4]], [0, 1, 0, 2, 2]) == [[0, 2], [1], [3, 4]]
 
 
 def test_phrases_come_with_the_model(tmp_path: Path) -> None:

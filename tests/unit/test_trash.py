@@ -10,9 +10,9 @@ from urllib.parse import unquote
 import pytest
 from test_history import add
 
-from sync_engine.interface import trash
-from sync_engine.interface.history import ResultError, read_result, trash_result
-from sync_engine.interface.trash import TrashError, has_trash, move_to_trash
+from sync_engine.host import trash
+from sync_engine.host.history import ResultError, read_result, trash_result
+from sync_engine.host.trash import TrashError, has_trash, move_to_trash
 
 freedesktop = pytest.mark.skipif(
     sys.platform in ("win32", "darwin"),

@@ -25,7 +25,7 @@ BLENDER_SIDE = (
     "engine_setup.py",
     "translations/__init__.py",
 )
-ENGINE_SIDE = ("sync_engine/interface", "installer")
+ENGINE_SIDE = ("sync_engine/interface", "sync_engine/host", "installer")
 """The engine's own errors, outside the door, are sentences of another program and stay English."""
 TEXT_TABLES = {"STAGES", "NAMES", "NOTHING_YET", "OTHER_KIND"}
 """Dictionaries whose values are shown."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sync_engine.interface.client import EngineClient
+from sync_engine.host.client import EngineClient
 
 FAKE = (sys.executable, "-S", str(Path(__file__).with_name("fake_engine.py")))
 PATIENCE_S = 30.0

@@ -44,13 +44,13 @@ assert bpy.context.scene.world.name == before, "one undo step"
 
 # A drag is going on: the picture waits for its end.
 values = harness.settings(prompt="pond", apply_when_done=True)
-busy, link_module.hands_busy = link_module.hands_busy, lambda: True
+busy, link_module.user_is_interacting = link_module.user_is_interacting, lambda: True
 press()
 job = link.job
 harness.tick_until(lambda: job.state.finished)
 assert link.tick(), "the timer must go on"
 assert bpy.context.scene.world.name == before
-link_module.hands_busy = busy
+link_module.user_is_interacting = busy
 assert not link.tick()
 assert bpy.context.scene.world.name == "pond"
 

@@ -10,7 +10,7 @@ import harness
 harness.install()
 words = harness.module("translations")
 parts = harness.module("panels.parts")
-jobs = harness.module("sync_engine.interface.jobs")
+jobs = harness.module("sync_engine.host.jobs")
 spec = harness.module("sync_engine.interface.spec")
 link_module = harness.module("engine_link")
 bpy.context.preferences.view.use_translate_interface = True

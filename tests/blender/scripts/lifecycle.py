@@ -84,12 +84,12 @@ harness.tick_until(lambda: not link.tick())
 # A render or a drag is going on: the World waits for its end.
 before = bpy.context.scene.world
 job = press("bay")
-busy, link_module.hands_busy = link_module.hands_busy, lambda: True
+busy, link_module.user_is_interacting = link_module.user_is_interacting, lambda: True
 harness.tick_until(lambda: job.state.finished)
 for _ in range(5):
     assert link.tick(), "it goes on listening"
 assert bpy.context.scene.world == before
-link_module.hands_busy = busy
+link_module.user_is_interacting = busy
 harness.tick_until(lambda: not link.tick())
 assert bpy.context.scene.world.name == "bay"
 assert not reports

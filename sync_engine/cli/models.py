@@ -1,0 +1,327 @@
+"""``python -m sync_engine models``: list, download, remove and verify models."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sync_engine.catalog import models
+from sync_engine.common.errors import JobCancelled, ModelNotAvailable, describe
+from sync_engine.common.progress import Reporter
+from sync_engine.downloads import store
+from sync_engine.downloads.fetch import for_job
+from sync_engine.interface.messages import (
+    EXIT_CANCELLED,
+    EXIT_STATUS,
+    Cancelled,
+    Done,
+    Event,
+    Failed,
+    FailureCode,
+    encode,
+)
+
+Emit = Callable[[Event], object]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command ``models`` to the engine's command line."""
+    parser = commands.add_parser("models", help="list, download, remove and verify models")
+    actions = parser.add_subparsers(dest="action", required=True)
+    name_help = "a name of the table, a hub id OWNER/NAME, or OWNER/NAME@REVISION"
+    one = actions.add_parser("list", help="say which models there are and which are on this computer")
+    one.add_argument("--json", action="store_true")
+    one = actions.add_parser("download", help="fetch a model; an interrupted download goes on")
+    one.add_argument("model", help=name_help)
+    one.add_argument("--endpoint", metavar="URL", help="a mirror of the hub (default: HF_ENDPOINT)")
+    one.add_argument(
+        "--allow-unpinned", action="store_true", help="fetch the newest revision of a model without a pin"
+    )
+    one.add_argument("--json", action="store_true", help="print the protocol's events")
+    one = actions.add_parser("remove", help="delete a fetched model and what is left of its downloads")
+    one.add_argument("model", help=name_help)
+    one.add_argument("--json", action="store_true", help="print the protocol's events")
+    one = actions.add_parser("verify", help="read fetched models again and check every byte")
+    one.add_argument("model", nargs="*", help="default: all that are on this computer")
+    one.add_argument("--json", action="store_true", help="print the protocol's events")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run one of the actions and return the exit status."""
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    if options.action == "download":
+        return _download(options)
+    if options.action != "list" and options.json:
+        return _with_events(run_remove if options.action == "remove" else run_verify, options.model)
+    try:
+        return {"list": _list, "remove": _remove, "verify": _verify}[options.action](options)
+    except ModelNotAvailable as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_STATUS[error.code]
+
+
+# --- list ---------------------------------------------------------------------------------------
+
+
+def overview() -> list[dict[str, Any]]:
+    """Return all models of the table, and others that were fetched, as plain JSON values."""
+    rows = [*models.TABLE.values(), *models.TINY_DECODERS.values()]
+    known = {row.source for row in rows}
+    for folder in sorted(store.root().glob("*--*")):
+        source = folder.name.replace("--", "/", 1)
+        if source not in known and models.is_hub_id(source):
+            rows.append(models.find(source))
+    return [_describe(row) for row in rows]
+
+
+def _describe(model: models.Model) -> dict[str, Any]:
+    folder = store.installed(model) if model.on_hub else Path(model.source)
+    index = "config.json" if model.part else "model_index.json"
+    here = folder is not None and (folder / index).is_file()
+    partial = _partial_bytes(model)
+    state = "here" if here else "partly" if partial else "absent"
+    return {
+        "name": model.name,
+        "title": model.title,
+        "source": model.source if model.on_hub else "",
+        "revision": model.revision,
+        "pinned": bool(model.revision) or not model.on_hub,
+        "licence": model.licence,
+        "download_gb": model.download_gb,
+        "memory_gb": model.memory_gb,
+        "steps": model.steps,
+        "guidance": model.guidance,
+        "window": model.window,
+        "state": state,
+        "fetched_gb": round(partial / 1e9, 3),
+        "folder": str(folder) if here else "",
+        "disk_gb": round(store.size_of(folder) / 1e9, 3) if here and folder else 0.0,
+    }
+
+
+def _number(gigabytes: float) -> str:
+    """Return a size with a digit that says something, for tiny decoders too."""
+    return f"{gigabytes:.1f}" if gigabytes >= 0.1 else f"{gigabytes:.2f}"
+
+
+def _partial_bytes(model: models.Model) -> int:
+    if not model.on_hub:
+        return 0
+    return sum(store.size_of(folder) for folder in store.model_folder(model.source).glob(".*.partial"))
+
+
+def _list(options: argparse.Namespace) -> int:
+    rows = overview()
+    if options.json:
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return 0
+    for row in rows:
+        states = {
+            "here": f"here, {_number(row['disk_gb'])} GB",
+            "partly": f"partly, {_number(row['fetched_gb'])} of {_number(row['download_gb'])} GB",
+            "absent": f"not here, {_number(row['download_gb'])} GB to fetch",
+        }
+        state = "bundled" if not row["source"] else states[row["state"]]
+        pin = (
+            ""
+            if not row["source"]
+            else f", revision {row['revision'][:12]}"
+            if row["pinned"]
+            else ", unpinned"
+        )
+        sys.stdout.write(f"{row['name']:24} {state}; {row['licence']}{pin}\n")
+    sys.stdout.write(f"Fetched models lie in {store.root()}\n")
+    return 0
+
+
+# --- download -----------------------------------------------------------------------------------
+
+
+def _download(options: argparse.Namespace) -> int:
+    def work(name: str, emit: Emit, cancelled: Callable[[], bool]) -> int:
+        return run_download(name, name, emit, cancelled, options.endpoint, options.allow_unpinned)
+
+    if options.json:
+        return _with_events(work, options.model)
+    from sync_engine.cli.terminal import TerminalProgress
+
+    with TerminalProgress("download") as bar:
+        return _until_stopped(work, options.model, bar.tell)
+
+
+def _with_events(work: Callable[..., int], model: Any) -> int:
+    """Do a piece of work and print its events, nothing else, to stdout."""
+    from sync_engine.cli.serve import take_stdout
+
+    stream = take_stdout()
+    return _until_stopped(work, model, lambda event: stream.write(encode(event)))
+
+
+def _until_stopped(work: Callable[..., int], model: Any, emit: Emit) -> int:
+    """Do a piece of work that Ctrl-C and SIGTERM stop."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return work(model, emit, stop.is_set)
+
+
+def run_download(
+    job: str,
+    name: str,
+    emit: Emit,
+    cancelled: Callable[[], bool],
+    endpoint: str | None = None,
+    allow_unpinned: bool = False,
+) -> int:
+    """Fetch a model, tell about it in events of the protocol, and return the exit status."""
+
+    def work(reporter: Reporter, check: Callable[[], None]) -> dict[str, str]:
+        return {"folder": str(for_job(models.find(name), reporter, check, endpoint, allow_unpinned))}
+
+    return _told(job, "download", emit, cancelled, work)
+
+
+def _told(
+    job: str,
+    stage: str,
+    emit: Emit,
+    cancelled: Callable[[], bool],
+    work: Callable[[Reporter, Callable[[], None]], dict[str, str]],
+) -> int:
+    """Do a piece of work, tell about it in events of the protocol, and return the exit status."""
+    reporter = Reporter(job, emit)
+
+    def check() -> None:
+        if cancelled():
+            raise JobCancelled
+
+    try:
+        reporter.stage(stage)
+        files = work(reporter, check)
+    except JobCancelled:
+        emit(Cancelled(job))
+        return EXIT_CANCELLED
+    except Exception as error:  # the boundary of the command: words, not a traceback
+        failure = describe(error)
+        if failure.code is FailureCode.INTERNAL:
+            logging.getLogger(__name__).exception("%s failed", stage)
+        emit(Failed(job, failure.code, failure.message, failure.hint))
+        return EXIT_STATUS.get(failure.code, 1)
+    emit(Done(job, files, {"total": reporter.seconds}))
+    return 0
+
+
+# --- remove and verify --------------------------------------------------------------------------
+
+
+def _remove(options: argparse.Namespace) -> int:
+    for line in removed(options.model):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
+def run_remove(name: str, emit: Emit, cancelled: Callable[[], bool]) -> int:
+    """``removed`` with events of the protocol; what there is to say is a note."""
+
+    def work(reporter: Reporter, _check: Callable[[], None]) -> dict[str, str]:
+        for line in removed(name):
+            reporter.note(line)
+        return {}
+
+    return _told(name, "remove", emit, cancelled, work)
+
+
+def removed(name: str) -> list[str]:
+    """Delete what was fetched of a model and return what there is to say. Raises ModelNotAvailable."""
+    model = models.find(name)
+    if not model.on_hub:
+        raise ModelNotAvailable(
+            f"model = {name!r} was not fetched: it is the folder {model.source}.",
+            "Nothing was removed.",
+        )
+    freed = store.remove(model.source)
+    elsewhere = store.installed(model)
+    if not freed and elsewhere is None:
+        raise ModelNotAvailable(f"model = {name!r} is not on this computer.", "Nothing was removed.")
+    lines = [f"{freed / 1e9:.1f} GB are free now."] if freed else []
+    if elsewhere is not None:
+        lines += [
+            f"Another copy lies in the hub's own cache, which other programs share: {elsewhere}",
+            "Remove it with 'hf cache rm' if nothing else needs it.",
+        ]
+    return lines
+
+
+def _verify(options: argparse.Namespace) -> int:
+    names = options.model or _here()
+    bad = False
+    for name in names:
+        for path, problem in verified(models.find(name)):
+            bad = bad or bool(problem)
+            sys.stdout.write(f"{name}: {path}: {problem or 'good'}\n")
+    if bad:
+        sys.stdout.write("Remove what is damaged and download it again.\n")
+    return EXIT_STATUS[FailureCode.MODEL_NOT_AVAILABLE] if bad else 0
+
+
+def run_verify(names: list[str], emit: Emit, cancelled: Callable[[], bool]) -> int:
+    """``verified`` with events of the protocol: its steps are megabytes."""
+
+    def work(reporter: Reporter, check: Callable[[], None]) -> dict[str, str]:
+        for name in names or _here():
+            model, read = models.find(name), 0
+            folder = store.installed(model) if model.on_hub else Path(model.source)
+            total = store.size_of(folder) if folder else 0
+
+            def on_block(total: int = total) -> None:
+                nonlocal read
+                check()
+                read = min(total, read + store.BLOCK_BYTES)
+                reporter.megabytes(read / 1e6, total / 1e6, 0.0)
+
+            bad = [f"{path} ({problem})" for path, problem in verified(model, on_block) if problem]
+            if bad:
+                more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+                raise ModelNotAvailable(
+                    f"model = {name!r} is damaged: {', '.join(bad[:3])}{more}.",
+                    "Remove what is damaged and download it again.",
+                )
+        return {}
+
+    return _told(" ".join(names), "verify", emit, cancelled, work)
+
+
+def _here() -> list[str]:
+    return [row["name"] for row in overview() if row["state"] == "here"]
+
+
+def verified(model: models.Model, check: Callable[[], None] = lambda: None) -> list[tuple[str, str]]:
+    """Return (path, what is wrong with it or an empty text) for every file that can be checked.
+
+    ``check`` is called for each block that is read; may raise to stop.
+    """
+    folder = store.installed(model) if model.on_hub else Path(model.source)
+    if folder is None:
+        raise ModelNotAvailable(
+            f"model = {model.name!r} is not on this computer.",
+            f"Fetch it: python -m sync_engine models download {model.name}",
+        )
+    if (folder / store.MANIFEST).is_file():
+        return [(file.path, problem) for file, problem in store.verify(folder, check)]
+    from sync_engine.catalog.safetensors_header import check_weights_file
+
+    found = [(name, "missing") for name in store.missing_parts(folder)]
+    for file in sorted(folder.glob("*/*.safetensors")):
+        try:
+            check_weights_file(file)
+            found.append((str(file.relative_to(folder)), ""))
+        except ModelNotAvailable as error:
+            found.append((str(file.relative_to(folder)), error.message))
+    return found

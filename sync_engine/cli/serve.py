@@ -1,0 +1,190 @@
+"""The serve loop: requests in on stdin, events out on stdout, one job at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from typing import BinaryIO
+
+from sync_engine.common.errors import JobCancelled, describe
+from sync_engine.interface.messages import (
+    MAX_LINE_BYTES,
+    PROTOCOL_VERSION,
+    Accepted,
+    Cancel,
+    Cancelled,
+    Done,
+    Event,
+    Failed,
+    FailureCode,
+    Generate,
+    Preview,
+    ProtocolError,
+    Ready,
+    Release,
+    Released,
+    Request,
+    Shutdown,
+    decode_request,
+    encode,
+)
+from sync_engine.interface.spec import EnvironmentSpec, SpecError
+
+log = logging.getLogger(__name__)
+END_GRACE_S = 10.0
+"""A parent that died does not wait: the process ends this long after its stdin closed."""
+
+
+def take_stdout() -> BinaryIO:
+    """Keep the real stdout for events and send whatever libraries print to stderr."""
+    events = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    return events
+
+
+class Service:
+    """Reads requests in a thread of its own, so that a cancel is seen while a job runs.
+
+    Args:
+        requests: stdin, binary.
+        events: where events are written.
+        idle_release_s: the model's memory is given back after so many seconds without a job.
+    """
+
+    def __init__(self, requests: BinaryIO, events: BinaryIO, idle_release_s: float = 600.0) -> None:
+        self._requests, self._events, self._idle_release_s = requests, events, idle_release_s
+        self._write_lock = threading.Lock()
+        self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._cancelled: set[str] = set()
+        self._ending = threading.Event()
+        self._wants_preview = True
+
+    def run(self) -> int:
+        """Serve until ``shutdown`` or the end of stdin; return the exit status."""
+        from sync_engine.cli.doctor import examine
+        from sync_engine.runtime.job import Engine
+
+        engine = Engine()
+        threading.Thread(target=self._read, name="requests", daemon=True).start()
+        self._emit(Ready(PROTOCOL_VERSION, examine()))
+        waiting: deque[Generate] = deque()
+        while not self._ending.is_set():
+            try:
+                request = self._inbox.get(timeout=self._idle_release_s)
+            except queue.Empty:
+                engine.release()
+                continue
+            if isinstance(request, Generate):
+                waiting.append(request)
+            elif isinstance(request, Release):
+                engine.release()
+                self._emit(Released())
+            while waiting and self._inbox.empty():
+                self._run_job(engine, waiting.popleft())
+        return 0
+
+    def _emit(self, event: Event) -> None:
+        try:
+            with self._write_lock:
+                self._events.write(encode(event))
+        except OSError:
+            self._ending.set()  # nobody listens any more
+
+    # --- the reading thread ----------------------------------------------------------------
+
+    def _read(self) -> None:
+        while not self._ending.is_set():
+            line = self._requests.readline(MAX_LINE_BYTES + 1)
+            if not line:
+                break
+            if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
+                self._skip_line()
+            if not line.strip():
+                continue
+            try:
+                self._receive(decode_request(line))
+            except ProtocolError as error:
+                hint = "Send one JSON object a line, as sync_engine/interface/messages.py describes."
+                self._emit(Failed(None, FailureCode.PROTOCOL, f"A request was refused: {error}.", hint))
+        self._ending.set()
+        self._inbox.put(None)
+        watchdog = threading.Timer(END_GRACE_S, os._exit, args=(0,))
+        watchdog.daemon = True
+        watchdog.start()
+
+    def _skip_line(self) -> None:
+        while True:
+            rest = self._requests.readline(MAX_LINE_BYTES)
+            if not rest or rest.endswith(b"\n"):
+                return
+
+    def _receive(self, request: Request) -> None:
+        if isinstance(request, Cancel):
+            self._cancelled.add(request.job)
+        elif isinstance(request, Preview):
+            self._wants_preview = request.enabled
+        elif isinstance(request, Shutdown):
+            self._ending.set()
+            self._inbox.put(None)
+        elif isinstance(request, Generate):
+            self._accept(request)
+        else:
+            self._inbox.put(request)
+
+    def _accept(self, request: Generate) -> None:
+        from sync_engine.runtime.job import with_seed
+
+        try:
+            spec = with_seed(EnvironmentSpec.from_dict(request.spec))
+        except SpecError as error:
+            self._emit(Failed(request.job, FailureCode.BAD_SPEC, _sentence(error), error.remedy))
+            return
+        self._cancelled.discard(request.job)
+        self._emit(Accepted(request.job, spec.to_dict()))
+        self._inbox.put(Generate(request.job, spec.to_dict(), request.out))
+
+    # --- the working thread ----------------------------------------------------------------
+
+    def _run_job(self, engine, request: Generate) -> None:
+        from sync_engine.common.progress import Reporter
+
+        job = request.job
+
+        def cancelled() -> bool:
+            reporter.wants_preview = self._wants_preview
+            return job in self._cancelled or self._ending.is_set()
+
+        reporter = Reporter(job, self._emit, self._wants_preview)
+        try:
+            spec = EnvironmentSpec.from_dict(request.spec)
+            files, timings = engine.run(spec, Path(request.out), reporter, cancelled, job)
+        except JobCancelled:
+            self._emit(Cancelled(job))
+        except Exception as error:  # the boundary of a job: the service must live on
+            log.exception("job %s failed", job)
+            failure = describe(error)
+            self._emit(Failed(job, failure.code, failure.message, failure.hint))
+        else:
+            self._emit(Done(job, files, timings))
+        finally:
+            self._cancelled.discard(job)
+
+
+def _sentence(error: SpecError) -> str:
+    return f"{error.field} = {error.value}: {error.problem}."
+
+
+def serve(idle_release_s: float) -> int:
+    """Speak the protocol on this process's stdin and stdout."""
+    events = take_stdout()
+    if hasattr(os, "nice"):
+        os.nice(5)  # Blender's own interface comes first where both want the CPU
+    with contextlib.suppress(KeyboardInterrupt):
+        return Service(sys.stdin.buffer, events, idle_release_s).run()
+    return 130

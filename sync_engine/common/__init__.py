@@ -1,0 +1,1 @@
+"""The ground floor: devices, errors and progress, used by every other room."""

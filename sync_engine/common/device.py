@@ -1,0 +1,147 @@
+"""Where the engine computes and in which precision; memory for the window batch."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import sys
+
+import torch
+
+from sync_engine.common.errors import EngineError
+from sync_engine.interface.messages import FailureCode
+
+PROCESSOR = "/proc/cpuinfo"
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device for ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``; EngineError if absent."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if name.startswith("cuda"):
+        number = int(name.partition(":")[2] or 0)
+        if number >= torch.cuda.device_count():
+            found = torch.cuda.device_count()
+            raise EngineError(
+                FailureCode.BAD_SPEC,
+                f"device = {name!r}: this Python's torch sees {found} CUDA device(s).",
+                "Use auto or cpu, or install a CUDA build of torch for the engine.",
+            )
+        return torch.device("cuda", number)
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise EngineError(FailureCode.BAD_SPEC, "device = 'mps' is not there.", "Use auto or cpu.")
+    return torch.device(name)
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Return the precision of the network; ``auto`` takes the fastest that is safe on the device."""
+    if name != "auto":
+        if name == "fp16" and device.type == "cpu":
+            raise EngineError(
+                FailureCode.BAD_SPEC, "precision = 'fp16' does not run on the CPU.", "Use auto, bf16 or fp32."
+            )
+        return DTYPES[name]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device.type == "mps":
+        return torch.float16
+    return torch.bfloat16 if cpu_has_fast_bf16() else torch.float32
+
+
+def cpu_has_fast_bf16() -> bool:
+    """Whether this processor multiplies bfloat16 matrices faster than float32 ones.
+
+    AMX does, and AMD's AVX-512 BF16. Intel's alone (a server processor whose AMX the hypervisor hides) does
+    not: products took 1.5 to 1.7 times as long as in float32, a World 1.3 times (``docs/benchmarks.md``).
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        with open(PROCESSOR, encoding="utf-8") as file:
+            about = file.read()
+    except OSError:
+        return False
+    flags = next((line for line in about.splitlines() if line.startswith("flags")), "").split()
+    return "amx_bf16" in flags or ("avx512_bf16" in flags and "AuthenticAMD" in about)
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of a device for people."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else "Apple GPU"
+
+
+def free_memory_gb(device: torch.device) -> float:
+    """Return the free memory of a device in GiB (for a CPU: what the system says is available)."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] / 2**30
+    try:
+        with open("/proc/meminfo", encoding="utf-8") as file:
+            available = next(line for line in file if line.startswith("MemAvailable"))
+        return int(available.split()[1]) / 2**20
+    except (OSError, StopIteration):
+        pages = os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**21
+        return pages * 4096 / 2**30 / 2
+
+
+def working_memory_gb(window: int) -> float:
+    """Return about how many GiB a network needs beside its weights for one window of ``window``² cells."""
+    return 1.2 * (window / 64) ** 2
+
+
+def weight_bytes(module: torch.nn.Module) -> int:
+    """Return the bytes of a network's parameters."""
+    return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
+
+
+def window_batch(device: torch.device, window: int) -> int:
+    """Return how many windows of ``window``² cells to begin with; halved later when that is too many."""
+    per_window_gb = working_memory_gb(window)
+    if device.type == "cuda":
+        most = 32
+    elif window <= 32:
+        most = 16
+    else:
+        most = 2 if device.type == "cpu" else 4  # on a CPU more is slower
+    return max(1, min(most, int(free_memory_gb(device) * 0.6 / per_window_gb)))
+
+
+def pick(rows: torch.Tensor, numbers: list[int]) -> torch.Tensor:
+    """Return rows of a tensor by number; a list as an index would have the processor wait for a GPU."""
+    return rows.index_select(0, torch.tensor(numbers).to(rows.device, non_blocking=True))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch or Python means that memory ran out."""
+    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+
+
+def give_memory_back() -> None:
+    """Return what torch and the C library keep for later to the system; call it when tensors are gone."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def peak_memory_gb(device: torch.device) -> float:
+    """Return the peak memory of this process on a device, in GiB (0 where the system does not say)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    unit = 2**30 if sys.platform == "darwin" else 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -1,0 +1,1 @@
+"""The joint denoising loop, its solvers and noise levels, and the detail passes above a model's own size."""

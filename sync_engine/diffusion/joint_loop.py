@@ -1,0 +1,208 @@
+"""The joint diffusion loop: many overlapping windows, one canvas, one scheduler step each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from sync_engine.canvas import Canvas
+from sync_engine.common.device import give_memory_back, is_out_of_memory
+from sync_engine.common.errors import OutOfMemory
+from sync_engine.diffusion.prediction import NoiseLevel, levels
+from sync_engine.diffusion.solvers import advance
+
+COARSE_FROM = 0.4
+"""After this share of the steps windows with latents of their own agree on what is coarse only: by then
+they show the same things, and the mean of their details would be a blur."""
+
+
+@dataclass
+class Conditioning:
+    """Text embeddings for every window.
+
+    Attributes:
+        prompts: what the backbone's ``encode`` made of the distinct prompts; only it looks inside.
+        negative: the same of the negative prompt alone.
+        index: which of the prompts each of the V windows has.
+        guidance: classifier-free guidance scale; at 1 or below the negative is not evaluated.
+    """
+
+    prompts: Any
+    negative: Any
+    index: list[int]
+    guidance: float
+
+
+class Denoiser(Protocol):
+    """The part of a backbone that the loop calls."""
+
+    def predict(
+        self, windows: torch.Tensor, timestep: torch.Tensor, conditioning: Conditioning, index: list[int]
+    ) -> torch.Tensor:
+        """Return the network's guided prediction for windows whose prompts are ``index``."""
+        ...
+
+
+Predict = Callable[[torch.Tensor, list[int]], torch.Tensor]
+"""Noisy windows and their numbers to clean windows, at the current timestep."""
+
+
+class Pull(Protocol):
+    """A method: it may change windows and their clean predictions to bring them together."""
+
+    def __call__(
+        self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
+    ) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """Return (changed noisy windows or None if they stay, clean windows)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """What ``on_step`` is told: ``step`` of ``steps`` are done, ``x0`` is the clean state now."""
+
+    step: int
+    steps: int
+    x0: torch.Tensor
+
+
+def no_pull(
+    step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
+) -> tuple[torch.Tensor | None, torch.Tensor]:
+    """MultiDiffusion (Bar-Tal et al. 2023): the windows meet in their overlap and nowhere else."""
+    return None, x0
+
+
+class WindowBatch:
+    """How many windows the denoiser sees at once; halves when they do not fit into memory.
+
+    Args:
+        size: windows at once.
+        on_note: told when the size is halved.
+        check: called before each batch; may raise to stop.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        on_note: Callable[[str], None] = lambda note: None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.size = max(1, size)
+        self._on_note, self._check = on_note, check
+
+    def map(self, function: Predict, windows: torch.Tensor, index: list[int]) -> torch.Tensor:
+        """Apply ``function`` to the windows in batches and join what it returns."""
+        done: list[torch.Tensor] = []
+        start = 0
+        while start < len(index):
+            self._check()
+            part = slice(start, start + self.size)
+            result = self._try(function, windows[part], index[part])
+            if result is None:
+                self.size //= 2
+                self._on_note(f"Memory is short: {self.size} windows at a time.")
+                give_memory_back()
+            else:
+                done.append(result)
+                start += self.size
+        return torch.cat(done)
+
+    def _try(self, function: Predict, windows: torch.Tensor, index: list[int]) -> torch.Tensor | None:
+        """Return what the function returns, or None where a smaller batch may fit.
+
+        The error ends here: as long as it lives, its traceback holds the tensors that took the memory.
+        """
+        try:
+            return function(windows, index)
+        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if self.size == 1:
+                raise OutOfMemory(
+                    "There is not enough memory for a single window of this model.",
+                    "Close other programs, choose a smaller model, or set the device to cpu.",
+                ) from error
+            return None
+
+
+@torch.no_grad()
+def sample(
+    denoiser: Denoiser,
+    canvas: Canvas,
+    scheduler: Any,
+    state: torch.Tensor,
+    conditioning: Conditioning,
+    pull: Pull = no_pull,
+    batch: WindowBatch | None = None,
+    on_step: Callable[[Step], None] | None = None,
+    start: int = 0,
+    generator: torch.Generator | None = None,
+) -> torch.Tensor:
+    """Denoise a state jointly in all windows of a canvas and return its clean latents.
+
+    Every timestep predicts the clean x0 of each window, lets the method pull them together,
+    fuses them on the canvas and makes one scheduler step there (MultiDiffusion, Bar-Tal et al.
+    2023, eq. 5, written in x0), so that multistep and stochastic solvers work unchanged.
+
+    Args:
+        denoiser: predicts from noisy windows.
+        canvas: gathers and fuses.
+        scheduler: a diffusers scheduler whose timesteps are set.
+        state: initial noise in the canvas's layout, float32, on the denoiser's device, times the
+            scheduler's ``solvers.initial_scale``.
+        conditioning: text embeddings and guidance scale.
+        pull: the method.
+        batch: how many windows at once.
+        on_step: called after each step; may raise to stop.
+        start: number of the first timestep; the state must be noisy to just that level.
+        generator: on the CPU; draws the noise that stochastic solvers add, one field for the whole canvas.
+    """
+    batch = batch or WindowBatch(16)
+    noise_levels = levels(scheduler)
+    if start and hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(start)
+
+    def draw_noise() -> torch.Tensor:
+        if generator is None:
+            raise ValueError(f"{scheduler.__class__.__name__} adds noise and needs a generator")
+        return canvas.noise(state.shape[1], generator).to(state)
+
+    rows = split_rows_by_prompt(canvas.rows, conditioning.index)
+    timesteps = scheduler.timesteps.to(state.device)  # once: a copy in a step would wait for a GPU
+    for step, timestep in enumerate(timesteps[start:], start):
+        level = noise_levels[step]
+        predict = x0_predictor(denoiser, timestep, level, conditioning)
+        windows = canvas.gather(state)
+        x0 = batch.map(predict, windows, list(range(len(windows))))
+        moved, x0 = pull(step, windows, x0, rows, predict)
+        if moved is not None:
+            state = canvas.fuse(moved)
+        canvas_x0 = canvas.fuse(x0, coarse=step >= COARSE_FROM * len(scheduler.timesteps))
+        state = advance(scheduler, step, level, canvas_x0, state, draw_noise)
+        if on_step is not None:
+            on_step(Step(step + 1, len(scheduler.timesteps), canvas_x0))
+    return state
+
+
+def split_rows_by_prompt(rows: list[list[int]], index: list[int]) -> list[list[int]]:
+    """Split each row of windows by prompt: windows that show different things are not pulled together."""
+    return [
+        [number for number in row if index[number] == prompt]
+        for row in rows
+        for prompt in dict.fromkeys(index[number] for number in row)
+    ]
+
+
+def x0_predictor(denoiser: Denoiser, timestep: Any, level: NoiseLevel, conditioning: Conditioning) -> Predict:
+    """Return the function from noisy windows and their numbers to clean windows at one timestep."""
+
+    def predict(windows: torch.Tensor, numbers: list[int]) -> torch.Tensor:
+        prompts = [conditioning.index[number] for number in numbers]
+        prediction = denoiser.predict(level.input(windows), timestep, conditioning, prompts)
+        return level.to_x0(prediction, windows)
+
+    return predict

@@ -1,0 +1,126 @@
+"""Worlds larger than the model's own pixels per degree: later passes over smaller views add detail.
+
+Each pass doubles the picture. Its views are cut from the picture so far, made partly noisy again
+(SDEdit, Meng et al. 2022) and denoised jointly like the first. What fills two cells or more is
+taken from the picture so far at every step (ILVR, Choi et al. 2021): a view of 30° holds too little
+for a model to know a hill from a blotch, so the layout stays and only detail comes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from sync_engine.canvas.smoothing import low_pass
+from sync_engine.canvas.sphere import SphereCanvas
+from sync_engine.canvas.views import continued, cut_continued
+from sync_engine.diffusion.joint_loop import Conditioning, Predict, Step, WindowBatch, sample
+from sync_engine.diffusion.prediction import levels
+
+STRENGTH = 0.4
+"""Share of the steps that a detail pass repeats."""
+LAYOUT_CELLS = 2
+"""What fills so many latent cells of a view is layout and is kept: the smaller picture shows it already."""
+TOLERANCE = 1.25
+"""A picture this much larger than the model's own is only enlarged."""
+
+
+def native_height(window: int, scale: int) -> int:
+    """Return the height of a world whose middle has about the pixels per degree of views of 90°."""
+    return 2 * window * scale
+
+
+def heights(native: int, wanted: int) -> list[int]:
+    """Return the picture's height after each pass, the first pass included; the last is ``wanted``."""
+    if wanted <= native * TOLERANCE:
+        return [wanted]
+    passes = [native]
+    while passes[-1] < wanted:
+        passes.append(min(2 * passes[-1], wanted))
+    return passes
+
+
+def field_of_view(window: int, scale: int, height: int) -> float:
+    """Return the field of view in degrees that suits a picture of this height; 90 at the native one."""
+    return math.degrees(2 * math.atan(native_height(window, scale) / height))
+
+
+def refine(
+    backbone: Any,
+    picture: torch.Tensor,
+    height: int,
+    turn: float,
+    condition: Callable[[SphereCanvas], Conditioning],
+    scheduler: Any,
+    generator: torch.Generator,
+    batch: WindowBatch,
+    on_step: Callable[[SphereCanvas, Step], None],
+    on_part: Callable[[int, int], None],
+) -> torch.Tensor:
+    """Return the picture ``(3, H, 2·H)`` in [0, 1] at a larger height, with new detail.
+
+    Args:
+        backbone: encodes, denoises, decodes.
+        picture: the smaller picture, ``(3, h, 2·h)`` in [0, 1].
+        height: the new height.
+        turn: how far the views are turned around the vertical, in degrees.
+        condition: gives the prompts for the pass's views.
+        scheduler: a diffusers scheduler whose timesteps are set for a whole run.
+        generator: draws the pass's noise, and what stochastic solvers add.
+        batch: how many windows at once.
+        on_step: called with the pass's canvas after each denoising step; may raise to stop.
+        on_part: called after each decoded view; may raise to stop.
+    """
+    canvas = SphereCanvas(backbone.window, field_of_view(backbone.window, backbone.scale, height), turn)
+    clean = _encode_views(backbone, canvas, picture)
+    steps = len(scheduler.timesteps)
+    start = min(round(steps * (1 - STRENGTH)), steps - 1)
+    level = levels(scheduler)[start]
+    noise = canvas.noise(backbone.channels, generator).to(backbone.device)
+    state = level.alpha * clean + level.sigma * noise
+
+    def step_of_pass(step: Step) -> None:
+        on_step(canvas, Step(step.step - start, step.steps - start, step.x0))
+
+    x0 = sample(
+        backbone,
+        canvas,
+        scheduler,
+        state,
+        condition(canvas),
+        KeepLayout(clean),
+        batch,
+        on_step=step_of_pass,
+        start=start,
+        generator=generator,
+    )
+    return canvas.decode(backbone.decode, x0, height, on_part)
+
+
+@torch.no_grad()
+def _encode_views(backbone: Any, canvas: SphereCanvas, picture: torch.Tensor) -> torch.Tensor:
+    """Return the latents ``(V, C, w, w)`` of what each view sees of a picture; one by one, to save memory."""
+    source = continued(picture)
+    size = canvas.window * backbone.scale
+    views = (cut_continued(source, view, size) for view in canvas.views)
+    return torch.cat([backbone.encode_picture(view.mul(2).sub(1).to(backbone.device)) for view in views])
+
+
+class KeepLayout:
+    """A pull that keeps what fills several cells as it was in the picture so far.
+
+    Args:
+        clean: the latents ``(V, C, w, w)`` of the picture so far in each view.
+    """
+
+    def __init__(self, clean: torch.Tensor) -> None:
+        self.clean = clean
+
+    def __call__(
+        self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
+    ) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """Return (None, x0 with the layout of the picture so far)."""
+        return None, x0 + low_pass(self.clean - x0, LAYOUT_CELLS)

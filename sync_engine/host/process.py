@@ -1,0 +1,235 @@
+"""The engine as a child process: pipes, reader threads, log, and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import queue
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ..interface.messages import MAX_LINE_BYTES, Event, ProtocolError, Request, decode_event, encode
+
+GARBAGE_LIMIT = 100
+"""After so many lines (or megabytes) that are no events, the child is not our engine."""
+DRAIN_PIPES_S = 0.5
+"""How long a dead child's pipes are read on; a grandchild may hold them open for ever."""
+EOF_GRACE_S = 2.0
+"""A child that closed its stdout may take so long to end by itself."""
+REMARK = "[client]"
+"""Begins the lines of the log that are not the engine's."""
+LOG_LINE_BYTES = 8192
+TAIL_LINES = 500
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last thing in the queue: the child is gone. ``status`` is negative for a signal."""
+
+    status: int
+
+
+@dataclass(frozen=True)
+class ProtocolViolation:
+    """The child writes things that are no events, and has been killed for it."""
+
+    sample: str
+
+
+class EngineLog:
+    """The child's stderr and the client's remarks: a file, and the last lines in memory.
+
+    A log that cannot be written (read-only or full disk) is kept in memory only.
+
+    Args:
+        path: the file; an older one becomes ``NAME.1``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lines: deque[str] = deque(maxlen=TAIL_LINES)
+        self._lock = threading.Lock()
+        self._file: IO[bytes] | None = None
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):  # none yet, or held open by another engine (Windows)
+                os.replace(path, path.with_name(f"{path.name}.1"))
+            self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by close())
+
+    def write(self, line: str) -> None:
+        """Add one line."""
+        with self._lock:
+            self._lines.append(line)
+            if self._file is not None:
+                with contextlib.suppress(OSError):
+                    self._file.write(line.encode("utf-8", "replace") + b"\n")
+
+    def tail(self, count: int) -> list[str]:
+        """Return the last lines."""
+        with self._lock:
+            return list(self._lines)[-count:] if count > 0 else []
+
+    def close(self) -> None:
+        """Close the file; lines written later are kept in memory only."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+
+class EngineProcess:
+    """A running engine. Nothing here blocks, except ``end``.
+
+    Four threads serve the child: one writes requests, two read its outputs, one waits for its
+    death. They put what they learn into ``events``, which ends with ``Ended``.
+
+    Args:
+        command: what to run.
+        environment: the child's whole environment.
+        log: takes the child's stderr.
+
+    Raises:
+        OSError: the command cannot be run.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: EngineLog) -> None:
+        self.log = log
+        self.events: queue.SimpleQueue[Event | ProtocolViolation | Ended] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self.popen = subprocess.Popen(
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=dict(environment),
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            start_new_session=os.name == "posix",  # Ctrl-C in the terminal is for the parent
+        )
+        self._out = _thread("engine-stdout", self._read_events)
+        self._err = _thread("engine-stderr", self._read_log)
+        _thread("engine-stdin", self._write)
+        _thread("engine-end", self._wait)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the child runs, as far as is known."""
+        return self.popen.poll() is None
+
+    def send(self, request: Request) -> None:
+        """Pass a request on; one to a dead child is lost."""
+        self._requests.put(encode(request))
+
+    def kill(self) -> None:
+        """Kill the child at once; ``Ended`` follows."""
+        with contextlib.suppress(OSError):
+            self.popen.kill()
+
+    def end(self, timeout: float) -> None:
+        """Close the child's stdin once all requests are written, wait, terminate, kill."""
+        self._requests.put(None)
+        for ask, patience in ((None, timeout), (self.popen.terminate, 1.0), (self.popen.kill, 5.0)):
+            if ask is not None:
+                with contextlib.suppress(OSError):
+                    ask()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.popen.wait(patience)
+                return
+
+    # --- threads ----------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        pipe = self.popen.stdin
+        assert pipe is not None
+        with contextlib.suppress(OSError):  # the child is gone: _wait tells
+            while (data := self._requests.get()) is not None:
+                while data:  # an unbuffered pipe may take less than all
+                    data = data[pipe.write(data) :]
+        with contextlib.suppress(OSError):
+            pipe.close()
+
+    def _read_events(self) -> None:
+        pipe = self.popen.stdout
+        assert pipe is not None
+        garbage, sample, whole = 0, "", True
+        with io.BufferedReader(pipe) as stream:  # type: ignore[arg-type]
+            while garbage < GARBAGE_LIMIT and (line := stream.readline(MAX_LINE_BYTES + 1)):
+                begins, whole = whole, line.endswith(b"\n")
+                if not begins:  # the rest of a line that was too long
+                    garbage += 1
+                    continue
+                try:
+                    self.events.put(decode_event(line))
+                except ProtocolError as error:
+                    garbage, sample = garbage + 1, _shorten(line)
+                    self.log.write(f"{REMARK} ignored a line of the engine's stdout, {error}: {sample}")
+        if garbage >= GARBAGE_LIMIT:
+            self.events.put(ProtocolViolation(sample))
+        # Without its stdout the engine cannot tell anything any more, dead or alive.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(EOF_GRACE_S if garbage < GARBAGE_LIMIT else 0)
+            return
+        self.kill()
+
+    def _read_log(self) -> None:
+        pipe = self.popen.stderr
+        assert pipe is not None
+        with io.BufferedReader(pipe) as stream:  # type: ignore[arg-type]
+            while line := stream.readline(LOG_LINE_BYTES):
+                text = line.decode("utf-8", "replace").rstrip()
+                self.log.write(text.rsplit("\r", 1)[-1])  # of a progress bar only the last state
+
+    def _wait(self) -> None:
+        status = self.popen.wait()
+        self._requests.put(None)
+        end = time.monotonic() + DRAIN_PIPES_S
+        for reader in (self._out, self._err):
+            reader.join(max(0.0, end - time.monotonic()))
+        self.events.put(Ended(status))
+
+
+def child_environment(root: Path, extra: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the engine's environment: this process's without its Python settings, plus ``extra``.
+
+    Blender sets PYTHONHOME and the like for its own Python; another Python must not see them.
+    """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith("PYTHON") and name != "__PYVENV_LAUNCHER__"
+    }
+    environment |= {
+        "PYTHONPATH": str(root),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONSAFEPATH": "1",  # nothing is imported from the folder that Blender was started in
+        "PYTHONUTF8": "1",
+    }
+    return environment | dict(extra or {})
+
+
+def end_quietly(popen: subprocess.Popen) -> None:
+    """End a child that nobody looks after any more, with little waiting (the parent is ending)."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        popen.terminate()
+        popen.wait(1.0)
+        return
+    with contextlib.suppress(OSError):
+        popen.kill()
+
+
+def _thread(name: str, target: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _shorten(line: bytes) -> str:
+    text = repr(line[:120].decode("utf-8", "replace").strip())
+    return f"{text}…" if len(line) > 120 else text

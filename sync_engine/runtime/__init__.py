@@ -1,0 +1,1 @@
+"""One job: its model, its stages, its files."""

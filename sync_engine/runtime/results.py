@@ -1,0 +1,88 @@
+"""What a finished job leaves: the picture with its light, a preview, and a record of how it was made."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sync_engine import VERSION
+from sync_engine.common.device import device_name, peak_memory_gb
+from sync_engine.common.errors import EngineError
+from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.spec import SPEC_VERSION, EnvironmentSpec
+from sync_engine.radiance.expand import expand
+from sync_engine.radiance.lights import SkyLight
+from sync_engine.runtime import output
+
+
+def write_pictures(
+    folder: Path, picture: np.ndarray, spec: EnvironmentSpec, sky: SkyLight | None = None
+) -> dict[str, Any] | None:
+    """Write a picture ``(H, W, 3)`` in [0, 1] of a complete spec, and its preview.
+
+    A world gets its light back, from the ``sky`` where that is known, and is written as EXR, a plate as PNG.
+    Returns the report on its light, None for a plate. Raises EngineError for numbers that are not finite.
+    """
+    if not np.isfinite(picture).all():
+        raise EngineError(
+            FailureCode.INTERNAL,
+            f"The model made numbers that are no colours (precision {spec.precision}).",
+            "Use the precision bf16 or fp32.",
+        )
+    (folder / "live.png").unlink(missing_ok=True)
+    image, light = folder / output.IMAGE_NAMES[spec.kind], None
+    if spec.kind == "world":
+        expanded = expand(picture, spec.sun_stops, spec.ldr, spec.exposure, sky=sky)
+        light = expanded.report
+        attributes = {"syncscape": spec.to_json(), "syncscape_light": json.dumps(light)}
+        output.write_exr(image, expanded.radiance, attributes)
+    else:
+        output.write_png(image, picture, {"syncscape": json.dumps(spec.to_dict())})
+    output.write_png(folder / "preview.png", output.thumbnail(picture))
+    return light
+
+
+def write_record(
+    folder: Path,
+    spec: EnvironmentSpec,
+    backbone: Any,
+    job_id: str,
+    timings: dict[str, float],
+    light: dict[str, Any] | None,
+    net: str,
+) -> None:
+    """Write ``spec.json``: the complete spec, what made the picture, and the seconds of each stage.
+
+    ``net`` is what a pull saw the windows through (``distance.net_of``), empty without a pull.
+    """
+    record = {
+        "spec_version": SPEC_VERSION,
+        "id": job_id,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "spec": spec.to_dict(),
+        "engine": _versions(backbone) | ({"sync_net": net} if net else {}),
+        "timings": timings,
+    }
+    if light is not None:
+        record["light"] = light
+    output.write_json(folder / "spec.json", record)
+
+
+def _versions(backbone: Any) -> dict[str, Any]:
+    import diffusers
+
+    return {
+        "syncscape": VERSION,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "diffusers": diffusers.__version__,
+        "device": device_name(backbone.device),
+        "precision": str(backbone.dtype).removeprefix("torch."),
+        "peak_memory_gb": round(peak_memory_gb(backbone.device), 3),
+    }
