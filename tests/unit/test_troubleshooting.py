@@ -17,7 +17,12 @@ ERRORS = {
 }
 """Which argument of which call says what went wrong."""
 PLACES = ("sync_engine", "installer", "operators", "scene", "engine_link.py", "api.py")
-COMMAND_LINE_ONLY = ("sync_engine/evaluation", "sync_engine/cli/radiance.py", "sync_engine/__main__.py")
+COMMAND_LINE_ONLY = (
+    "sync_engine/evaluation",
+    "sync_engine/cli/evaluate.py",
+    "sync_engine/cli/radiance.py",
+    "sync_engine/__main__.py",
+)
 """Developers' commands: nothing in Blender calls them."""
 BOUND = "sync_engine/interface/embedded.py"
 """Its errors are made by a function of its own, ``_bad``."""
