@@ -27,15 +27,7 @@ PROMPTS_FILE = Path(__file__).with_name("prompts.json")
 PLACES = 24
 """Number of the first prompt that names a place only."""
 SIZES = {"world": (1024, 512), "plate": (2048, 256)}
-SAMPLING_CODE = (
-    "sampling.py",
-    "prediction.py",
-    "detail.py",
-    "decoding.py",
-    "directions.py",
-    "sync",
-    "canvas",
-)
+SAMPLING_CODE = ("diffusion", "prompting", "sync", "canvas")
 
 log = logging.getLogger(__name__)
 
@@ -154,9 +146,8 @@ def fingerprint(model: str, steps: int | None) -> str:
     """Return eight digits that change with weights, steps, guidance and the code that samples."""
     found = models.find(model)
     digest = hashlib.sha256(f"{steps or found.steps} {found.guidance}".encode())
-    engine = Path(models.__file__).parent
-    sources = [engine / part for part in SAMPLING_CODE]
-    files = [file for part in sources for file in (sorted(part.rglob("*.py")) if part.is_dir() else [part])]
+    engine = Path(models.__file__).parents[1]
+    files = [file for room in SAMPLING_CODE for file in sorted((engine / room).rglob("*.py"))]
     folder = Path(found.source)
     weights = sorted(folder.rglob("*.safetensors")) if folder.is_dir() else []
     for file in [*files, *weights]:

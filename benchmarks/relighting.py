@@ -25,7 +25,7 @@ from sync_engine.radiance.expand import expand
 from sync_engine.radiance.srgb import from_linear, to_linear
 from training.light import clipped, real_panoramas
 
-SCRIPT = Path(__file__).with_name("balls_in_blender.py")
+SCRIPT = Path(__file__).with_name("relighting_in_blender.py")
 WIDTH = 512
 """Panoramas are reduced to this width before they light the balls: a block's mean keeps its light."""
 BESIDE_LIGHT = np.radians(50)
@@ -39,7 +39,7 @@ LABEL, GAP = 18, 10
 
 
 def render(python: Path, folder: Path, azimuths: dict[str, float], size: int, samples: int) -> None:
-    """Render the panoramas of a folder in Blender (see ``balls_in_blender.py``).
+    """Render the panoramas of a folder in Blender (see ``relighting_in_blender.py``).
 
     Raises subprocess.CalledProcessError if Blender fails.
     """
