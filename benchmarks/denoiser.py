@@ -120,7 +120,7 @@ def about(sampling: Sampling, steps: int, repeat: int) -> dict[str, Any]:
 
 
 def in_words(report: dict[str, Any]) -> str:
-    """Return the table for ``docs/benchmarks.md``."""
+    """Return the table for ``docs/results.md``."""
     height, width = report["picture"]
     lines = [
         f"{report['device']}, {report['precision']}, {height} × {width}, {report['steps']} steps, "

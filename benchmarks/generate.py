@@ -2,7 +2,7 @@
 
     python -m benchmarks.generate --out out/benchmarks
 
-Writes ``generate.json`` and prints a table for ``docs/benchmarks.md``.
+Writes ``generate.json`` and prints a table for ``docs/results.md``.
 """
 
 from __future__ import annotations

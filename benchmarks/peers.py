@@ -182,7 +182,7 @@ def memory_alone(options: argparse.Namespace, width: int) -> float:
 
 
 def in_words(report: dict[str, Any]) -> str:
-    """Return the tables for ``docs/benchmarks.md``."""
+    """Return the tables for ``docs/results.md``."""
     lines = [
         f"{report['device']}, {report['precision']}, width {report['width']}, {report['steps']} steps, "
         f"LPIPS: {report['lpips']}, matrix products at {report['matmul_peak_tflops']:.3g} TFLOP/s.",

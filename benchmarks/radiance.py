@@ -3,7 +3,7 @@
     python -m benchmarks.radiance --blender .build/bpy-5.0.1/…/datafiles/studiolights/world
 
 The head is fitted again without each panorama (and without its double in the other set). Writes
-``radiance.json`` and prints the table of ``docs/radiance.md``.
+``radiance.json`` and prints the table of ``docs/science/light.md``.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Each panorama is clipped at luminance percentiles, expanded by a head that was fitted without it, and decoded
 plainly; Cycles renders a diffuse, a glossy and a mirror ball under each. Writes ``docs/images/balls.jpg`` and
-``balls.json``, and prints the table of ``docs/radiance.md``: error of the diffuse ball. Takes a while.
+``balls.json``, and prints the table of ``docs/science/light.md``: error of the diffuse ball. Takes a while.
 """
 
 from __future__ import annotations

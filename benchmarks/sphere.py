@@ -2,8 +2,8 @@
 
     SYNCSCAPE_LPIPS=../shared/lpips python -m benchmarks.sphere --hdri ../shared/hdri
 
-Writes ``sphere.json`` into OUT and prints a table for ``docs/sphere.md``: medians with the 10th and the
-90th percentile. Pictures are shared with ``benchmarks.coherence`` (``--out``).
+Writes ``sphere.json`` into OUT and prints a table for ``docs/science/sphere.md``: medians with the 10th
+and the 90th percentile. Pictures are shared with ``benchmarks.coherence`` (``--out``).
 """
 
 from __future__ import annotations

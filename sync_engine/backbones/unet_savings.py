@@ -1,6 +1,6 @@
 """Two savings in diffusers' U-Nets: what both halves of a guided batch share, and a layout that stays.
 
-Neither changes what a network computes, apart from rounding. How much they save is in ``docs/benchmarks.md``.
+Neither changes what a network computes, apart from rounding. How much they save is in ``docs/results.md``.
 """
 
 from __future__ import annotations

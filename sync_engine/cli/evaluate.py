@@ -24,7 +24,7 @@ def add_parser(commands: Any) -> None:
         "evaluate",
         help="measure finished pictures",
         description="Measure finished pictures: files, folders of results, or folders of either.",
-        epilog=f"metrics:\n{known}\n\ndocs/evaluation.md defines them and says where weights go.",
+        epilog=f"metrics:\n{known}\n\ndocs/science/evaluation.md defines them and says where weights go.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     evaluate.add_argument("files", nargs="+", type=Path, metavar="FILE")

@@ -61,7 +61,7 @@ def lpips_net(net: str, device: torch.device) -> LpipsNet:
         problem = f"{folder} has none" if folder else f"{WEIGHTS_VARIABLE} is not set"
         raise ModelNotAvailable(
             f"The weights of LPIPS-{net} are missing ({problem}).",
-            f"Set {WEIGHTS_VARIABLE} to a folder with {net}.safetensors; docs/evaluation.md says how.",
+            f"Set {WEIGHTS_VARIABLE} to a folder with {net}.safetensors, see docs/science/evaluation.md.",
         )
     return LpipsNet(net, weights, device)
 

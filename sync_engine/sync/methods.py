@@ -43,7 +43,7 @@ def settings(spec: EnvironmentSpec, steps: int, backbone: Any) -> Settings:
     pull = fast.PLATE_STRENGTH if plate and net != "lpips" else fast.STRENGTH
     layout = PLATE_LAYOUT_WEIGHT if plate else LAYOUT_WEIGHT
     # Of places that are not under the sky: what stands in one window of a room only would go, place by place.
-    # The draft model's own net stays with places, docs/methods.md says why.
+    # The draft model's own net stays with places, docs/science/sync.md says why.
     lines = decoded and not is_outdoors(spec.prompt)
     pulls = max(1, round(steps * (fast.DECODED_SHARE if decoded else fast.STEPS_SHARE)))
     defaults = {

@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/user-guide.md in a real window, from a library of finished results.
+"""Makes the pictures of docs/user/guide.md in a real window, from a library of finished results.
 
     python -m tests.ui.guide_pictures --library FOLDER
 

@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md has every error that a user can meet, by its words, and nothing that is gone."""
+"""docs/user/troubleshooting.md has every error that a user can meet, by its words, and none that is gone."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _errors_of(file: Path, name: str) -> list[str]:
 
 def phrases() -> list[str]:
     """Return the words in the first columns of the guide's tables."""
-    lines = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "docs" / "user" / "troubleshooting.md").read_text(encoding="utf-8").splitlines()
     first = [line.split("|")[1] for line in lines if line.startswith("| ")]
     return [phrase for cell in first for phrase in re.findall(r"\*([^*]+)\*", cell)]
 
