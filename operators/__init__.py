@@ -3,9 +3,11 @@
 from . import (
     apply,
     assets,
+    backdrop,
     details,
     engine,
     generate,
+    ground,
     load_settings,
     loras,
     models,
@@ -17,7 +19,7 @@ from . import (
 )
 
 _families = (generate, apply, engine, setup, models, results, assets, turn, sun, presets)
-_families += (load_settings, details, loras)
+_families += (load_settings, details, loras, backdrop, ground)
 
 
 def register() -> None:

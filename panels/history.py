@@ -195,6 +195,7 @@ def _draw_actions(layout: bpy.types.UILayout, context, result: Result) -> None:
     column.operator_context = "INVOKE_DEFAULT"
     if result.kind == "world":
         column.operator("syncscape.apply_world", icon="WORLD").result = result.id
+        column.operator("syncscape.backdrop_picture", icon="IMAGE_BACKGROUND").result = result.id
         column.operator("syncscape.save_asset", icon="ASSET_MANAGER").result = result.id
     else:
         column.operator("syncscape.apply_plate", icon="IMAGE_BACKGROUND").result = result.id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..engine_link import link
+from ..scene import backdrop, ground
 from ..scene.sun_lamp import is_replaced
 from ..scene.world import controls
 from .engine_status import draw_first_run
@@ -35,6 +36,8 @@ class WORLD_PT_syncscape(bpy.types.Panel):
             column.operator("syncscape.sun_lamp", icon="OUTLINER_OB_LIGHT")
             if is_replaced(context.scene.world):
                 column.operator("syncscape.sun_to_world", icon="LOOP_BACK")
+            _draw_backdrop(layout, context.scene)
+            _draw_ground(layout, context.scene)
         if draw_first_run(layout, context):
             return
         draw_prompt(layout, settings)
@@ -46,6 +49,40 @@ class WORLD_PT_syncscape(bpy.types.Panel):
         result = link.latest("world")
         if result is not None:
             layout.operator("syncscape.apply_world", text="Apply Last World", icon="WORLD").result = result.id
+
+
+def _draw_backdrop(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
+    """Draw what the camera sees, where that is apart from the light."""
+    if not backdrop.is_separate(scene.world):
+        layout.operator("syncscape.separate_backdrop", icon="IMAGE_BACKGROUND")
+        return
+    box = layout.box().column()
+    box.use_property_split = True
+    found = backdrop.sockets(scene.world)
+    if found is not None:
+        box.prop(found.exposure, "default_value", text="Exposure (EV)")
+        box.prop(found.tint, "default_value", text="Tint")
+        box.prop(found.rotation, "default_value", index=2, text="Rotation")
+        box.prop(found.flat, "default_value", text="Flat Colour")
+        row = box.row()
+        row.active = found.flat.default_value > 0.0
+        row.prop(found.colour, "default_value", text=" ")
+    box.operator("syncscape.blur_backdrop").degrees = backdrop.blur_of(scene.world)
+    box.prop(scene.render, "film_transparent", text="Transparent")
+    box.operator("syncscape.join_backdrop", icon="LOOP_BACK")
+
+
+def _draw_ground(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
+    """Draw the ground's camera height and reflection, where there is a ground."""
+    disc = ground.of(scene)
+    if disc is None:
+        layout.operator("syncscape.add_ground", icon="MESH_CIRCLE")
+        return
+    box = layout.box().column()
+    box.use_property_split = True
+    box.prop(ground.height_socket(disc), "default_value", text="Camera Height")
+    box.prop(ground.reflection_socket(disc), "default_value", text="Reflection")
+    box.operator("syncscape.remove_ground", icon="X")
 
 
 _classes = (WORLD_PT_syncscape,)

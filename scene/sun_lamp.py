@@ -21,6 +21,9 @@ LAMP_KEY = "syncscape_sun"
 """Custom property of a World: its lamp."""
 PREFIX = "Syncscape Sun "
 """The names of the nodes begin with this."""
+BACKDROP = "Syncscape Backdrop "
+CAMERA_MIX = BACKDROP + "Camera or Light"
+"""The nodes of what the camera sees (``scene/backdrop.py``), and the one that chooses between both."""
 DISTANCE = 10.0
 """A new lamp stands so far above the scene's origin; only its direction counts."""
 
@@ -32,12 +35,20 @@ class SunProblem(RuntimeError):
         super().__init__(f"{problem} {remedy}")
 
 
-class _Sky(NamedTuple):
-    """The nodes of a World that is lit by one picture."""
+class Sky(NamedTuple):
+    """The nodes of a World that is lit by one picture.
+
+    Attributes:
+        texture, background: where the picture is read, and what shines.
+        mapping: turns the picture; None where nothing does.
+        light: the socket that takes the colour that lights the scene: the background's, or that of the
+            mix with what the camera sees (``scene/backdrop.py``).
+    """
 
     texture: bpy.types.Node
     background: bpy.types.Node
     mapping: bpy.types.Node | None
+    light: bpy.types.NodeSocket
 
 
 def replace_sun(scene: bpy.types.Scene) -> bpy.types.Object:
@@ -50,7 +61,7 @@ def replace_sun(scene: bpy.types.Scene) -> bpy.types.Object:
         SunProblem: the World is not lit by one picture, or there is no sun in it.
         RuntimeError: the picture cannot be read.
     """
-    sky = _sky(scene.world)
+    sky = sky_of(scene.world)
     sun = find_sun(pixels(sky.texture.image))
     if sun is None:
         raise SunProblem(
@@ -62,7 +73,7 @@ def replace_sun(scene: bpy.types.Scene) -> bpy.types.Object:
         world = scene.world = world.copy()
         if LAMP_KEY in world:  # the lamp of the other scene
             del world[LAMP_KEY]
-        sky = _sky(world)
+        sky = sky_of(world)
     _remove_nodes(world)
     _add_nodes(world.node_tree, sky, sun)
     lamp = lamp_of(world)
@@ -111,33 +122,48 @@ def lamp_of(world: bpy.types.World) -> bpy.types.Object | None:
     return lamp if isinstance(lamp, bpy.types.Object) and lamp.type == "LIGHT" else None
 
 
-def _sky(world: bpy.types.World | None) -> _Sky:
+def sky_of(world: bpy.types.World | None) -> Sky:
     """Return the nodes of a World; SunProblem if it is lit by anything but one turned picture."""
     if world is None or world.node_tree is None:
         raise SunProblem("The scene has no World with a picture.", "Apply one first.")
     output = world.node_tree.get_output_node("ALL") or world.node_tree.get_output_node("CYCLES")
-    background = _before(output, "Surface") if output is not None else None
+    background = _before(output.inputs["Surface"]) if output is not None else None
     if background is not None and background.bl_idname == "ShaderNodeBackground":
-        texture = _before(background, "Color")
+        light = background.inputs["Color"]
+        texture = _before(light)
+        if texture is not None and texture.name == CAMERA_MIX:
+            light = color_socket(texture, "A")
+            texture = _before(light)
         if texture is not None and texture.name.startswith(PREFIX):
-            texture = next(
-                (n for n in world.node_tree.nodes if n.bl_idname == "ShaderNodeTexEnvironment"), None
-            )
+            texture = lit_picture(world.node_tree)
         if not background.inputs["Strength"].is_linked and _is_panorama(texture):
-            mapping = _before(texture, "Vector")
-            if mapping is None or mapping.bl_idname == "ShaderNodeTexCoord":
-                return _Sky(texture, background, None)
+            mapping = _before(texture.inputs["Vector"])
+            if mapping is None or mapping.bl_idname == "ShaderNodeTexCoord" or mapping.mute:
+                return Sky(texture, background, None, light)
             if _only_turns(mapping):
-                return _Sky(texture, background, mapping)
+                return Sky(texture, background, mapping, light)
     raise SunProblem(
         "The nodes of this World do more than turn one picture.",
         "Use an Environment Texture, a Mapping that only rotates, and a Background.",
     )
 
 
-def _before(node: bpy.types.Node, name: str) -> bpy.types.Node | None:
-    links = node.inputs[name].links
-    return links[0].from_node if links else None
+def lit_picture(tree: bpy.types.NodeTree) -> bpy.types.Node | None:
+    """Return the node that reads the picture that lights a World, not the one that the camera sees."""
+    for node in tree.nodes:
+        if node.bl_idname == "ShaderNodeTexEnvironment" and not node.name.startswith(BACKDROP):
+            return node
+    return None
+
+
+def color_socket(mix: bpy.types.Node, name: str) -> bpy.types.NodeSocket:
+    """Return the colour socket ``A``, ``B`` or ``Result`` of a Mix node, which has several of each name."""
+    sockets = mix.outputs if name == "Result" else mix.inputs
+    return next(socket for socket in sockets if socket.name == name and socket.type == "RGBA")
+
+
+def _before(socket: bpy.types.NodeSocket) -> bpy.types.Node | None:
+    return socket.links[0].from_node if socket.is_linked else None
 
 
 def _is_panorama(texture: bpy.types.Node | None) -> bool:
@@ -157,7 +183,7 @@ def _only_turns(mapping: bpy.types.Node) -> bool:
     return not linked and not any(place.default_value) and tuple(size.default_value) == (1.0, 1.0, 1.0)
 
 
-def _add_nodes(tree: bpy.types.NodeTree, sky: _Sky, sun: Sun) -> None:
+def _add_nodes(tree: bpy.types.NodeTree, sky: Sky, sun: Sun) -> None:
     """Insert: within the cone around the sun at most the colour around it, elsewhere the picture."""
 
     def node(kind: str, name: str, x: float, operation: str = "") -> bpy.types.Node:
@@ -181,7 +207,7 @@ def _add_nodes(tree: bpy.types.NodeTree, sky: _Sky, sun: Sun) -> None:
     inside.inputs[1].default_value = math.cos(sun.cone)
     darker.inputs[1].default_value = sun.around
     without, within = (s for s in mix.inputs if s.type == "VECTOR" and s.name in ("A", "B"))
-    colour, target = sky.texture.outputs["Color"], sky.background.inputs["Color"]
+    colour, target = sky.texture.outputs["Color"], sky.light
     tree.links.new(vector, toward.inputs[0])
     tree.links.new(toward.outputs["Value"], inside.inputs[0])
     tree.links.new(colour, darker.inputs[0])
@@ -198,8 +224,8 @@ def _nodes(tree: bpy.types.NodeTree) -> list[bpy.types.Node]:
 def _remove_nodes(world: bpy.types.World) -> None:
     if not is_replaced(world):
         return
-    sky = _sky(world)
-    world.node_tree.links.new(sky.texture.outputs["Color"], sky.background.inputs["Color"])
+    sky = sky_of(world)
+    world.node_tree.links.new(sky.texture.outputs["Color"], sky.light)
     for node in _nodes(world.node_tree):
         world.node_tree.nodes.remove(node)
 
@@ -214,7 +240,7 @@ def _set_lamp(lamp: bpy.types.Object, sun: Sun) -> None:
     lamp.rotation_euler = Vector(sun.direction).to_track_quat("Z", "Y").to_euler("ZYX")  # it shines along -Z
 
 
-def _follow(lamp: bpy.types.Object, world: bpy.types.World, sky: _Sky) -> None:
+def _follow(lamp: bpy.types.Object, world: bpy.types.World, sky: Sky) -> None:
     """Let the lamp turn with the World's picture and be as strong as its Background.
 
     A Mapping looks a direction up at Rz·Ry·Rx of it, so the picture is turned by the inverse,
@@ -225,12 +251,12 @@ def _follow(lamp: bpy.types.Object, world: bpy.types.World, sky: _Sky) -> None:
     lamp.delta_rotation_euler = (0.0, 0.0, 0.0)
     for axis in range(3) if sky.mapping is not None else ():
         turn = sky.mapping.inputs["Rotation"].path_from_id("default_value")
-        _drive(lamp.driver_add("delta_rotation_euler", axis), world, f"{turn}[{axis}]", "-value")
+        drive(lamp.driver_add("delta_rotation_euler", axis), world, f"{turn}[{axis}]", "-value")
     strength = sky.background.inputs["Strength"].path_from_id("default_value")
-    _drive(lamp.data.driver_add("energy"), world, strength, f"value * {lamp.data.energy!r}")
+    drive(lamp.data.driver_add("energy"), world, strength, f"value * {lamp.data.energy!r}")
 
 
-def _drive(curve: bpy.types.FCurve, world: bpy.types.World, path: str, expression: str) -> None:
+def drive(curve: bpy.types.FCurve, world: bpy.types.World, path: str, expression: str) -> None:
     """Set a driver on a value of the World's nodes; simple arithmetic runs without Python."""
     variable = curve.driver.variables.new()
     variable.name = "value"

@@ -133,5 +133,5 @@ def picture(world: bpy.types.World | None) -> bpy.types.Image | None:
     """Return the picture of a World that Syncscape made, or None."""
     if controls(world) is None:
         return None
-    textures = (node for node in world.node_tree.nodes if node.bl_idname == "ShaderNodeTexEnvironment")
-    return next((node.image for node in textures if node.image), None)
+    texture = sun_lamp.lit_picture(world.node_tree)
+    return texture.image if texture is not None else None

@@ -105,6 +105,17 @@ def test_sun_lamp(blender: Blender, fake_engine: Path, record_property) -> None:
     blender.run("sun_lamp_alone", direction=told["direction"], energy=told["energy"])
 
 
+def test_backdrop(blender: Blender, fake_engine: Path) -> None:
+    """What the camera sees apart from the light: dimmed, tinted, blurred, flat, turned; the light stays."""
+    blender.run("backdrop", fake_engine)
+
+
+def test_ground(blender: Blender, fake_engine: Path, record_property) -> None:
+    """The World's ground under the objects: seamless, straight, in shadow; one click away again."""
+    for name, value in blender.run("ground", fake_engine).items():
+        record_property(name, value)
+
+
 def test_save_asset(blender: Blender, fake_engine: Path) -> None:
     """Marked, with preview, tags, author, licence and catalog; packed or beside; usable elsewhere."""
     blender.run("save_asset", fake_engine)
