@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 # make demo       a World from the bundled model in real Blender, rendered
 # make test       every test that this machine can run
 # make extension  the zips of all platforms and their repository index, into dist/

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Syncscape, the Blender extension: registering and unregistering, nothing else.
 
 Importing this file needs no Blender: what does is imported when Blender calls ``register``.

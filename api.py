@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a script imports: ``from bl_ext.user_default.syncscape import api``.
 
     job = api.generate(prompt="desert at sunset", kind="world", width=1024, seed=7)

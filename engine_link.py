@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The one engine client of this Blender, and the timer that listens to it."""
 
 from __future__ import annotations

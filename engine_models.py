@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The models of the engine in this Blender: one store of them, and the timer that listens to it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The engine's own environment in this Blender: where it lies, what it is built from, and who watches it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Preferences of the extension, and what the engine needs to know of them."""
 
 from __future__ import annotations

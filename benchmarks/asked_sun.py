@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Worlds whose prompts ask for a sun, without it and with it, over the two balls of the demo in real Blender.
 
     python -m benchmarks.asked_sun

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Render the demo's two balls under Worlds with Cycles, for ``benchmarks.asked_sun``; needs bpy.
 
     python -m benchmarks.asked_sun_in_blender JOBS

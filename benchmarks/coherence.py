@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Methods side by side on the same prompts, seeds and steps: coherence, fidelity, realism, time.
 
     SYNCSCAPE_LPIPS=../shared/lpips python -m benchmarks.coherence --out out/coherence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Contact sheets: every prompt, two seeds, the methods side by side, worlds and plates.
 
     python -m benchmarks.contact_sheets

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How fast the engine obeys: cancel, and the report of a killed engine.
 
     python -m benchmarks.control --repeat 5

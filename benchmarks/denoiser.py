@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How busy a joint sampling keeps the denoiser: its share of the time, and of the fastest matrix product.
 
     python -m benchmarks.denoiser --out out/denoiser.json

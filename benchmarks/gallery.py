@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The pictures that are measured and shown: prompts, methods and seeds, made once and kept.
 
 ``prompts.json`` holds the prompts with what a picture of each must show: the classes of

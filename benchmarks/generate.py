@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Time and memory of ``generate`` by width, each run in a process of its own, cold.
 
     python -m benchmarks.generate --out out/benchmarks

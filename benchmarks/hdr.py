@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Radiance pictures (.hdr) to arrays: real panoramas to compare with."""
 
 from __future__ import annotations

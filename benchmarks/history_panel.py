@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a long history costs: reading the library, and drawing the panel in a real Blender window.
 
     python -m benchmarks.history_panel --counts 10 1000

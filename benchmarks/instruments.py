@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the benchmarks measure with: peak memory, time inside the denoiser, FLOPs, the matmul peak."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What live previews cost a job: the same Worlds with and without them, in turns, in one engine.
 
     python -m benchmarks.live_preview --repeat 5

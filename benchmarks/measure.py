@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The figures of one picture, kept beside the gallery so that a run can go on where it stopped."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where the wrap of a world stands among its other columns."""
 
 from __future__ import annotations

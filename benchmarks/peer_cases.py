@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What ``benchmarks.peers`` compares: one function for each case, on one loaded model."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Our methods beside diffusers' panorama pipeline and the published SyncDiffusion, on the same weights.
 
     python -m benchmarks.peers --out out/peers.json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How well ``expand`` gives clipped panoramas their light back, leave-one-panorama-out.
 
     python -m benchmarks.radiance --blender .build/bpy-5.0.1/…/datafiles/studiolights/world

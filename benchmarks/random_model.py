@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Stable Diffusion 2 and XL with random weights: full size for a GPU, the same shape but thin for a CPU.
 
 The models are made where they run and never lie on a disk: two billion parameters take a GPU a moment.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Are single views of the model like rendered ones? KID on VGG features, with figures to read it by.
 
 Reference: views of the held-out scenes. Against it, each as many other views:

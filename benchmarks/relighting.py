@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Balls in real Blender under panoramas whose light was clipped and given back, beside the true ones.
 
     python -m benchmarks.relighting --blender .build/bpy-5.0.1/…/datafiles/studiolights/world

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Render three balls under panoramas with Cycles; run by ``benchmarks.relighting`` in a Python that has bpy.
 
     python balls_in_blender.py FOLDER SIZE SAMPLES

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The comparison of methods as JSON and as a markdown table with the aims beside the figures."""
 
 from __future__ import annotations

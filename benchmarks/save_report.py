@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Keeps what a benchmark has so far, so that a run may be stopped at any time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Generated worlds beside photographed ones: the wrap, the poles, the horizon, Intra-LPIPS.
 
     SYNCSCAPE_LPIPS=../shared/lpips python -m benchmarks.sphere --hdri ../shared/hdri

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How far from where a world was asked to have its sun the light step finds it.
 
     python -m benchmarks.sun_places

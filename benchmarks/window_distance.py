@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How alike the views of one panorama are, beside views of different ones of the same description.
 
     SYNCSCAPE_LPIPS=../shared/lpips python -m benchmarks.window_distance --out out/coherence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The demo: a prompt becomes a World in real Blender, and lights two balls.
 
 Run by ``make demo`` in a Python that has bpy. Installs the extension's zip into a user folder of its

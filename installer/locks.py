@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The lock files: which packages, by hash, an environment is built from on a platform."""
 
 from __future__ import annotations

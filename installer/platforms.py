@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What this machine is: Blender's name of its platform, and what PyTorch could compute on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What can go wrong while the environment is built, in words: each with its remedy."""
 
 from __future__ import annotations

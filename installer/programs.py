@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the programs that build an environment: watched, logged, and ended when someone cancels."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Builds, checks, replaces and removes the engine's environment, in a thread of its own."""
 
 from __future__ import annotations

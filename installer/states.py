@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where the set-up is, and which step it is at."""
 
 from __future__ import annotations

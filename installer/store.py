@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The folder of the environment: what lies in it, and which part of it counts.
 
     engine/

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The bundled uv: where Blender has put it, and how it is to be run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The operators ``bpy.ops.syncscape.*``, one family a file."""
 
 from . import (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Apply: operators that install a result in the scene, each as one undo step."""
 
 from __future__ import annotations

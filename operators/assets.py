@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Assets: operators that keep a World in the Syncscape asset library and list it in the preferences."""
 
 from __future__ import annotations

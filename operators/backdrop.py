@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Backdrop: operators that part what the camera sees from the World's light, and change it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the operators on a result share: which one is meant, and how trouble with it is told."""
 
 from __future__ import annotations

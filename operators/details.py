@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Help with trouble: operators that copy what a bug report needs, and open the engine's log."""
 
 from __future__ import annotations

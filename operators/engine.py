@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The engine: operators that check it and give its memory back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Generate and cancel: operators that start a job and stop it."""
 
 from __future__ import annotations

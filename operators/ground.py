@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Ground: operators that lay the World's ground under the scene's objects, and take it away."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Load settings: an operator that sets the panel to what made a picture, wherever its file lies."""
 
 from __future__ import annotations

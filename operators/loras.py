@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """LoRAs: operators that add one to the settings and take one away."""
 
 from __future__ import annotations

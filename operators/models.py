@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Models: operators that fetch, check and remove them, in the background."""
 
 from __future__ import annotations

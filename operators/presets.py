@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Presets: Blender's own preset system for the settings, and words of style for the prompt."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Results: operators on the finished pictures in the library."""
 
 from __future__ import annotations

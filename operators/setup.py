@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Set-up: operators that build, repair, update and remove the engine's environment."""
 
 from __future__ import annotations

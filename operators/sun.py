@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Sun: operators that make a lamp of the sun in the World's picture, and give it back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Turn: operators that rotate the installed World around the viewer, each as one undo step."""
 
 from __future__ import annotations

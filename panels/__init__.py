@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the user sees: panels that draw the state and decide nothing."""
 
 from . import history, presets, previews, view3d, world

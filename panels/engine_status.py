@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The engine in words, with its buttons: its set-up in the panels, all of it in the preferences."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The history: everything that was ever made, as pictures to choose from, and what can be done with one.
 
 Nothing of it is kept in the file: the library on the disk is the history, and which of its pictures is

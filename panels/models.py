@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The models in the preferences: which there are, what they take, and the buttons that fetch them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Parts that several panels draw: wrapped text, problems, progress, the Generate button."""
 
 from __future__ import annotations

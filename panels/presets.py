@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The lists of presets and of styles, beside the prompt."""
 
 from __future__ import annotations

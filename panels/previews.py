@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Preview pictures as icons, loaded again when their file has changed."""
 
 from __future__ import annotations

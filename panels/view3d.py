@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The tab "Syncscape" in the 3D view's sidebar."""
 
 from __future__ import annotations

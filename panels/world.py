@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The sub-panel in the World properties: prompt, Generate, and the light of the installed World."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What Syncscape does to a scene, without any user interface: settings, worlds and plates."""
 
 from . import live, loras, settings

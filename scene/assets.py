@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """World assets: a result as a .blend file of the Syncscape asset library.
 
 One file an asset, so that nothing is rewritten when another is added. Blender's asset browser shows

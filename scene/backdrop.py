@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the camera sees of a World, apart from its light: blurred, dimmed, tinted, turned, another picture.
 
 A Mix node before the World's Background asks *Is Camera Ray*: light and reflections get the picture, the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the settings offer to choose from: kinds, sizes, projections, methods."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The only place that asks which Blender this is: nodes, compositor and exit hooks of 4.2 to 5.x."""
 
 from __future__ import annotations

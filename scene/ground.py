@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Ground from World: a disc with the panorama projected onto it, on which objects stand and throw shadows.
 
 Seen from the camera height above the disc's middle every point of the ground has the colour that the World's

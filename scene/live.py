@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The picture that is being made as the World of a scene, until it is ready or given up.
 
 The scene's own World is kept in its settings meanwhile and comes back with ``restore``: at the job's

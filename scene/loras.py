@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The LoRAs of the settings: each a file and a weight."""
 
 from __future__ import annotations

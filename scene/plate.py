@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Put a generated plate behind a camera: in the viewport, and if wanted in the render too."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the panel asks for: the settings kept in each scene, and the spec made of them."""
 
 from __future__ import annotations

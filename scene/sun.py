@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Find the sun in the picture of a World: where it stands, how wide it is, how much light it gives.
 
 Directions are those of the picture itself: its centre is +X, its left half +Y, its upper edge +Z.

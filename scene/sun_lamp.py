@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A Sun lamp in place of the sun in a World's picture: the lamp, and the nodes that take the sun away.
 
 The picture stays as it is. Two of the World's nodes darken it around the sun to the sky beside it; they

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Turn a World around the vertical: towards the camera, or until its sun stands behind the viewer.
 
 Azimuths are radians, counterclockwise from +X as seen from above. Blender shows the picture's point of

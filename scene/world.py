@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Install a generated picture as a World: new nodes, new data-block, the old World kept."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The engine's command line: generate, serve, models, evaluate, doctor."""
 
 from __future__ import annotations

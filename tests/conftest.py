@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """One thread for torch in the tests: the models are tiny, and busy machines punish more."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A small engine to set up: one wheel of our own, a lock file with its hash, a doctor that imports it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The training code: captions, tokenizer, latent features, schedules and masters of the weights."""
 
 import copy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The training set: which views are cut of a panorama, and the panoramas on disk."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the text encoder learns from: captions of no picture, and rare weather drawn more often."""
 
 from collections import Counter

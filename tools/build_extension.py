@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Builds the extension's zips, one a platform, and their repository index, with Blender's own tool.
 
 What goes in: the files of the working tree that git does not ignore, less the manifest's

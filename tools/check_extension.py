@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Unpacks the extension's zips, lists what an artist gets, and tells what does not belong there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Makes the lock files that Syncscape's set-up installs from, out of locks.toml, torch.txt and engine.txt.
 
 uv resolves for the oldest Python, pip then fetches the wheels for every Python and proves that each

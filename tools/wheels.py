@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Fetches the wheels that the extension bundles from PyPI and checks each against wheels/SHA256SUMS."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Training of the draft model: data, autoencoder, denoiser, perceptual net, export."""
 
 import importlib.util

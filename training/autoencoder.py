@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Train the draft model's autoencoder: 8x down, eight channels, L1 + LPIPS on 128-pixel cut-outs.
 
 The first three channels are taught to be the mean colour of their 8x8 pixels in an opponent basis, each of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the denoiser learns from: batches of cached views with fresh captions, drawn while it trains.
 
 On a GPU all latents lie in its memory and other processes draw the captions, which takes Python longer than

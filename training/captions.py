@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Captions of views: the scene's own captions, templates from its record, and the direction of view.
 
 ``VIEW_PHRASES`` is the contract with the sphere sampler: it appends exactly these phrases to the prompt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What every training script shares: logging, device, checkpoints, averages."""
 
 import argparse

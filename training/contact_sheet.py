@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A sheet of sample pictures of a pipeline, to be looked at.
 
 python -m training.contact_sheet --out training/runs/sheet.png

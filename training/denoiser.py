@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Train the draft model's denoiser on cached latents of views, beside a text encoder that stays as it is.
 
 The text encoder is trained on the captions before (:mod:`training.text_encoder`): moved along with the

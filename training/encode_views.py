@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Cut views of every panorama and keep their latents, so that the denoiser never decodes a picture.
 
 Latents go to ``runs/latents.npy``, float16 [views, panoramas, C, 32, 32] as the encoder gives them

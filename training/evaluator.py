@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The judge of prompt fidelity: what does a picture show? For measuring only, never for sampling.
 
 A linear head on frozen LPIPS-VGG features, trained on views of the training scenes, names the scene

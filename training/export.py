@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Write the draft model: every part in diffusers or transformers format, half precision, safetensors.
 
 python -m training.export

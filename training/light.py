@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Train the head that tells how strong a panorama's lights are: ``sync_engine/radiance/light.safetensors``.
 
     python -m training.light --hdri ../shared/hdri --data ../shared/panoramas

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """More scenes to learn the strength of lights from: real panoramas with a part covered or its lights put out.
 
 What is white in a photograph is mostly what shines. Under a roof, or where the lamp is hidden, it may be a

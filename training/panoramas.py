@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The panorama set on disk: records, the held-out split and the decoded pictures.
 
 ``index.jsonl`` and ``ldr/ID.webp`` are described in the data set's readme. A set may lie in several folders:

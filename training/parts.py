@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The denoiser's parts: U-Net, text encoder and noise schedule, and a pipeline made of them."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Train the perceptual net: a classifier of noisy, blurry latents whose features ``sync`` compares.
 
 python -m training.perceptual --minutes 6

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Plain days to learn the strength of a sun from: an even sky with a glow around a sun over an even ground.
 
 Photographs are full of texture; what a model paints, and many a drawn panorama, is smooth. The suns are as

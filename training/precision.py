@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Training in half precision with float32 master weights, moved by Muon where a weight is a matrix.
 
 A forward and backward pass in pure bfloat16 takes two thirds of the time that autocast takes on a CPU,

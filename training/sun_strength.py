@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How strong the sun is in outdoor panoramas of the training set, by elevation: ``sunlight.STRENGTHS``.
 
 The irradiance that a surface facing the sun gets from what the 8-bit picture clips, over what it gets from

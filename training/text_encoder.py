@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Train the text encoder on captions alone: from the words of a view to its layout of colours and its scene.
 
 No picture is denoised here, so a step is cheap and the captions are seen far more often than the denoiser

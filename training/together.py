@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Several training processes that average their gradients: one a core, so that no thread waits for another.
 
 Two threads of one process wait for each other some thousand times a step, which is slow on a machine that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Perspective views of an equirectangular panorama: which to cut, and how.
 
 Convention: azimuths are counter-clockwise from +X seen from above, the centre column looks along +X,

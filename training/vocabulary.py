@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The draft model's tokenizer: whole words, lower case, [UNK] for every word it does not know.
 
 The vocabulary is every word of the training captions and of the templates. Common words that mean the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The words of the user interface in other languages: one table a language, and how a text is looked up.
 
 Blender itself looks up labels, names and tooltips. Texts with values in them are templates in the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Simplified Chinese: the words of the user interface, by their English."""
 
 # A value in braces stands for what the program puts in; its place may change, not its number.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Backbones: one file per model family behind the verbs encode, predict, decode and preview."""
 
 from __future__ import annotations

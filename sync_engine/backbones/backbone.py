@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What every model family has: a text encoder, an autoencoder and the folder that they come from."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What flow-matching transformers share: Euler steps with noise levels by the window's size, and guidance."""
 
 from __future__ import annotations

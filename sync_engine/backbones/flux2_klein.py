@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """FLUX.2 klein: a small transformer on latents of 16 pixels a cell, with three layers of a language model."""
 
 from __future__ import annotations

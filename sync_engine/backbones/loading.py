@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Find a model's folder, check it, and load its parts: safetensors only, no code from the hub."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """LoRAs (Hu et al. 2021): which family a file was made for, and adding its changes to a loaded model.
 
 The changes are added to the model's weights once, when it is loaded: sampling costs what it costs without.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Lets the large parts of a model take turns on a device that cannot hold them all."""
 
 from __future__ import annotations

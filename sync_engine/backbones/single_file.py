@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Loads the parts of a model from a single-file checkpoint, with the configuration of its base."""
 
 from __future__ import annotations

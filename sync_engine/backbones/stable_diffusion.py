@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Stable Diffusion 1.x and 2.x, ε or v, full or tiny autoencoder; the draft model is one of them."""
 
 from __future__ import annotations

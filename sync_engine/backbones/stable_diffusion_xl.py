@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Stable Diffusion XL: two text encoders, and a network that is told the size of its picture."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Z-Image and Z-Image-Turbo: one transformer over the tokens of text and picture."""
 
 from __future__ import annotations

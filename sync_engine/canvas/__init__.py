@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Canvases: where the latents of the whole picture live, how windows are taken and put together.
 
 The state is what the scheduler steps. Noisy latents are gathered by index and never interpolated.

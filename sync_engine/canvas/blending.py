@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Perspective pictures blended into one equirectangular picture, in memory that grows with it alone."""
 
 from __future__ import annotations

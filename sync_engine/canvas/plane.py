@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A flat canvas of latents, open or wrapped in longitude, covered by overlapping windows."""
 
 from __future__ import annotations

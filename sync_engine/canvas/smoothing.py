@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The coarse part of latents: what is larger than a few cells."""
 
 from __future__ import annotations

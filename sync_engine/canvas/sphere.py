@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A canvas of perspective views around the sphere whose clean predictions are fused.
 
 Each view keeps its own noisy latents and its own scheduler state; only the clean x0 is carried

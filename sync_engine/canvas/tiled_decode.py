@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Latents to pixels: circular in longitude, in tiles whose overlap is feathered."""
 
 from __future__ import annotations

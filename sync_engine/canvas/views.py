@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Perspective views on the sphere: where they look, and the geometry between views and picture.
 
 +Z is up. Azimuth is counter-clockwise from +X seen from above, elevation is positive upwards, both

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The families of models that the engine knows, and what a ``model_index.json`` says of one.
 
 Standard library only: a download asks here before it fetches gigabytes of a model that nothing can use.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The one table of models: names, ids, licences, sizes and the settings that suit each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a weights file is, decided by its header and never by its name.
 
 A safetensors file begins with the length of its header, 8 bytes little-endian, then the header, a JSON

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Single-file checkpoints: which family a safetensors file belongs to, decided by its header.
 
 Such a file has the weights of a model and not what else it needs (configuration, tokenizer, schedule of

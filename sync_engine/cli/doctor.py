@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What this engine has and would use: device, memory, packages, models, in data and in words."""
 
 from __future__ import annotations

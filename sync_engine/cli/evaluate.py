@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """``python -m sync_engine evaluate``: measure pictures, for people as a table, for scripts as JSON."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """``python -m sync_engine models``: list, download, remove and verify models."""
 
 from __future__ import annotations

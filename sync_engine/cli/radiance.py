@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """``python -m sync_engine expand`` and ``inspect``: a picture's light, and what made a picture."""
 
 from __future__ import annotations

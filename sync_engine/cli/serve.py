@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The serve loop: requests in on stdin, events out on stdout, one job at a time."""
 
 from __future__ import annotations

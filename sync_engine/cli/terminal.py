@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Progress on a terminal: a bar with stage, steps and time left."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where the engine computes and in which precision; memory for the window batch."""
 
 from __future__ import annotations

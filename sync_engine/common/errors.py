@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The engine's errors: what went wrong, which exit status it has, and what the user can do."""
 
 from __future__ import annotations

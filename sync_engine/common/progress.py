@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a job tells about itself: stage, step, time left, notes."""
 
 from __future__ import annotations

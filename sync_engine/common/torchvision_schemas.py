@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Let a torchvision wheel built for CUDA import beside a CPU build of torch.
 
 PyPI's torchvision registers Python fake kernels for two operators that its compiled part

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The joint diffusion loop: many overlapping windows, one canvas, one scheduler step each time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Conversions between what a network predicts (ε, v, x0 or flow velocity) and the clean x0.
 
 A noisy latent is ``x = α·x0 + σ·ε``. With that, ε-prediction, v-prediction (Salimans and Ho

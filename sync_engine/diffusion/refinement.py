@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Worlds larger than the model's own pixels per degree: later passes over smaller views add detail.
 
 Each pass doubles the picture. Its views are cut from the picture so far, made partly noisy again

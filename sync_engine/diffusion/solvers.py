@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Solvers: which diffusers scheduler a model is sampled with, and one step of it on the whole canvas."""
 
 from __future__ import annotations

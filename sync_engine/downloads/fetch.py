@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Fetches a model from the hub: resumes, checks each file, and puts the whole in place at once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Speaks with the hub: lists a repository, streams its files, tries again when the network fails."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Which files of a hub repository are wanted: the parts that are loaded, in one set of weights.
 
 Pickles, ONNX and Flax weights are never fetched. Where a part has weights in half precision as well,

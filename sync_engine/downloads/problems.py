@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the hub and the network answer, in words: what went wrong and whether to try again."""
 
 from __future__ import annotations

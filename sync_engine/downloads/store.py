@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where fetched models lie: one folder a revision, whole or not there at all.
 
     <root>/<owner>--<name>/<revision>/         a whole model with its manifest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Measures finished pictures: one metric a file, each with the verbs ``measure`` and ``summary``.
 
 ``picture.py`` reads a picture and cuts its crops, ``features.py`` sees them through a pretrained net,

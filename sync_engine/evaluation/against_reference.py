@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What FID, KID and GIQA share: features of the crops, and features of the reference's pictures."""
 
 from __future__ import annotations

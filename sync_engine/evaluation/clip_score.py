@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """CLIP score: does a picture show what its prompt says (Hessel et al. 2021)?"""
 
 from __future__ import annotations

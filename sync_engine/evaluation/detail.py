@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How much there is to see: fine detail, and variety between the parts. Our own measures.
 
 Coherence is easily had by painting little, or everywhere the same. These figures show it: compare a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Discontinuity Score: is there a seam where the left and the right edge of a world meet?"""
 
 from __future__ import annotations

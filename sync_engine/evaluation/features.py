@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Crops through pretrained nets: the layers of LPIPS, and what FID and KID compare."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """FID: the Fréchet distance of two sets of pictures (Heusel et al. 2017), by torchmetrics."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """GIQA: how near a single picture is to the reference (Gu et al. 2020, KNN-GIQA)."""
 
 from __future__ import annotations

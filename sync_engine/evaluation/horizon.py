@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where the horizon runs: level, tilted or wavy. Our own measure, no published one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Intra-LPIPS: how unlike each other the parts of one picture look (Lee et al. 2023, section 5)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Intra-Style-L: how unlike the style of the parts of one picture is (Lee et al. 2023, section 5)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """KID: the kernel distance of two sets of pictures (Bińkowski et al. 2018), by torchmetrics."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What every metric is: figures of one picture, and figures of all pictures together."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The table of metrics: name, meaning, what each needs, and how to build it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A finished picture on disk: read, told apart as world or plate, cut into square crops.
 
 Crops are what a person sees and what the model painted: of a plate the non-overlapping squares of its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Pinched poles: are there rays or rings around the zenith and the nadir of a world? Our own measure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a picture repeats itself along its width. Our own measure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Starts, supervises, restarts and stops the engine, and keeps its jobs; knows nothing of bpy."""
 
 from __future__ import annotations

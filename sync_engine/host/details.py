@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a bug report needs, and nothing that tells who sends it."""
 
 from __future__ import annotations

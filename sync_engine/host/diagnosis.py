@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Why an engine did not start or died, in words: from its exit status and its last log lines."""
 
 from __future__ import annotations

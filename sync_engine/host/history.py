@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Finished results: the folders of the library, read, listed and deleted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A job as its starter sees it: state, progress, result or failure."""
 
 from __future__ import annotations

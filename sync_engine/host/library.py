@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The library as a list that stays up to date: read bit by bit, so that no caller ever waits."""
 
 from __future__ import annotations

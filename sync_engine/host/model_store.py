@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The models on this computer: listed, fetched, checked and removed by ``sync_engine models`` in a child."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The system's trash, where it has one: freedesktop.org, macOS and Windows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The settings that a result carries with it: read from the header of an EXR, from a PNG, or from JSON.
 
 Only the few bytes that hold them are read, with the standard library, so that Blender's process can do

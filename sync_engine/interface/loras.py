@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How a spec names a LoRA: ``FILE`` or ``FILE:WEIGHT``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The protocol: one JSON object a line, requests to the engine's stdin, events from its stdout."""
 
 from __future__ import annotations

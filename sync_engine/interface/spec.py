@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """EnvironmentSpec: the one description of a job, its limits and its validator."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where the sun or the moon of a world stands, by the words of its prompt, and which views show it.
 
 A view with the sun in it looks unlike its neighbours, and a world has one place for it. Models that were

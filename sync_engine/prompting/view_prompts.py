@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Prompts by elevation: a view of the sky must not be asked for mountains, nor the ground for a horizon."""
 
 from __future__ import annotations

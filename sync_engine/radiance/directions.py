@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Directions, solid angles and irradiance of an equirectangular picture.
 
 Blender's convention: the picture's centre faces +X, azimuth grows to the left, +Z is up. A picture of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Expand an 8-bit panorama to radiance: what was clipped gets back the light it stood for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What an 8-bit panorama tells about the strength of its lights, as numbers for the head."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The small learned head: how strong the lights of a picture are, from its features.
 
 Kernel ridge regression on ``log k``, where ``k`` is the irradiance that the lights add on a surface

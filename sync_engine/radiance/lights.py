@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Lights in an 8-bit panorama: its saturated areas, connected across the seam and over the poles."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The sRGB transfer function (IEC 61966-2-1), both ways."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The sun that a prompt asked for: its place where the picture does not show it white, and its colour."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """One job from its spec to the files: load, encode, denoise, decode, write."""
 
 from __future__ import annotations

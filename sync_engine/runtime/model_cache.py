@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Keeps one model loaded between jobs, in the way that the last job wanted it."""
 
 from __future__ import annotations

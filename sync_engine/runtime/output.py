@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Results on disk: written into a partial folder, moved into place when whole."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a finished job leaves: the picture with its light, a preview, and a record of how it was made."""
 
 from __future__ import annotations

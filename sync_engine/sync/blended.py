@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The method that makes one window after the other: each continues what those before it finished.
 
 Blended Latent Diffusion (Avrahami et al. 2023) used for extrapolation, as SyncDiffusion (Lee et al.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Perceptual distances as embeddings: the squared distance of two embeddings is the loss.
 
 LPIPS (Zhang et al. 2018) is a weighted squared difference of unit-normalised features,

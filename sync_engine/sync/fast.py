@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The fast method: pull the clean predictions together, with no pass through the denoiser."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A method's name and a spec's open fields to the pull that the sampling loop calls."""
 
 from __future__ import annotations

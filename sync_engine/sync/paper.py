@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """SyncDiffusion as published: the gradient of LPIPS through the decoder and the denoiser."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A small convolutional net on scaled latents whose features say how alike two windows look.
 
 It is trained as a classifier of what a view shows (scene family, time of day, weather, colours), with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Real Blender for the tests: finds ``bpy`` interpreters and runs scripts in them, isolated.
 
 ``SYNCSCAPE_BPY_PYTHONS`` names the interpreters (separated as in PATH); without it every

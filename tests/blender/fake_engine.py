@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """An engine without a model: speaks the protocol and paints a gradient, for tests of Blender's half.
 
 Run in place of the engine's Python. Words in the prompt choose what happens: "slow" takes many

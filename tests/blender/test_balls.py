@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The render check of the light: the balls of ``benchmarks.relighting`` under skies of known light."""
 
 from __future__ import annotations

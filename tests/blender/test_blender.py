@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The extension in real Blender, installed from its zip; each test runs one script of ``scripts/``."""
 
 from __future__ import annotations

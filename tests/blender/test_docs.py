@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The documentation: every example runs, and the troubleshooting guide quotes what is still said."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The exposure of the engine's Worlds, where it counts: on a white ball in a render."""
 
 from __future__ import annotations

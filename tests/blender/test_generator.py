@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The generator of the training set renders panoramas, in the Blender that it was made for."""
 
 from __future__ import annotations

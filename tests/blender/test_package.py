@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The zip: valid for Blender, with what it needs and nothing else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The sun of a World that the engine made throws a shadow: here in Cycles, in ``tests/ui`` in EEVEE."""
 
 from __future__ import annotations

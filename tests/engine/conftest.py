@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Fixtures of the engine's tests: a tiny random model and the backbone that loads it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A hub on this computer: the API's listing and files with ranges, and faults on demand."""
 
 from __future__ import annotations

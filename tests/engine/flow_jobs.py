@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whole jobs with a small flow-matching model, and folders that are broken in one place."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A hub on this computer with a tiny model, and the command that downloads from it."""
 
 from __future__ import annotations

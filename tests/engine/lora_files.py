@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Small random LoRAs for the tests' models, in the layouts of diffusers and of kohya's trainer."""
 
 from __future__ import annotations

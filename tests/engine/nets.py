@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Stand-ins for perceptual nets, and how rough what a pull moved is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Writes a small model's folder as one file in the layout of its first authors, as users share checkpoints.
 
 The names are those of the authors' code (latent-diffusion, OpenCLIP, Z-Image, FLUX.2), written down apart

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Jobs whose pixels a change of the code's structure must not change, and their hashes.
 
     python -m tests.engine.pixel_jobs [--small] [--out hashes.json]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The comparison of methods: what it counts, what it keeps, and that prompts fit the evaluator."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The method blended: windows made one after the other, each continuing what is finished."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """From views to the picture: no shimmer where it is smaller than the views, no view kept."""
 
 from __future__ import annotations

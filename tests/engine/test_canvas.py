@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The plane canvas: windows cover it, weights sum to one, the wrap has no special column."""
 
 from __future__ import annotations

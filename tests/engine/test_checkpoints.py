@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Single-file checkpoints: the same model as its folder, what the header decides, what is refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: exit codes, what it writes, and what bad input is told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Decoding: circular in longitude, the same in tiles as in one piece."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Detail passes: the layout of the picture so far stays, and memory does not depend on the views."""
 
 from __future__ import annotations

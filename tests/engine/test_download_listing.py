@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Which files of a repository are fetched, and which commits: decided before anything is."""
 
 from __future__ import annotations

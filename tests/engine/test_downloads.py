@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Downloads from a hub on this computer: whole or not at all, through every kind of interruption."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Downloads that are refused: bad weights, missing parts, no space, no network, models of no use."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The metrics: each tells apart what it is for, and the command says what is wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """``sync_engine evaluate``: its report, and what it says where weights or sense are missing."""
 
 from __future__ import annotations

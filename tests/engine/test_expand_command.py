@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """``expand`` and ``inspect`` on files: good ones, and each kind of bad one with words."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Faults: an engine killed at several moments, and a disk that fills up while a result is written."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """FLUX.2 klein: diffusers' own loop for one window, positions and noise levels per window, every method."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The benchmarks of random models: what they keep when they are stopped, and that they run on a CPU."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A sun that a prompt asked for shines, whether the picture shows it white or not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """LoRAs: the latents of diffusers' own pipeline, weights, mixtures, and files that do not fit."""
 
 from __future__ import annotations

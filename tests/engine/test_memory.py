@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Memory: how many windows to begin with, what a shortage leaves behind, and that release frees."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The models as Blender's side sees them: listed, fetched, verified and removed by a child process."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Short memory and compilation: parts take turns on the device, a large view is decoded in tiles."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The poles' figure: one for what has no direction, large for rays, small for rings."""
 
 from __future__ import annotations

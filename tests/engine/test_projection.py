@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Views of a picture, sample by sample, against another library's: py360convert."""
 
 from __future__ import annotations

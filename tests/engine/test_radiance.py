@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The light: connected areas, a sun's energy, what stays dark, and the overrides."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The joint loop: diffusers' own loop for one window, and no special column on a ring."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Turn a world by any yaw: the place where the picture ends cannot be told from any other column."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The serve loop, spoken to as Blender does: a real process, lines in, lines out."""
 
 from __future__ import annotations

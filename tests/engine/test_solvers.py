@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Solvers: every one of them gives the latents of diffusers' own pipeline, distilled models included."""
 
 from __future__ import annotations

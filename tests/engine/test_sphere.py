@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The sphere: exact geometry, honest noise, and neither a seam nor a pole in what it makes."""
 
 from __future__ import annotations

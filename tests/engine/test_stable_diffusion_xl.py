@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Stable Diffusion XL: diffusers' own loop for one window, and whole jobs with every method."""
 
 from __future__ import annotations

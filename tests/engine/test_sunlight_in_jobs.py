@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A job tells the light step where the prompt put the sun, and the model what the user wrote."""
 
 from __future__ import annotations

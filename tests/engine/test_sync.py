@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The methods: fast sync lowers the distance it is given; sync-paper is the published algorithm."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a job's spec and its model make of a method: strength, steps, net, and the pull itself."""
 
 from __future__ import annotations

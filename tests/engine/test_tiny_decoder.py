@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Tiny decoders: previews and the pull of sync use one, the picture never does; fetched with their models."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The savings in U-Nets: the same answers as diffusers' own network, with less of it computed."""
 
 from __future__ import annotations

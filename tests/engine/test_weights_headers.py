@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Weights files are judged by their headers: what a damaged or disguised one is told."""
 
 from __future__ import annotations

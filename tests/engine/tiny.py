@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Small Stable Diffusion folders with random weights, saved as diffusers saves real ones."""
 
 from __future__ import annotations

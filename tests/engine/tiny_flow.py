@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Small flow-matching folders with random weights, saved by diffusers' own pipelines."""
 
 from __future__ import annotations

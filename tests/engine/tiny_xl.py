@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A small Stable Diffusion XL folder with random weights, saved by diffusers' own pipeline."""
 
 from __future__ import annotations

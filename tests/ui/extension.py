@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The extension in a real Blender window: installed from its zip, with its engine, its tab open."""
 
 from __future__ import annotations

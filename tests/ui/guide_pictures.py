@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Makes the pictures of docs/user/guide.md in a real window, from a library of finished results.
 
     python -m tests.ui.guide_pictures --library FOLDER

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Runs inside Blender's window: carries out the Python that window.py sends, and times the main thread.
 
 Blender starts this file with ``--python``; the folder for the exchange is the last argument. Each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Makes docs/images/panel.png: the panel in a real window, with a World of the bundled model installed.
 
 Run ``make zip``, ``tests/ui/rootfs.sh build`` and ``python -m tests.ui.readme_picture``.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Build and enter a small Debian root that has a real Blender and a virtual screen (Linux, root).
 #
 #   tests/ui/rootfs.sh build [SUITE]              build it once (3 minutes, 1.8 GB); later calls do nothing

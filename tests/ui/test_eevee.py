@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The sun of a World in EEVEE, which needs a window: it is found in the picture and throws a shadow."""
 
 from __future__ import annotations

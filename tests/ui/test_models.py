@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The models in the preferences of a real Blender window, by mouse, from a hub on this computer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The first run in a real Blender window: the one button, its progress, cancel, resume, the first World."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The studio in a real Blender window: a long history, languages, and an unfinished World beside a render."""
 
 from __future__ import annotations

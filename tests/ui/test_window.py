@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The panel in a real Blender window: typing, pressing Generate and Cancel, and what the scene gets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A real Blender window on a virtual screen: run Python in it, click, type, look."""
 
 from __future__ import annotations

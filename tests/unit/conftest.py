@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The fixture of the client's tests: clients of the fake engine, ended after each test."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for the engine: speaks the protocol with the standard library only, and misbehaves on request.
 
 ``FAKE_ENGINE`` (words) changes how it starts and ends, words of a prompt change what a job does:

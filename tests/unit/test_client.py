@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The client with an engine that behaves: jobs, progress, cancel, log, ids, never blocking."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The end of an engine: asked to, left alone, or deaf; none is left behind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The client with an engine that fails: crashes, garbage, no torch, hangs; always words, never a hang."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Copy Details: everything that helps, and nothing that tells who one is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Prompts by elevation: the sky is asked for sky, the ground for ground, and the user's words win."""
 
 from __future__ import annotations

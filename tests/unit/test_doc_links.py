@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Every page, heading and picture that the documents name is there, and so is every file of the code."""
 
 from __future__ import annotations

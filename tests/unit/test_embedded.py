@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The settings in a result's files: found in EXR, PNG and JSON, and words for files without them."""
 
 from __future__ import annotations

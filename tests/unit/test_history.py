@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The history: what is on disk is listed, what is broken is named and never in the way."""
 
 from __future__ import annotations

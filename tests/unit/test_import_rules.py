@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The walls of the house: who may import what."""
 
 from __future__ import annotations

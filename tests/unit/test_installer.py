@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The environment's builder with the real uv and a small engine: build, resume, update, repair, remove."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The parts of the environment's builder that need no uv: lock files, platforms, words, the import rule."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Jobs by themselves: their ids and what strange events do to them."""
 
 from __future__ import annotations

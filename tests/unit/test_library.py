@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The library's list: bit by bit, newest first, and in step with what others do to the folder."""
 
 from __future__ import annotations

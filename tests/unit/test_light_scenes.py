@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The scenes that the head of lights learns from besides photographs: what they cover and what they leave."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The protocol: what is sent arrives unchanged, and a bad line is a ProtocolError, nothing else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The spec: every bad value is refused with its field, its value and a remedy that works."""
 
 from __future__ import annotations

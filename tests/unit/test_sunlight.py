@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The sun stands where the prompt's words put it, in one place, and only views that show it are told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Every text that the user can see has a translation in each table, and its values keep their places."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The trash: what goes there can be brought back, and what cannot go there stays where it is."""
 
 from __future__ import annotations

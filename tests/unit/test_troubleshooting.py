@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """docs/user/troubleshooting.md has every error that a user can meet, by its words, and none that is gone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Finds every text that Blender's user can see, by reading the source: what the translations must hold.
 
 ``python tests/unit/ui_strings.py`` prints the texts that a table lacks, ready to be filled in.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Helpers of the client's tests: the fake engine's command, and waiting without guessing how long."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """Box geometry for buildings and rooms."""
 
 import itertools

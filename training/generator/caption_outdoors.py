@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """Nouns, adjectives and details for captions of landscapes, seas and skies."""
 
 from training.generator.caption_words import Det

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """Nouns, adjectives and details for captions of cities, rooms, studios, space and the sea floor."""
 
 from training.generator.caption_words import Det

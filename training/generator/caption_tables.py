@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """Word tables of the caption grammar: times, skies, weather, light and colours."""
 
 TIME = {

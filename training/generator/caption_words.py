@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """Phrases that several kinds of scene share: sky, sun, light, time and colours of a record."""
 
 from training.generator.caption_tables import BRIGHT_DAY, COLOUR, GLOW, NIGHT_SKY, SKY, TIME, WEATHER_ADJ

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """Caption grammar: five truthful English descriptions for one panorama record."""
 
 from training.generator.caption_outdoors import (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """Clouds: volumes marched through, and thin layers; computed per direction, without Blender."""
 
 import math

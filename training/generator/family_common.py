@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """What the scene families share: the shot, choice of sky, far hills, ground colours and waves."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """The furniture of an interior, each piece of boxes at a wall and clear of the camera."""
 
 from dataclasses import dataclass, field

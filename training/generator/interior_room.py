@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """The room of an interior: its kind, measures, colours and places at its walls, chosen at random."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """The shell of an interior: walls with windows, ceiling, floor and the lawn outside."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """Shader nodes, fog and the materials made of them."""
 
 import bpy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """Stars, the milky way, aurorae and nebulae, computed per direction, without Blender."""
 
 import math

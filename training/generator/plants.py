@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """Meshes of trees, palms, grass and rocks."""
 
 import math

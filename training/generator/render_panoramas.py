@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """Render a procedural set of equirectangular HDR environments with Blender Cycles.
 
     python -m training.generator.render_panoramas --out DIR --count N     render 0..N-1, write the index

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """The table of scene families and their weights."""
 
 from training.generator.family_above_clouds import above_clouds

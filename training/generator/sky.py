@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """The sky of an outdoor scene: sun, clouds, stars, aurora, and the light they give."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """What a sky takes its colours from: Blender's own sky, times of day, glows and aurorae."""
 
 import math

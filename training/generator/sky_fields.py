@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """Directions, noise on the plane and tileable noise in space, in numpy and numba, without Blender."""
 
 import math

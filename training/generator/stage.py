@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """The Blender stage: reset, render, meshes, lights and instances."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: CC0-1.0
 """Log-polar terrain and the scattering of things on it."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Apply Plate: behind the camera, in the render through the compositor, and out of it again."""
 
 import bpy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Apply World: its nodes, its direction, its controls, the old World, one undo step."""
 
 import math

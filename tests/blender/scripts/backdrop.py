@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Background apart from light: the light stays within 0.5 %, the camera sees another; one undo step."""
 
 import math

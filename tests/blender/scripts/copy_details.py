@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Copy Details: versions, device, the last error and the log, no name of anybody; the log is reachable."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where results lie if nobody says: in no folder that Blender deletes with the extension."""
 
 import shutil

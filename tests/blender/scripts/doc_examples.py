@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Run examples of the documentation, each in a new file; a failed one is named by its place."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What goes wrong is told in words with a remedy, and the next try works."""
 
 import bpy

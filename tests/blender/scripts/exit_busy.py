@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Leave Blender while a job runs: the test looks whether the engine has gone too."""
 
 import harness

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The operator, blocking as in ``-b``, with Apply: a World out of a prompt."""
 
 import bpy

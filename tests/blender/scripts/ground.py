@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Ground from World: seamless from the camera height, straight from elsewhere, in shadow; one click away."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What every script in Blender shares: install the extension, reach its modules, tell the test."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Install from the zip; measure what enabling costs and what it brings into Blender's process."""
 
 import importlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The button's way: start, go on, and have the picture applied at its end as one undo step.
 
 The module has no event loop, so the button's ``invoke`` is called as Blender would, and ``tick`` in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The script interface: a job that returns at once, its progress, its end, a cancel, a batch."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The engine is killed in the middle of a job: told within a second, and the next job works."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Blender is killed while a job runs (a crash, a power cut): the test looks what is left."""
 
 import os

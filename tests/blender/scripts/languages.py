@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """German and Chinese: texts with values, errors of the other process, and what has no translation.
 
 The bpy module comes without Blender's own languages, so the tables stand in for Blender's look-up here;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What happens to a job while the user goes on: undo, another scene, a deleted scene, files, drags."""
 
 from types import SimpleNamespace

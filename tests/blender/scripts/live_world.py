@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The unfinished picture as the scene's World: it changes, and the old World always comes back."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A mirror of the model hub that the preferences name reaches the engine, also one that runs already."""
 
 import os

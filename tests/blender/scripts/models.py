@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The models in the preferences: shown with size and licence, fetched, verified and removed by operators."""
 
 from types import SimpleNamespace

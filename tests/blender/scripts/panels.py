@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Every panel draws in every state: a stand-in layout notes what is shown."""
 
 from types import SimpleNamespace

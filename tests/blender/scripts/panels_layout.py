@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for Blender's layout, in which every panel can draw without a window."""
 
 from __future__ import annotations

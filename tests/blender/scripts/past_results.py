@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The history: filter, choose, reuse, a new seed, delete; other scenes, other files, other Blenders."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Presets: every bundled one is whole and valid; one's own is kept, used and removed. Styles."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Save as asset: one marked World with all its facts, packed or beside, that another file uses."""
 
 import math

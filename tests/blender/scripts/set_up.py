@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The engine's own environment, by its operators: built by the bundled uv and Blender's Python, removed."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """From the zip to the first World: the real engine, set up from a folder of wheels, paints and is removed."""
 
 import time

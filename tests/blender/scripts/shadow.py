@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A ground under a roof in the light of a World: how dark the sun's shadow is, in Cycles and in EEVEE.
 
 Imported by scripts in the bpy module and in a real window: it installs nothing.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Skies of known light, and a stage of grey things that they light, for tests of the light."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Sun lamp from World: direction, width, colour, strength; the same light in renders; no sun twice."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A saved file with a Sun lamp from its World, opened without the extension: the lamp still follows."""
 
 import math

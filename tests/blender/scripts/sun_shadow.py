@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The sun of an applied World throws its shadow in Cycles, and few samples find it."""
 
 from pathlib import Path

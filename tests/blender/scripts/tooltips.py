@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Every operator, panel, menu and property of the extension has a name and a tooltip that says something."""
 
 import bpy

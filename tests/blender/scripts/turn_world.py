@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Rotate to camera, and the sun behind: a camera renders what should now be before or behind it."""
 
 import math

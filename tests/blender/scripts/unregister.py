@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Disabling while a job runs ends the engine and leaves nothing in Blender; enabling works again."""
 
 import time

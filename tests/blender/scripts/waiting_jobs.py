@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The queue: variations in one click, cancel of one, of the current, of all that wait."""
 
 from types import SimpleNamespace

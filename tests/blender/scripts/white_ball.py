@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A white ball under Worlds of the engine's light, seen through the default view transform."""
 
 import math
