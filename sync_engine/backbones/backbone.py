@@ -6,10 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from sync_engine.backbones.sequential_offload import SequentialOffload
 from sync_engine.common.device import free_memory_gb, weight_bytes, working_memory_gb
+from sync_engine.common.late import torch
 
 TILE_CELLS = 32
 """Side of the tiles, in the autoencoder's cells, that are decoded where memory is short."""

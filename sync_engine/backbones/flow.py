@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from sync_engine.backbones.backbone import Backbone
 from sync_engine.common.errors import ModelNotAvailable
-from sync_engine.diffusion.joint_loop import Conditioning
+from sync_engine.common.late import no_grad, torch
 
-WINDOW_PIXELS = 1024
-"""Side of a window where the table of models says nothing; the folders of these families do not say it."""
+if TYPE_CHECKING:
+    from sync_engine.diffusion.joint_loop import Conditioning
+
 MAX_TOKENS = 512
+QWEN_3 = ("Qwen3Model", "Qwen3ForCausalLM")
+QWEN_TOKENIZERS = ("Qwen2Tokenizer", "Qwen2TokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend")
+FLOW_SCHEDULERS = ("FlowMatchEulerDiscreteScheduler",)
 
 
 class FlowTransformer(Backbone):
@@ -58,7 +60,7 @@ class FlowTransformer(Backbone):
 
     # --- words ---------------------------------------------------------------------------
 
-    @torch.no_grad()
+    @no_grad
     def _hidden_states(self, prompts: list[str], thinking: bool) -> tuple[Any, torch.Tensor]:
         """Return the language model's hidden states of prompts asked in its chat, and which tokens are words.
 

@@ -6,10 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch.nn.functional import pixel_shuffle, pixel_unshuffle
-
-from sync_engine.backbones.flow import FlowTransformer
+from sync_engine.backbones.flow import FLOW_SCHEDULERS, QWEN_3, QWEN_TOKENIZERS, FlowTransformer
+from sync_engine.catalog.families import Family, Loaded, LoraNaming, SingleFile, read_object
+from sync_engine.common.late import torch
 
 TEXT_LAYERS = (9, 18, 27)
 """The language model's hidden states that are the text, side by side."""
@@ -100,12 +99,14 @@ class Flux2Klein(FlowTransformer):
 
     def unpack(self, latents: torch.Tensor) -> torch.Tensor:
         """Return latents as the autoencoder knows them, ``(N, C, 2·h, 2·w)``."""
-        return pixel_shuffle(latents * self._deviation.to(latents) + self._mean.to(latents), PATCH)
+        return torch.nn.functional.pixel_shuffle(
+            latents * self._deviation.to(latents) + self._mean.to(latents), PATCH
+        )
 
     def encode_picture(self, picture: torch.Tensor) -> torch.Tensor:
         """Encode sRGB ``(N, 3, H, W)`` in [-1, 1] to latents as the denoiser sees them; differentiable."""
         encoded = self.vae.encode(picture.to(self.vae.dtype)).latent_dist.mode().to(picture.dtype)
-        packed = pixel_unshuffle(encoded, PATCH)
+        packed = torch.nn.functional.pixel_unshuffle(encoded, PATCH)
         return (packed - self._mean.to(packed)) / self._deviation.to(packed)
 
 
@@ -114,3 +115,44 @@ def _positions(height: int, width: int, words: int) -> torch.Tensor:
     return torch.cartesian_prod(
         torch.arange(1), torch.arange(height), torch.arange(width), torch.arange(words)
     )
+
+
+def _build(loaded: Loaded) -> Flux2Klein:
+    distilled = loaded.index.flags.get("is_distilled", False)
+    return Flux2Klein(
+        loaded.folder, loaded.parts, loaded.device, loaded.dtype, loaded.window, distilled=distilled
+    )
+
+
+def _defaults(folder: Path) -> tuple[int, float]:
+    return (4, 1.0) if read_object(folder / "model_index.json").get("is_distilled") else (50, 4.0)
+
+
+FAMILY = Family(
+    name="FLUX.2 klein",
+    pipelines=("Flux2KleinPipeline",),
+    parts={
+        "vae": ("AutoencoderKLFlux2",),
+        "text_encoder": QWEN_3,
+        "tokenizer": QWEN_TOKENIZERS,
+        "transformer": ("Flux2Transformer2DModel",),
+        "scheduler": FLOW_SCHEDULERS,
+    },
+    denoiser="transformer",
+    predictions=("flow",),
+    build=_build,
+    window=1024,
+    defaults=_defaults,
+    loras=LoraNaming(
+        kind="FLUX or a transformer like it",
+        names=r"(double|single|joint)_(transformer_)?blocks|^(lora_)?transformer[._]transformer_blocks",
+    ),
+    single_file=SingleFile(
+        marks=("double_stream_modulation_img.lin.weight",),
+        text=r"^txt_in\.weight$",
+        bases={7680: "flux2-klein"},
+        whole=False,
+    ),
+    half_precision=False,
+)
+"""Its tiny decoder, TAEF2, is of a class that diffusers does not have."""

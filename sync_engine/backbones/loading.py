@@ -9,20 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from sync_engine.backbones import loras as lora_files
 from sync_engine.backbones import single_file
-from sync_engine.catalog import families
-from sync_engine.catalog.families import KLEIN, XL, Z_IMAGE, Index
+from sync_engine.catalog import model_index
+from sync_engine.catalog.families import Loaded, has_weights
+from sync_engine.catalog.model_index import Index
 from sync_engine.catalog.models import TABLE, Model
 from sync_engine.catalog.safetensors_header import check_weights_file
 from sync_engine.catalog.single_file_header import inspect
 from sync_engine.common.errors import ModelNotAvailable, first_line
+from sync_engine.common.late import torch
 from sync_engine.downloads.store import installed, texts_of
 from sync_engine.interface.loras import Lora
-
-_WITH_WEIGHTS = ("vae", "text_encoder", "unet", "transformer")
 
 
 def folder_of(model: Model) -> Path:
@@ -73,7 +71,7 @@ def read_index(folder: Path) -> Index:
         ) from error
     except (OSError, ValueError) as error:
         raise ModelNotAvailable(f"{index} cannot be read ({error}).", "Fetch the model again.") from error
-    return families.read(data, str(folder))
+    return model_index.read(data, str(folder))
 
 
 def check_weights(folder: Path, parts: list[str]) -> None:
@@ -102,17 +100,17 @@ def load_parts(
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     classes = {part: name for part, name in index.classes.items() if only is None or part in only}
-    check_weights(folder, [part for part in classes if part.startswith(_WITH_WEIGHTS)])
+    check_weights(folder, [part for part in classes if has_weights(part)])
     parts: dict[str, Any] = {}
     for part, name in classes.items():
         library = transformers if part.startswith(("text_encoder", "tokenizer")) else diffusers
         cls = getattr(library, name, None)
         if cls is None:
-            raise families.wrong_class(str(folder), index.family, part, name)
+            raise model_index.wrong_class(str(folder), index.pipeline, part, name)
         options: dict[str, Any] = {}
         if part.startswith("text_encoder"):
             options = {"dtype": dtype, "use_safetensors": True}
-        elif part in ("unet", "transformer", "vae"):
+        elif has_weights(part):
             options = {"torch_dtype": dtype, "use_safetensors": True}
         variant = _variant(folder / part)
         if options and variant:
@@ -148,7 +146,7 @@ def load(
     folder = folder_of(model)
     index = read_index(folder)
     lora_files.check(loras, folder, index)
-    if "transformer" in index.classes and dtype == torch.float16:
+    if not index.family.half_precision and dtype == torch.float16:
         dtype = torch.bfloat16  # the activations of these networks leave the range of float16
     if model.base:
         file = Path(model.source)
@@ -158,24 +156,15 @@ def load(
         parts = load_parts(folder, index, dtype)
     if loras:
         lora_files.add(loras, index, parts, folder)
-    backbone = _build(model, index, folder, parts, device, dtype)
+    backbone = index.family.build(
+        Loaded(
+            folder=folder,
+            index=index,
+            parts=parts,
+            device=device,
+            dtype=dtype,
+            window=model.window or index.family.window,
+        )
+    )
     backbone.place(offload)
     return backbone
-
-
-def _build(
-    model: Model, index: Index, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype
-) -> Any:
-    from sync_engine.backbones.flow import WINDOW_PIXELS
-    from sync_engine.backbones.flux2_klein import Flux2Klein
-    from sync_engine.backbones.stable_diffusion import StableDiffusion
-    from sync_engine.backbones.stable_diffusion_xl import StableDiffusionXL
-    from sync_engine.backbones.z_image import ZImage
-
-    if index.family == XL:
-        return StableDiffusionXL(folder, parts, device, dtype, index.zeros_when_empty)
-    if index.family == Z_IMAGE:
-        return ZImage(folder, parts, device, dtype, model.window or WINDOW_PIXELS)
-    if index.family == KLEIN:
-        return Flux2Klein(folder, parts, device, dtype, model.window or WINDOW_PIXELS, index.distilled)
-    return StableDiffusion(folder, parts, device, dtype)

@@ -7,27 +7,19 @@ The changes are added to the model's weights once, when it is loaded: sampling c
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sync_engine.catalog.families import KLEIN, LCM, STABLE_DIFFUSION, XL, Z_IMAGE, Index
+from sync_engine.catalog import families
+from sync_engine.catalog.families import LoraNaming, read_object
+from sync_engine.catalog.model_index import Index
 from sync_engine.catalog.safetensors_header import check_weights_file, shapes
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.interface.loras import Lora
 
 Shapes = dict[str, tuple[int, ...]]
-U_NET_WIDTHS = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL"}
-"""Features of the text that a U-Net looks at, which tell the three apart."""
-_FLUX, _Z, _U = "FLUX or a transformer like it", "Z-Image", "a U-Net"
-_NAMES = {
-    _FLUX: r"(double|single|joint)_(transformer_)?blocks|^(lora_)?transformer[._]transformer_blocks",
-    _Z: r"noise_refiner|context_refiner|(^|[._])layers[._]\d+[._](attention|feed_forward)",
-    _U: r"attn2|(down|up|mid|input|output|middle)_blocks?[._]",
-}
-_KIND_OF_FAMILY = {Z_IMAGE: _Z, KLEIN: _FLUX, STABLE_DIFFUSION: _U, LCM: _U, XL: _U}
 _DOWN = re.compile(r"(lora_down|lora_A|lora\.down|lora_linear_layer\.down)(\.\w+)?\.weight$")
 _OTHER_KINDS = {"hada_": "a LoHa", "lokr_": "a LoKr", "dora_scale": "a DoRA", "oft_": "an OFT"}
 
@@ -78,19 +70,25 @@ def _check_family(path: Path, found: Shapes, folder: Path, index: Index) -> None
             f"lora = {str(path)!r} is no LoRA: none of its {len(found)} tensors is a LoRA's.",
             "Whole models are named as the model, not as a LoRA.",
         )
-    kind, wanted = kind_of(found), _KIND_OF_FAMILY[index.family]
-    width, own = text_width(found), _own_width(folder)
-    if kind == wanted == _U:
-        if width is not None and own is not None and width != own:
-            raise _misfit(path, _u_net(width), folder, _u_net(own))
-    elif kind is not None and kind != wanted:
-        ours = _u_net(own) if wanted == _U else wanted
-        raise _misfit(path, _u_net(width) if kind == _U else kind, folder, ours)
+    wanted = index.family.loras
+    if wanted is None:
+        raise ModelNotAvailable(
+            f"lora = {str(path)!r} cannot be used: {folder.name} takes no LoRAs.", "Use the model without it."
+        )
+    given = naming_of(found)
+    width, own = text_width(found), _own_width(folder / index.family.denoiser)
+    if given is None:
+        return
+    if given.kind != wanted.kind:
+        raise _misfit(path, _words(given, width), folder, _words(wanted, own))
+    if wanted.widths and width is not None and own is not None and width != own:
+        raise _misfit(path, _words(wanted, width), folder, _words(wanted, own))
 
 
-def kind_of(found: Shapes) -> str | None:
-    """Return which kind of network a LoRA's tensors belong to, by their names; None if nothing tells."""
-    return next((kind for kind, names in _NAMES.items() if any(map(re.compile(names).search, found))), None)
+def naming_of(found: Shapes) -> LoraNaming | None:
+    """Return how a family names what a LoRA's tensors are called like; None if nothing tells."""
+    namings = (family.loras for family in families.known() if family.loras is not None)
+    return next((n for n in namings if any(map(re.compile(n.names).search, found))), None)
 
 
 def text_width(found: Shapes) -> int | None:
@@ -101,20 +99,18 @@ def text_width(found: Shapes) -> int | None:
     return None
 
 
-def _own_width(folder: Path) -> int | None:
-    try:
-        width = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))[
-            "cross_attention_dim"
-        ]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _own_width(denoiser: Path) -> int | None:
+    width = read_object(denoiser / "config.json").get("cross_attention_dim")
     return width[0] if isinstance(width, list) else width
 
 
-def _u_net(width: int | None) -> str:
+def _words(naming: LoraNaming, width: int | None) -> str:
+    """Return for which models a LoRA is, in words."""
+    if not naming.widths:
+        return naming.kind
     if width is None:
         return "Stable Diffusion"
-    return U_NET_WIDTHS.get(width, f"a U-Net with text of {width} features")
+    return naming.widths.get(width, f"{naming.kind} with text of {width} features")
 
 
 def _misfit(path: Path, made_for: str, folder: Path, model: str) -> ModelNotAvailable:
@@ -131,10 +127,7 @@ def add(loras: Sequence[Lora], index: Index, parts: dict[str, Any], folder: Path
     """
     import diffusers
 
-    options: dict[str, Any] = {}
-    if index.family in (STABLE_DIFFUSION, LCM):
-        options = {"safety_checker": None, "feature_extractor": None}
-    pipeline = getattr(diffusers, index.family)(**parts, **options)
+    pipeline = getattr(diffusers, index.pipeline)(**parts, **index.family.pipeline_options)
     names = [f"lora_{number}" for number in range(len(loras))]
     for name, lora in zip(names, loras, strict=True):
         _inject(pipeline, name, _path(lora), parts, folder)

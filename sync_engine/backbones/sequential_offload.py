@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import torch
+from sync_engine.common.late import torch
 
-OFFLOAD_DEVICE = torch.device("cpu")
+OFFLOAD_DEVICE = "cpu"
 """Where parts wait."""
 
 

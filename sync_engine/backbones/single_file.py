@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from sync_engine.catalog.families import STABLE_DIFFUSION, Index
-from sync_engine.catalog.single_file_header import U_NET, Checkpoint
+from sync_engine.catalog.model_index import Index
+from sync_engine.catalog.single_file_header import DENOISER, Checkpoint
 from sync_engine.common.errors import ModelNotAvailable, first_line
+from sync_engine.common.late import torch
 
 V_WINDOW = 96
 """Side of the windows, in cells, of Stable Diffusion 2 where it predicts v: it was trained on 768 pixels."""
@@ -43,18 +42,16 @@ def load_parts(
     import diffusers  # isort: skip
     from safetensors.torch import load_file
 
-    if told.kind != "u-net":
-        cls = getattr(diffusers, index.classes["transformer"])
-        tensors = {name.removeprefix(U_NET): value for name, value in load_file(file).items()}
-        options = {"config": str(folder), "subfolder": "transformer", "local_files_only": True}
+    part = index.family.denoiser
+    if not told.whole:
+        cls = getattr(diffusers, index.classes[part])
+        tensors = {name.removeprefix(DENOISER): value for name, value in load_file(file).items()}
+        options = {"config": str(folder), "subfolder": part, "local_files_only": True}
         load = lambda: cls.from_single_file(tensors, torch_dtype=dtype, **options)  # noqa: E731
-        transformer = _checked(file, load, "transformer")
-        return of_base([part for part in index.classes if part != "transformer"]) | {
-            "transformer": transformer
-        }
-    cls = getattr(diffusers, index.family)
-    options: dict[str, Any] = {"safety_checker": None} if index.family == STABLE_DIFFUSION else {}
-    options |= of_base(list(told.lacking))
+        denoiser = _checked(file, load, part)
+        return of_base([other for other in index.classes if other != part]) | {part: denoiser}
+    cls = getattr(diffusers, index.pipeline)
+    options: dict[str, Any] = {**index.family.pipeline_options, **of_base(list(told.lacking))}
     load = lambda: cls.from_single_file(  # noqa: E731
         str(file), config=str(folder), local_files_only=True, torch_dtype=dtype, **options
     )

@@ -4,15 +4,53 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from sync_engine.backbones.backbone import Backbone
 from sync_engine.backbones.unet_savings import SharedStem, keep_layout
+from sync_engine.catalog.families import Family, Loaded, LoraNaming, SingleFile, read_object
+from sync_engine.catalog.few_steps import EMBEDDED_GUIDANCE, FEW_STEPS, FEW_STEPS_GUIDANCE, is_few_step
 from sync_engine.common.device import pick
+from sync_engine.common.late import no_grad, torch
 from sync_engine.diffusion import solvers
-from sync_engine.diffusion.joint_loop import Conditioning
+
+if TYPE_CHECKING:
+    from sync_engine.diffusion.joint_loop import Conditioning
+
+U_NET = ("UNet2DConditionModel",)
+AUTOENCODERS = ("AutoencoderKL", "AutoencoderTiny")
+CLIP_TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend")
+SCHEDULERS = (
+    "DDIMScheduler",
+    "DDPMScheduler",
+    "DEISMultistepScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSDEScheduler",
+    "DPMSolverSinglestepScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "EulerDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    "LCMScheduler",
+    "LMSDiscreteScheduler",
+    "PNDMScheduler",
+    "TCDScheduler",
+    "UniPCMultistepScheduler",
+)
+"""Those whose noise keeps the variance and comes in 1000 levels, as these U-Nets were trained with."""
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
+U_NET_LORAS = LoraNaming(
+    kind="a U-Net",
+    names=r"attn2|(down|up|mid|input|output|middle)_blocks?[._]",
+    widths={768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL"},
+)
+U_NET_FILE = SingleFile(
+    marks=("input_blocks.0.0.weight",),
+    text=r"input_blocks\.\d+\.1\.transformer_blocks\.0\.attn2\.to_k\.weight$",
+    bases={768: "sd-1.5", 1024: "sd-2-base"},
+    whole=True,
+)
 
 
 class StableDiffusion(Backbone):
@@ -35,7 +73,7 @@ class StableDiffusion(Backbone):
 
     # --- words ---------------------------------------------------------------------------
 
-    @torch.no_grad()
+    @no_grad
     def encode(self, prompts: list[str]) -> Any:
         """Return the embeddings ``(P, L, D)`` of prompts, padded and cut to the encoder's length."""
         tokens = self.tokenizer(
@@ -97,3 +135,37 @@ class StableDiffusion(Backbone):
 
         w = torch.tensor([(scale - 1) * 1000.0], device=self.device)
         return get_timestep_embedding(w, size).to(self.dtype)
+
+
+def _build(loaded: Loaded) -> StableDiffusion:
+    return StableDiffusion(loaded.folder, loaded.parts, loaded.device, loaded.dtype)
+
+
+def unet_defaults(folder: Path) -> tuple[int, float] | None:
+    """Return the steps and the guidance of a folder whose U-Net is distilled; None for another."""
+    scheduler = read_object(folder / "scheduler" / "scheduler_config.json")
+    if not is_few_step(str(scheduler.get("_class_name")), scheduler):
+        return None
+    embedded = read_object(folder / "unet" / "config.json").get("time_cond_proj_dim") is not None
+    return FEW_STEPS, EMBEDDED_GUIDANCE if embedded else FEW_STEPS_GUIDANCE
+
+
+FAMILY = Family(
+    name="Stable Diffusion 1.x and 2.x",
+    pipelines=("StableDiffusionPipeline", "LatentConsistencyModelPipeline"),
+    parts={
+        "vae": AUTOENCODERS,
+        "text_encoder": ("CLIPTextModel",),
+        "tokenizer": CLIP_TOKENIZERS,
+        "unet": U_NET,
+        "scheduler": SCHEDULERS,
+    },
+    denoiser="unet",
+    predictions=PREDICTIONS,
+    build=_build,
+    defaults=unet_defaults,
+    tiny_decoder="taesd",
+    loras=U_NET_LORAS,
+    single_file=U_NET_FILE,
+    pipeline_options={"safety_checker": None, "feature_extractor": None},
+)

@@ -3,15 +3,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from sync_engine.backbones.stable_diffusion import StableDiffusion
+from sync_engine.backbones.stable_diffusion import (
+    AUTOENCODERS,
+    CLIP_TOKENIZERS,
+    PREDICTIONS,
+    SCHEDULERS,
+    U_NET,
+    U_NET_FILE,
+    U_NET_LORAS,
+    StableDiffusion,
+    unet_defaults,
+)
+from sync_engine.catalog.families import Family, Loaded
 from sync_engine.common.device import pick
 from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.common.late import no_grad, torch
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ class StableDiffusionXL(StableDiffusion):
         """Both text encoders."""
         return [self.text_encoder, self.text_encoder_2]
 
-    @torch.no_grad()
+    @no_grad
     def encode(self, prompts: list[str]) -> Text:
         """Return the text of prompts, each padded and cut to the encoders' length."""
         states, pooled = [], torch.empty(0)
@@ -107,3 +118,30 @@ class StableDiffusionXL(StableDiffusion):
             timestep_cond=guidance,
             return_dict=False,
         )[0]
+
+
+def _build(loaded: Loaded) -> StableDiffusionXL:
+    zeros = loaded.index.flags.get("force_zeros_for_empty_prompt", True)
+    return StableDiffusionXL(loaded.folder, loaded.parts, loaded.device, loaded.dtype, zeros)
+
+
+FAMILY = Family(
+    name="Stable Diffusion XL",
+    pipelines=("StableDiffusionXLPipeline",),
+    parts={
+        "vae": AUTOENCODERS,
+        "text_encoder": ("CLIPTextModel",),
+        "tokenizer": CLIP_TOKENIZERS,
+        "unet": U_NET,
+        "scheduler": SCHEDULERS,
+        "text_encoder_2": ("CLIPTextModelWithProjection",),
+        "tokenizer_2": CLIP_TOKENIZERS,
+    },
+    denoiser="unet",
+    predictions=PREDICTIONS,
+    build=_build,
+    defaults=unet_defaults,
+    tiny_decoder="taesdxl",
+    loras=U_NET_LORAS,
+    single_file=dataclasses.replace(U_NET_FILE, bases={2048: "sdxl"}),
+)

@@ -10,12 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from sync_engine.catalog.families import Index
+from sync_engine.catalog.model_index import Index
 from sync_engine.catalog.models import TINY_CLASS, TINY_DECODERS, tiny_decoder_of
 from sync_engine.catalog.safetensors_header import check_weights_file
 from sync_engine.common.errors import ModelNotAvailable, first_line
+from sync_engine.common.late import torch
 from sync_engine.downloads.store import installed
 
 REMEDY = "Use the tiny decoder of the model's family, or none."

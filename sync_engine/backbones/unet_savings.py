@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import torch
+from sync_engine.common.late import torch
 
 
 class SharedStem:

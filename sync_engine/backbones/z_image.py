@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from sync_engine.backbones.flow import FlowTransformer
+from sync_engine.backbones.flow import FLOW_SCHEDULERS, QWEN_3, QWEN_TOKENIZERS, FlowTransformer
+from sync_engine.catalog.families import Family, Loaded, LoraNaming, SingleFile, read_object
+from sync_engine.common.late import torch
 
 PATCH = 2
 """Latent cells along each side of one token."""
+TURBO_SHIFT = 3.0
+"""Turbo shifts its noise levels by this, the model that it was distilled from by 6."""
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,42 @@ class ZImage(FlowTransformer):
         frames = list(noisy.unsqueeze(2).unbind())
         velocity = self.transformer(frames, (1000 - times) / 1000, text.states, return_dict=False)[0]
         return -torch.stack(velocity).squeeze(2)
+
+
+def _build(loaded: Loaded) -> ZImage:
+    return ZImage(loaded.folder, loaded.parts, loaded.device, loaded.dtype, loaded.window)
+
+
+def _defaults(folder: Path) -> tuple[int, float]:
+    shift = read_object(folder / "scheduler" / "scheduler_config.json").get("shift", TURBO_SHIFT)
+    return (50, 5.0) if isinstance(shift, (int, float)) and shift > TURBO_SHIFT else (8, 1.0)
+
+
+FAMILY = Family(
+    name="Z-Image",
+    pipelines=("ZImagePipeline",),
+    parts={
+        "vae": ("AutoencoderKL", "AutoencoderTiny"),
+        "text_encoder": QWEN_3,
+        "tokenizer": QWEN_TOKENIZERS,
+        "transformer": ("ZImageTransformer2DModel",),
+        "scheduler": FLOW_SCHEDULERS,
+    },
+    denoiser="transformer",
+    predictions=("flow",),
+    build=_build,
+    window=1024,
+    defaults=_defaults,
+    tiny_decoder="taef1",
+    loras=LoraNaming(
+        kind="Z-Image",
+        names=r"noise_refiner|context_refiner|(^|[._])layers[._]\d+[._](attention|feed_forward)",
+    ),
+    single_file=SingleFile(
+        marks=("cap_embedder.1.weight", "noise_refiner."),
+        text=r"^cap_embedder\.1\.weight$",
+        bases={2560: "z-image-turbo"},
+        whole=False,
+    ),
+    half_precision=False,
+)

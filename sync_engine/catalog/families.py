@@ -1,127 +1,148 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The families of models that the engine knows, and what a ``model_index.json`` says of one.
+"""What a family of models is known by, and which families there are.
 
-Standard library only: a download asks here before it fetches gigabytes of a model that nothing can use.
+A family is one file of ``backbones/`` that has a ``FAMILY``: its facts, and how to build a model of it.
+Nothing is listed elsewhere. Torch is not loaded: a download asks here before it fetches gigabytes of a model
+that nothing can use.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sync_engine.common.errors import ModelNotAvailable
+if TYPE_CHECKING:
+    import torch
 
-STABLE_DIFFUSION, XL = "StableDiffusionPipeline", "StableDiffusionXLPipeline"
-LCM = "LatentConsistencyModelPipeline"
-Z_IMAGE, KLEIN = "ZImagePipeline", "Flux2KleinPipeline"
-_U_NET = {
-    "vae": (),
-    "text_encoder": (),
-    "tokenizer": (),
-    "unet": ("UNet2DConditionModel",),
-    "scheduler": (),
-}
-_FLOW = {
-    "text_encoder": ("Qwen3Model", "Qwen3ForCausalLM"),
-    "tokenizer": (),
-    "scheduler": ("FlowMatchEulerDiscreteScheduler",),
-}
-FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
-    STABLE_DIFFUSION: _U_NET,
-    LCM: _U_NET,
-    XL: {**_U_NET, "text_encoder_2": ("CLIPTextModelWithProjection",), "tokenizer_2": ()},
-    Z_IMAGE: {
-        **_FLOW,
-        "vae": ("AutoencoderKL", "AutoencoderTiny"),
-        "transformer": ("ZImageTransformer2DModel",),
-    },
-    KLEIN: {**_FLOW, "vae": ("AutoencoderKLFlux2",), "transformer": ("Flux2Transformer2DModel",)},
-}
-"""The parts of each family that is supported, by the pipeline's class in ``model_index.json``; and the
-classes that a part must have, where only some will do."""
-REMEDY = "Use a model of one of these families: Stable Diffusion 1.x, 2.x, XL, Z-Image, FLUX.2 klein."
+    from sync_engine.catalog.model_index import Index
+
+HOME = "sync_engine.backbones"
+"""The package whose files are looked through."""
 
 
-@dataclass(frozen=True)
-class Index:
-    """What ``model_index.json`` says.
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What a family builds its model of.
 
     Attributes:
-        family: a key of ``FAMILIES``.
-        classes: the class of each part.
-        zeros_when_empty: whether an empty prompt is zeros (of Stable Diffusion XL only).
-        distilled: whether the model is distilled and takes no guidance (of FLUX.2 klein only).
+        folder: where the small files are.
+        index: what the folder says of itself.
+        parts: the loaded parts by their names.
+        window: side in pixels of the pictures that the network was trained on; 0 where only it knows.
     """
 
-    family: str
-    classes: dict[str, str]
-    zeros_when_empty: bool
-    distilled: bool
+    folder: Path
+    index: Index
+    parts: dict[str, Any]
+    device: torch.device
+    dtype: torch.dtype
+    window: int
 
 
-def read(data: Any, name: str) -> Index:
-    """Return what a parsed ``model_index.json`` says.
+@dataclass(frozen=True, kw_only=True)
+class LoraNaming:
+    """How the LoRAs of a kind of network are told by the names of their tensors.
 
-    Args:
-        data: the parsed file.
-        name: what to call the model in an error.
-
-    Raises:
-        ModelNotAvailable: another family, a part is missing or of a class that the family does not have.
+    Attributes:
+        kind: the kind of network, in words. Families with the same kind are told apart by ``widths``.
+        names: pattern that is found in the names.
+        widths: the model, in words, by the features of the text that a network looks at.
     """
+
+    kind: str
+    names: str
+    widths: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleFile:
+    """How a file with a family's weights is known, and which model of the table has what it lacks.
+
+    Attributes:
+        marks: beginnings of tensors' names, all of which such a file has.
+        text: pattern of the name of a weight whose second side is the features of the text.
+        bases: the table's row by these features.
+        whole: whether such a file has the autoencoder and the text encoders too, or the denoiser alone.
+    """
+
+    marks: tuple[str, ...]
+    text: str
+    bases: Mapping[int, str]
+    whole: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """The facts of a family.
+
+    Attributes:
+        name: in words.
+        pipelines: the classes that ``model_index.json`` names for it.
+        parts: the classes that each part may have. A part of any other is refused before it is read.
+        denoiser: the part that is called at every step.
+        predictions: what the denoiser may predict, as the scheduler's ``prediction_type`` calls it.
+        build: makes a model of loaded parts (a ``Backbone``).
+        window: side in pixels of the pictures that it was trained on; 0 where the network says so itself.
+        defaults: steps and guidance by a model's folder; None where the usual ones suit.
+        tiny_decoder: name of the tiny decoder for its latents (``models.TINY_DECODERS``); empty for none.
+        loras: how its LoRAs are told; None where it takes none.
+        single_file: how a single file of it is known; None where there are none.
+        pipeline_options: what the pipeline's class wants beside the parts.
+        half_precision: whether it computes in float16; bfloat16 is taken otherwise.
+    """
+
+    name: str
+    pipelines: tuple[str, ...]
+    parts: Mapping[str, tuple[str, ...]]
+    denoiser: str
+    predictions: tuple[str, ...]
+    build: Callable[[Loaded], Any]
+    window: int = 0
+    defaults: Callable[[Path], tuple[int, float] | None] = lambda folder: None
+    tiny_decoder: str = ""
+    loras: LoraNaming | None = None
+    single_file: SingleFile | None = None
+    pipeline_options: Mapping[str, None] = field(default_factory=dict)
+    half_precision: bool = True
+
+
+@functools.cache
+def known() -> tuple[Family, ...]:
+    """Return the families that the files of ``backbones/`` register, by the files' names."""
+    home = importlib.import_module(HOME)
+    modules = sorted(found.name for found in pkgutil.iter_modules(home.__path__))
+    loaded = [importlib.import_module(f"{HOME}.{name}") for name in modules]
+    return tuple(module.FAMILY for module in loaded if hasattr(module, "FAMILY"))
+
+
+def of_pipeline(pipeline: str) -> Family | None:
+    """Return the family whose pipeline has this class; None for an unknown one."""
+    return next((family for family in known() if pipeline in family.pipelines), None)
+
+
+def remedy() -> str:
+    """Return what to do with a model that is of none."""
+    return f"Use a model of one of these families: {', '.join(family.name for family in known())}."
+
+
+def has_weights(part: str) -> bool:
+    """Whether a part is a network; tokenizers and schedulers are small files only."""
+    return not part.startswith(("tokenizer", "scheduler"))
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; an empty one where it cannot be read."""
     try:
-        family = data["_class_name"]
-        if family not in FAMILIES:
-            raise ModelNotAvailable(
-                f"{name}: this engine does not know models of the family {family}.", REMEDY
-            )
-        lacking = [part for part in FAMILIES[family] if not isinstance(data.get(part, [None] * 2)[1], str)]
-    except (TypeError, KeyError, IndexError, AttributeError) as error:
-        raise ModelNotAvailable(
-            f"{name}: its model_index.json does not describe a model ({error!r}).", "Fetch the model again."
-        ) from error
-    if lacking:
-        raise ModelNotAvailable(
-            f"{name}: its model_index.json names no {' and no '.join(lacking)}, which a {family} has.",
-            "Fetch the model again; a pipeline saved without some of its parts cannot be used.",
-        )
-    classes = {part: data[part][1] for part in FAMILIES[family]}
-    for part, allowed in FAMILIES[family].items():
-        if allowed and classes[part] not in allowed:
-            raise wrong_class(name, family, part, classes[part])
-    zeros, distilled = data.get("force_zeros_for_empty_prompt", True), data.get("is_distilled", False)
-    return Index(family, classes, bool(zeros), bool(distilled))
-
-
-def wrong_class(name: str, family: str, part: str, given: str) -> ModelNotAvailable:
-    """Return the error for a part of a class that cannot be loaded."""
-    return ModelNotAvailable(
-        f"{name}: this engine cannot load {part} of class {given} in a {family}.", REMEDY
-    )
-
-
-TURBO_SHIFT = 3.0
-"""Z-Image Turbo shifts its noise levels by this, the model that it was distilled from by 6."""
-
-
-FEW_STEPS, FEW_STEPS_GUIDANCE = 4, 1.0
-"""Defaults of a distilled U-Net; guidance is off."""
-EMBEDDED_GUIDANCE = 8.0
-"""Guidance of a distilled U-Net that gets it as an input (LCM, Luo et al. 2023)."""
-
-
-def is_few_step(solver: str, config: Mapping[str, Any]) -> bool:
-    """Whether the scheduler that a model's folder names is one of a distilled U-Net.
-
-    LCM's is; so is Euler's, ancestral or not, with trailing timesteps: Turbo and Lightning models name it.
-    Models that were tuned to begin in pure noise (Lin et al. 2023) name it too and are not distilled.
-    """
-    euler = solver in ("EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler")
-    trailing = config.get("timestep_spacing") == "trailing" and not config.get("rescale_betas_zero_snr")
-    return solver == "LCMScheduler" or (euler and trailing)
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def defaults(folder: Path) -> tuple[int, float] | None:
@@ -129,23 +150,5 @@ def defaults(folder: Path) -> tuple[int, float] | None:
 
     A folder that cannot be read has none either; loading it says what is wrong.
     """
-    index = _object(folder / "model_index.json")
-    scheduler = _object(folder / "scheduler" / "scheduler_config.json")
-    family = index.get("_class_name")
-    if family == Z_IMAGE:
-        shift = scheduler.get("shift", TURBO_SHIFT)
-        return (50, 5.0) if isinstance(shift, (int, float)) and shift > TURBO_SHIFT else (8, 1.0)
-    if family == KLEIN:
-        return (4, 1.0) if index.get("is_distilled") else (50, 4.0)
-    if not is_few_step(str(scheduler.get("_class_name")), scheduler):
-        return None
-    embedded = _object(folder / "unet" / "config.json").get("time_cond_proj_dim") is not None
-    return FEW_STEPS, EMBEDDED_GUIDANCE if embedded else FEW_STEPS_GUIDANCE
-
-
-def _object(file: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
+    family = of_pipeline(str(read_object(folder / "model_index.json").get("_class_name")))
+    return None if family is None else family.defaults(folder)

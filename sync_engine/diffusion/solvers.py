@@ -7,10 +7,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
-from sync_engine.catalog.families import is_few_step
+from sync_engine.catalog.few_steps import is_few_step
 from sync_engine.common.errors import EngineError
+from sync_engine.common.late import torch
 from sync_engine.diffusion.prediction import NoiseLevel
 from sync_engine.interface.messages import FailureCode
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sync_engine.catalog import families
+from sync_engine.catalog import model_index
 from sync_engine.catalog.models import Model, tiny_decoder_of
 from sync_engine.catalog.safetensors_header import RefusedWeights, check_weights_file
 from sync_engine.common.errors import ModelNotAvailable
@@ -117,7 +117,7 @@ def _tiny_decoder_of(model: Model, folder: Path) -> Model | None:
     if model.part:
         return None
     index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-    return tiny_decoder_of(families.read(index, model.name))
+    return tiny_decoder_of(model_index.read(index, model.name))
 
 
 @contextlib.contextmanager

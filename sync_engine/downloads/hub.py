@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sync_engine.catalog import families
+from sync_engine.catalog import model_index
 from sync_engine.catalog.safetensors_header import check_start
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.downloads import store
@@ -107,7 +107,7 @@ def ask(source: Source, check: Callable[[], None], part: str = "") -> tuple[Sour
         raise ModelNotAvailable(
             f"{source.repository}: its model_index.json cannot be used ({error}).", "Use another model."
         ) from error
-    families.read(data, source.repository)
+    model_index.read(data, source.repository)
     return source, wanted(files, parts, source.repository)
 
 

@@ -34,7 +34,7 @@ class ModelCache:
             tiny: folder of a tiny decoder for it.
             note: told what the device makes of ``offload`` and ``compile``.
         """
-        from sync_engine.backbones import load
+        from sync_engine.backbones.loading import load
         from sync_engine.backbones.loras import identity
 
         device = choose_device(spec.device)

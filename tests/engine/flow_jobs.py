@@ -25,7 +25,9 @@ CASES = [(kind, method) for kind in KINDS for method in METHODS if (kind, method
 
 def row(folder: Path, window: int) -> models.Model:
     """Return a row of the table for a folder, with the side of its windows in pixels."""
-    return models.Model("small", str(folder), "Small", "none", 0.0, 0.0, 2, 1.0, "", window)
+    return models.Model(
+        name="small", source=str(folder), title="Small", licence="none", steps=2, guidance=1.0, window=window
+    )
 
 
 def check(

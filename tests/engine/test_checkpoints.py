@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sync_engine.backbones.loading import load
-from sync_engine.catalog import models, single_file_header
+from sync_engine.catalog import families, models
+from sync_engine.catalog.families import Family
 from sync_engine.catalog.single_file_header import inspect
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.progress import Reporter
@@ -34,20 +36,33 @@ def small(folder: Path) -> Path:
 
 
 CASES = {
-    "sd": (small, "sd-1.5", ("u-net", 16), {}),
-    "sd2": (small, "sd-2-base", ("u-net", 16), {"open_clip": True}),
-    "xl": (tiny_xl.build, "sdxl", ("u-net", 40), {}),
-    "z-image": (tiny_flow.build_z_image, "z-image-turbo", ("z-image", 16), {}),
-    "klein": (tiny_flow.build_klein, "flux2-klein", ("flux2", 24), {}),
+    "sd": (small, "sd-1.5", 16, {}),
+    "sd2": (small, "sd-2-base", 16, {"open_clip": True}),
+    "xl": (tiny_xl.build, "sdxl", 40, {}),
+    "z-image": (tiny_flow.build_z_image, "z-image-turbo", 16, {}),
+    "klein": (tiny_flow.build_klein, "flux2-klein", 24, {}),
 }
 SMALL_FILES = (".json", ".txt", ".jinja")
+
+
+def with_base(features: int, row: str) -> Callable[[], tuple[Family, ...]]:
+    """Return the families, of which the one with a row has small models: so many features of the text."""
+
+    def of(family: Family) -> Family:
+        facts = family.single_file
+        assert facts is not None
+        bases = {features: row} if row in facts.bases.values() else {}
+        return dataclasses.replace(family, single_file=dataclasses.replace(facts, bases=bases))
+
+    found = tuple(of(family) for family in families.known())
+    return lambda: found
 
 
 class Case:
     """A small model as a folder and as a file, and the folder of the row that is the file's base."""
 
     def __init__(self, name: str, home: Path, patch: pytest.MonkeyPatch, **said: str) -> None:
-        build, row, key, options = CASES[name]
+        build, row, features, options = CASES[name]
         self.folder = build(home / "model")
         self.file = original_layout.write(self.folder, home / "model.safetensors", **options, **said)
         self.base = home / "base"
@@ -55,7 +70,7 @@ class Case:
         if "unet" in {path.name for path in self.base.iterdir()}:
             for weights in self.base.rglob("*.safetensors"):
                 weights.unlink()  # a whole checkpoint needs none of them
-        patch.setattr(single_file_header, "BASES", {key: row})
+        patch.setattr(families, "known", with_base(features, row))
         base = dataclasses.replace(models.TABLE[row], source=str(self.base), window=128)
         patch.setitem(models.TABLE, row, base)
 
@@ -124,7 +139,9 @@ def test_what_the_file_says_of_its_prediction(
 
 
 def test_the_rows_are_those_of_the_real_families() -> None:
-    assert set(single_file_header.BASES.values()) <= set(models.TABLE)
+    for family in families.known():
+        assert family.single_file is not None
+        assert set(family.single_file.bases.values()) <= set(models.TABLE)
 
 
 def refused(file: Path, words: str) -> None:
@@ -243,4 +260,5 @@ def test_a_job_fetches_only_the_small_files_of_the_base(
 def test_the_header_of_a_file_says_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case("xl", tmp_path, monkeypatch)
     told = inspect(case.file)
-    assert (told.kind, told.base, told.lacking, told.prediction) == ("u-net", "sdxl", (), None)
+    assert (told.family.name, told.base) == ("Stable Diffusion XL", "sdxl")
+    assert (told.lacking, told.prediction) == ((), None)

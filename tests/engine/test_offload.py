@@ -114,7 +114,11 @@ def test_with_turns_the_picture_is_the_same(tmp_path: Path, monkeypatch, build) 
     """Every part that computes has to be the one that was brought; on a CPU a wrong one would not fail."""
     folder = build(tmp_path / "m")
     monkeypatch.setitem(
-        models.TABLE, "small", models.Model("small", str(folder), "", "", 0, 0, 2, 1.0, "", 128)
+        models.TABLE,
+        "small",
+        models.Model(
+            name="small", source=str(folder), title="", licence="", steps=2, guidance=1.0, window=128
+        ),
     )
     plain, _ = plate(Path("small"), tmp_path / "a")
     at_denoiser: list[bool] = []

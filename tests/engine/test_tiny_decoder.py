@@ -229,6 +229,8 @@ def test_a_model_whose_decoder_cannot_be_had_is_fetched_all_the_same(folder: Pat
     with online(folder):  # knows no other repository
         status = models_command.run_download("job", f"owner/tiny@{REVISION}", told.append, lambda: False)
     assert status == 0
-    assert isinstance(store.installed(Model("", "owner/tiny", "", "", 0, 0, 0, 0, REVISION)), Path)
+    assert isinstance(
+        store.installed(Model(name="", source="owner/tiny", title="", licence="", revision=REVISION)), Path
+    )
     notes = [event.note for event in told if isinstance(event, Progress) and event.note]
     assert any("Previews use the model's own decoder" in note for note in notes)
