@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How a U-Net that was distilled to a few steps is known by its scheduler."""
 
 from __future__ import annotations

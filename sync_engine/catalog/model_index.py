@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the ``model_index.json`` of a model's folder says, checked against its family."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """torch, loaded when it is first used: what a family of models is known by is told in milliseconds.
 
 ``from sync_engine.common.late import torch`` in place of ``import torch``, in the files that

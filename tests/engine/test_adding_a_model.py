@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A new family is one new file: the toy of ``docs/dev/adding-a-model.md`` loads and paints."""
 
 from __future__ import annotations
