@@ -17,6 +17,7 @@ from sync_engine.cli import evaluate as evaluation
 from sync_engine.cli import models as models_command
 from sync_engine.cli import radiance as radiance
 from sync_engine.common.errors import JobCancelled, describe
+from sync_engine.common.priority import wait_without_spinning
 from sync_engine.interface.embedded import read_spec
 from sync_engine.interface.messages import (
     EXIT_CANCELLED,
@@ -190,6 +191,7 @@ def doctor(as_json: bool) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = parser().parse_args(arguments)
+    wait_without_spinning()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if options.command == "generate":
         return generate(options)

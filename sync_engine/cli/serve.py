@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sync_engine.common.errors import JobCancelled, describe
+from sync_engine.common.priority import nice_wanted, step_back
 from sync_engine.interface.messages import (
     MAX_LINE_BYTES,
     PROTOCOL_VERSION,
@@ -184,8 +185,7 @@ def _sentence(error: SpecError) -> str:
 def serve(idle_release_s: float) -> int:
     """Speak the protocol on this process's stdin and stdout."""
     events = take_stdout()
-    if hasattr(os, "nice"):
-        os.nice(5)  # Blender's own interface comes first where both want the CPU
+    step_back(nice_wanted())  # Blender's own interface comes first where both want the CPU
     with contextlib.suppress(KeyboardInterrupt):
         return Service(sys.stdin.buffer, events, idle_release_s).run()
     return 130
