@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine's command line: generate, serve, models, evaluate, doctor."""
+"""The engine's command line: generate, batch, serve, models, evaluate, doctor."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from sync_engine.cli import batch as batch_command
 from sync_engine.cli import evaluate as evaluation
 from sync_engine.cli import models as models_command
 from sync_engine.cli import radiance as radiance
@@ -96,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("--json", action="store_true", help="print the protocol's events")
     serve = commands.add_parser("serve", help="speak the protocol on stdin and stdout")
     serve.add_argument("--idle-release", type=float, default=600.0, metavar="SECONDS")
+    batch_command.add_parser(commands)
     models_command.add_parser(commands)
     evaluation.add_parser(commands)
     radiance.add_parsers(commands)
@@ -195,6 +197,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if options.command == "generate":
         return generate(options)
+    if options.command == "batch":
+        return batch_command.run(options)
     if options.command == "models":
         return models_command.run(options)
     if options.command == "doctor":

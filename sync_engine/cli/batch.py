@@ -1,0 +1,174 @@
+"""``python -m sync_engine batch``: the jobs of a file, each done once, whatever happens in between."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sync_engine.batch.local_workers import LocalWorkers
+from sync_engine.batch.plan import Plan, write_plan
+from sync_engine.batch.progress import BatchProgress
+from sync_engine.batch.report import Report
+from sync_engine.batch.runner import Engine, Runner
+from sync_engine.batch.shared_folder import HIDDEN, STALE_AFTER_S, SharedFolder
+from sync_engine.batch.standing import State
+from sync_engine.common.errors import EngineError, JobCancelled, OutputError, describe
+from sync_engine.interface.messages import EXIT_CANCELLED, EXIT_STATUS, FailureCode
+
+SOME_FAILED = 6
+"""Exit status: every job was tried, some were set aside."""
+MOST_WORKERS = 1024
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    batch = commands.add_parser("batch", help="make many environments, each once, on any number of machines")
+    batch.add_argument(
+        "jobs", type=Path, nargs="?", help="a .jsonl or .csv of spec fields, or a .toml matrix"
+    )
+    batch.add_argument("--out", type=Path, required=True, help="folder of all results; many may share it")
+    batch.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="leave out what is done (the default); --no-resume wants a folder without results of these jobs",
+    )
+    batch.add_argument("--retry-failed", action="store_true", help="try those again that were set aside")
+    batch.add_argument("--workers", type=int, default=1, metavar="N", help="processes on this machine")
+    batch.add_argument("--json", action="store_true", help="print progress as the protocol's events")
+    batch.add_argument(
+        "--stale-after",
+        type=float,
+        default=STALE_AFTER_S,
+        metavar="SECONDS",
+        help="a worker that gives no sign for so long counts as dead (the same for all; default %(default)g)",
+    )
+    batch.add_argument("--plan", type=Path, metavar="FILE", help="a checked plan instead of JOBS")
+    batch.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)  # somebody else reports
+
+
+def run(options: argparse.Namespace, make_engine: Callable[[], Engine] | None = None) -> int:
+    """Run the command; return its exit status.
+
+    Args:
+        options: of the parser.
+        make_engine: makes what makes the pictures; by default the real engine.
+    """
+    try:
+        return _run(options, make_engine or real_engine)
+    except EngineError as error:
+        return _failed(error)
+    except OSError as error:
+        words = f"out = {options.out} cannot be written ({error})."
+        return _failed(OutputError(words, "Name another folder."))
+
+
+def real_engine() -> Engine:
+    """Return the engine that a batch works with; EngineError if its packages are missing."""
+    from sync_engine.runtime.job import Engine as RealEngine
+
+    return RealEngine()
+
+
+def _bad(message: str, hint: str) -> EngineError:
+    return EngineError(FailureCode.BAD_SPEC, message, hint)
+
+
+def _failed(error: EngineError) -> int:
+    failure = describe(error)
+    sys.stderr.write(f"{failure.message}\n{failure.hint}\n")
+    return EXIT_STATUS.get(failure.code, 1)
+
+
+def _run(options: argparse.Namespace, make_engine: Callable[[], Engine]) -> int:
+    if not 1 <= options.workers <= MOST_WORKERS:
+        raise _bad(f"workers = {options.workers}: out of range.", f"Use 1 to {MOST_WORKERS}.")
+    with BatchProgress(options.json, options.worker) as progress:
+        plan = Plan(_plan_path(options, progress.note))
+        with Interrupts(progress.note) as stop, SharedFolder(options.out, options.stale_after) as folder:
+            _prepare(options, plan, folder)
+            report = None if options.worker else Report(plan, folder)
+            try:
+                state = _work(options, make_engine, plan, folder, progress, stop, report)
+            except JobCancelled:
+                return EXIT_CANCELLED
+            finally:
+                if report is not None:
+                    report.write()
+    if state.done == state.jobs:
+        return 0
+    return SOME_FAILED if state.over else EXIT_CANCELLED
+
+
+def _work(
+    options: argparse.Namespace,
+    make_engine: Callable[[], Engine],
+    plan: Plan,
+    folder: SharedFolder,
+    progress: BatchProgress,
+    stop: Interrupts,
+    report: Report | None,
+) -> State:
+    def tell(state: State) -> None:
+        progress.tell(state)
+        if report is not None:
+            report.write_now_and_then()
+
+    if report is not None:
+        report.write()
+    if options.workers > 1:
+        return LocalWorkers(plan, folder, options.workers, options.stale_after, stop.asked).run(tell)
+    return Runner(plan, folder, make_engine(), tell, progress.event, stop.asked, stop.urgent).run()
+
+
+def _plan_path(options: argparse.Namespace, note: Callable[[str], None]) -> Path:
+    if (options.jobs is None) == (options.plan is None):
+        raise _bad("jobs = None: a batch has either a file of jobs or a plan.", "Name JOBS or --plan FILE.")
+    return options.plan or write_plan(options.jobs, options.out / HIDDEN, note)
+
+
+def _prepare(options: argparse.Namespace, plan: Plan, folder: SharedFolder) -> None:
+    there = folder.results() & set(plan.identities)
+    if there and not options.resume:
+        raise OutputError(
+            f"out = {options.out} has {len(there)} of these {len(plan)} jobs already.",
+            "Leave --no-resume out to go on, or name another folder.",
+        )
+    if options.retry_failed:
+        folder.forget_failures(set(plan.identities))
+
+
+class Interrupts:
+    """Ctrl-C: once, the job at hand is finished; twice, it is dropped. Use as a context manager."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self._count, self._note = 0, note
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, *_: object) -> None:
+        self._count += 1
+        if self._count == 1:
+            self._note("The job at hand is finished first. Ctrl-C again drops it.")
+
+    def asked(self) -> bool:
+        """Whether no further job is wanted."""
+        return self._count > 0
+
+    def urgent(self) -> bool:
+        """Whether the job at hand is to be dropped too."""
+        return self._count > 1
