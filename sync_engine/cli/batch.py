@@ -75,10 +75,6 @@ def real_engine() -> Engine:
     return RealEngine()
 
 
-def _bad(message: str, hint: str) -> EngineError:
-    return EngineError(FailureCode.BAD_SPEC, message, hint)
-
-
 def _failed(error: EngineError) -> int:
     failure = describe(error)
     sys.stderr.write(f"{failure.message}\n{failure.hint}\n")
@@ -87,7 +83,8 @@ def _failed(error: EngineError) -> int:
 
 def _run(options: argparse.Namespace, make_engine: Callable[[], Engine]) -> int:
     if not 1 <= options.workers <= MOST_WORKERS:
-        raise _bad(f"workers = {options.workers}: out of range.", f"Use 1 to {MOST_WORKERS}.")
+        words = f"workers = {options.workers}: out of range."
+        raise EngineError(FailureCode.BAD_SPEC, words, f"Use 1 to {MOST_WORKERS}.")
     with BatchProgress(options.json, options.worker) as progress:
         plan = Plan(_plan_path(options, progress.note))
         with Interrupts(progress.note) as stop, SharedFolder(options.out, options.stale_after) as folder:
@@ -128,7 +125,8 @@ def _work(
 
 def _plan_path(options: argparse.Namespace, note: Callable[[str], None]) -> Path:
     if (options.jobs is None) == (options.plan is None):
-        raise _bad("jobs = None: a batch has either a file of jobs or a plan.", "Name JOBS or --plan FILE.")
+        words = "jobs: a batch has either a file of jobs or a plan."
+        raise EngineError(FailureCode.BAD_SPEC, words, "Name JOBS or --plan FILE.")
     return options.plan or write_plan(options.jobs, options.out / HIDDEN, note)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -186,3 +187,13 @@ def test_every_field_counts_that_is_no_placement() -> None:
             continue
         changed = dataclasses.replace(spec, **{name: "other" if isinstance(value, str) else 7})
         assert identity.identity_of(changed) != identity.identity_of(spec), name
+
+
+def test_the_examples_of_the_guide_are_jobs(tmp_path: Path) -> None:
+    text = (DRAFT.parents[1] / "docs" / "user" / "batch.md").read_text(encoding="utf-8")
+    counts = {}
+    for kind, example in re.findall(r"^```(toml|jsonl|csv)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        path = tmp_path / f"jobs.{kind}"
+        path.write_text(example, encoding="utf-8")
+        counts[kind] = len(plan.Plan(plan.write_plan(path, tmp_path)))
+    assert counts == {"toml": 16, "jsonl": 2, "csv": 2}

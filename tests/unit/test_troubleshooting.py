@@ -12,7 +12,7 @@ import ui_strings
 ROOT = Path(__file__).parents[2]
 ERRORS = {
     **dict.fromkeys(("ModelNotAvailable", "RefusedWeights", "OutOfMemory", "OutputError", "OutputFailed"), 0),
-    **dict.fromkeys(("SetupFailed", "TrashError", "SunProblem", "missing"), 0),
+    **dict.fromkeys(("SetupFailed", "TrashError", "SunProblem", "missing", "JobsFileError"), 0),
     **dict.fromkeys(("EngineError", "Failure", "ResultError"), 1),
     "SpecError": 2,
 }
