@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for the engine, to measure a batch by itself: results of a few bytes after a few milliseconds.
 
     python -m benchmarks.stand_in_engine JOBS --out DIR    the batch command with it

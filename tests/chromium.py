@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Headless Chromium for tests of pages: opened by ChromeDriver, asked by scripts, over plain HTTP."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Pages of small pictures of a batch's results: HTML without a server, which loads only what is seen."""
 
 from __future__ import annotations

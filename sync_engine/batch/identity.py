@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A job's identity: the hash of everything that decides its pixels, the same on every machine."""
 
 from __future__ import annotations

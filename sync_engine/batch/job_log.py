@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What was logged while one job ran, kept in memory for the case that it fails."""
 
 from __future__ import annotations

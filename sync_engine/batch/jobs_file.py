@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Reads a file of jobs: JSON lines, CSV, or a matrix in TOML; every job knows the line that it is from."""
 
 from __future__ import annotations

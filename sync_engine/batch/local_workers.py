@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Several worker processes on one machine, each with its share of the processor and of the GPUs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The plan of a batch: every job of a checked file, resolved, with its identity; one line of a file each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How far a batch is, as a bar, as plain lines, or as the protocol's events."""
 
 from __future__ import annotations

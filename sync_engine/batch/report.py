@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What came out of a batch: ``batch.json`` for programs, contact sheets for people."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """One worker of a batch: takes jobs of a plan that nobody else has, one by one, until all are done."""
 
 from __future__ import annotations

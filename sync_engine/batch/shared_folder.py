@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The folder that many processes fill: results by rename, claims that age, failed attempts with their logs.
 
     DIR/<identity>/                    a result, whole or not there at all

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How far a batch is, by what the shared folder lists: what is open, what is done, how long it will take."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """``python -m sync_engine batch``: the jobs of a file, each done once, whatever happens in between."""
 
 from __future__ import annotations

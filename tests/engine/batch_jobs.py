@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Files of jobs for the tests of batches, and processes that work on them with a stand-in for the engine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A batch as a whole: every job once, whoever dies in between; what it reports; how it ends."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The shared folder of a batch: results by rename, claims that age, attempts that are counted."""
 
 from __future__ import annotations

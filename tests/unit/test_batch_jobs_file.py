@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Files of jobs: the three formats, what is wrong with a line, and what decides a job's identity."""
 
 from __future__ import annotations

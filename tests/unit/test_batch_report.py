@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The report of a batch: batch.json, and contact sheets as a browser shows them."""
 
 from __future__ import annotations
