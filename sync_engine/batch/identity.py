@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sync_engine import VERSION
-from sync_engine.catalog import families, models
+from sync_engine.catalog import model_index, models
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.spec import LIMITS, EnvironmentSpec
@@ -181,7 +181,7 @@ def _tiny_decoder(wanted: str, folder: Path | None) -> str:
                 f"model folder {folder} has no model_index.json that can be read ({error}).",
                 "Name a folder in diffusers' format, as save_pretrained writes it.",
             ) from error
-        row = models.tiny_decoder_of(families.read(index, str(folder)))
+        row = models.tiny_decoder_of(model_index.read(index, str(folder)))
         return row.name if row is not None and store.installed(row) is not None else "none"
     path = Path(wanted).expanduser()
     return str(path.absolute()) if path.is_dir() else wanted
