@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch", reason="the engine's tests need torch; they
 
 from sync_engine.backbones.loading import load  # noqa: E402
 from sync_engine.catalog.models import find  # noqa: E402
-from tests.engine import tiny  # noqa: E402
-from tests.engine.hub_fixtures import events, online, repository  # noqa: E402, F401  # fixtures
+from tests.small_models import tiny  # noqa: E402
+from tests.small_models.hub_fixtures import events, online, repository  # noqa: E402, F401  # fixtures
 
 
 @pytest.fixture(scope="session")

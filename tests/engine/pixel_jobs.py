@@ -49,7 +49,7 @@ def jobs(folder: Path) -> dict[str, dict[str, Any]]:
 
 def build(folder: Path) -> None:
     """Write the small models of ``FAMILIES`` into a folder."""
-    from tests.engine import tiny, tiny_flow, tiny_xl
+    from tests.small_models import tiny, tiny_flow, tiny_xl
 
     tiny.build(folder / "sd")
     tiny_xl.build(folder / "xl")

@@ -14,8 +14,8 @@ from sync_engine.catalog import models
 from sync_engine.cli import models as models_command
 from sync_engine.common.errors import JobCancelled
 from sync_engine.downloads import fetch, store
-from tests.engine.fake_hub import REVISION, FakeHub
-from tests.engine.hub_fixtures import PINNED, UNET, nothing_is_installed
+from tests.small_models.fake_hub import REVISION, FakeHub
+from tests.small_models.hub_fixtures import PINNED, UNET, nothing_is_installed
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,8 +13,8 @@ import pytest
 
 from sync_engine.catalog import safetensors_header
 from sync_engine.downloads import hub
-from tests.engine.fake_hub import FakeHub
-from tests.engine.hub_fixtures import PINNED, UNET, nothing_is_installed
+from tests.small_models.fake_hub import FakeHub
+from tests.small_models.hub_fixtures import PINNED, UNET, nothing_is_installed
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,7 +16,7 @@ from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.catalog import models
 from sync_engine.diffusion.joint_loop import Conditioning, sample
 from sync_engine.interface.messages import Progress
-from tests.engine import flow_jobs, tiny_flow
+from tests.small_models import flow_jobs, tiny_flow
 
 CPU = torch.device("cpu")
 PIXELS = 128
@@ -260,7 +260,7 @@ def test_it_is_fetched_from_a_hub_with_all_that_it_needs(
     from sync_engine.common.progress import Reporter
     from sync_engine.downloads import store
     from sync_engine.downloads.fetch import for_job
-    from tests.engine.fake_hub import REVISION, FakeHub
+    from tests.small_models.fake_hub import REVISION, FakeHub
 
     monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path / "models"))
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):

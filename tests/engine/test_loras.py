@@ -21,7 +21,7 @@ from sync_engine.interface.loras import Lora
 from sync_engine.interface.messages import EXIT_STATUS, FailureCode
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.runtime.job import Engine
-from tests.engine import lora_files, tiny, tiny_flow, tiny_xl
+from tests.small_models import lora_files, tiny, tiny_flow, tiny_xl
 
 CPU = torch.device("cpu")
 BUILDERS = {

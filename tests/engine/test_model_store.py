@@ -12,8 +12,8 @@ import pytest
 
 from sync_engine.catalog.models import TABLE
 from sync_engine.host.model_store import LOG_NAME, ModelAction, ModelRow, ModelStore
-from tests.engine.fake_hub import REVISION, FakeHub, Request
-from tests.engine.hub_fixtures import UNET
+from tests.small_models.fake_hub import REVISION, FakeHub, Request
+from tests.small_models.hub_fixtures import UNET
 
 PINNED = f"owner/tiny@{REVISION}"
 TIMEOUT_S = 300

@@ -17,7 +17,7 @@ from sync_engine.catalog import models
 from sync_engine.common.progress import Reporter
 from sync_engine.interface.messages import Progress
 from sync_engine.runtime.job import Engine
-from tests.engine import tiny, tiny_flow, tiny_xl
+from tests.small_models import tiny, tiny_flow, tiny_xl
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

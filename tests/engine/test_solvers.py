@@ -24,7 +24,7 @@ from sync_engine.diffusion.prediction import levels
 from sync_engine.interface.messages import FailureCode, Progress
 from sync_engine.interface.spec import SOLVERS as SPEC_SOLVERS
 from sync_engine.runtime.job import Engine
-from tests.engine import flow_jobs, tiny, tiny_flow, tiny_xl
+from tests.small_models import flow_jobs, tiny, tiny_flow, tiny_xl
 
 CPU = torch.device("cpu")
 BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}

@@ -20,7 +20,7 @@ from sync_engine.common.progress import Reporter
 from sync_engine.diffusion.joint_loop import Conditioning, sample
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.runtime.job import Engine
-from tests.engine import tiny_xl
+from tests.small_models import tiny_xl
 
 CPU = torch.device("cpu")
 

@@ -19,7 +19,7 @@ from sync_engine.sync import distance as distances
 from sync_engine.sync.distance import distance, latent_embedding, lpips_embedding
 from sync_engine.sync.fast import FastSync
 from sync_engine.sync.paper import PaperSync
-from tests.engine.nets import RandomFeatures, roughness
+from tests.small_models.nets import RandomFeatures, roughness
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +262,7 @@ def test_a_model_without_a_net_is_seen_through_the_draft_model(backbone, monkeyp
     """The fast method needs no download: pictures of any model go through the draft model's encoder."""
     from sync_engine.catalog import models
     from sync_engine.sync.distance import WEIGHTS_VARIABLE, choose
-    from tests.engine import tiny
+    from tests.small_models import tiny
 
     monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
     draft = tiny.build(tmp_path / "draft")

@@ -11,7 +11,7 @@ from sync_engine.sync import distance as distances
 from sync_engine.sync import methods
 from sync_engine.sync.distance import latent_embedding
 from sync_engine.sync.methods import pull_for, settings
-from tests.engine.nets import RandomFeatures, roughness
+from tests.small_models.nets import RandomFeatures, roughness
 
 
 def test_the_pull_of_a_job_knows_where_its_windows_look(backbone, monkeypatch) -> None:

@@ -21,8 +21,8 @@ from sync_engine.downloads import hub, store
 from sync_engine.interface.messages import EXIT_STATUS, Progress
 from sync_engine.runtime.job import Engine
 from sync_engine.sync import distance
-from tests.engine import tiny, tiny_flow, tiny_xl
-from tests.engine.fake_hub import REVISION, FakeHub
+from tests.small_models import tiny, tiny_flow, tiny_xl
+from tests.small_models.fake_hub import REVISION, FakeHub
 
 CPU = torch.device("cpu")
 

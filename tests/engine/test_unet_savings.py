@@ -10,7 +10,7 @@ import torch
 from torch.nn import Module
 
 from sync_engine.backbones.unet_savings import SharedStem, keep_layout
-from tests.engine import tiny_xl
+from tests.small_models import tiny_xl
 
 WINDOWS = 3
 

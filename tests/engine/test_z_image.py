@@ -16,7 +16,7 @@ from sync_engine.catalog import models
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.diffusion.joint_loop import Conditioning, WindowBatch, sample
 from sync_engine.interface.messages import EXIT_STATUS
-from tests.engine import flow_jobs, tiny_flow
+from tests.small_models import flow_jobs, tiny_flow
 
 CPU = torch.device("cpu")
 PIXELS = 128

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine import tiny
-from tests.engine.fake_hub import REVISION, FakeHub
+from tests.small_models import tiny
+from tests.small_models.fake_hub import REVISION, FakeHub
 from tests.ui.extension import not_here, open_models, opened
 from tests.ui.window import REPO, BlenderWindow
 

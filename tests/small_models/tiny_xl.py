@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from tests.engine import tiny
+from tests.small_models import tiny
 
 
 def build(folder: Path, *, zeros_when_empty: bool = True, window: int = 16) -> Path:

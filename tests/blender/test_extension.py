@@ -14,9 +14,9 @@ import pytest
 
 from sync_engine.catalog.models import TABLE
 from sync_engine.host.history import list_results
-from tests.engine import tiny
-from tests.engine.fake_hub import REVISION, FakeHub
 from tests.small_engine import SmallEngine
+from tests.small_models import tiny
+from tests.small_models.fake_hub import REVISION, FakeHub
 
 from .conftest import PYTHONS, ROOT, Blender
 

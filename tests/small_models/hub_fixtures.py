@@ -12,7 +12,7 @@ import pytest
 from sync_engine.catalog import models
 from sync_engine.cli import models as models_command
 from sync_engine.downloads import hub, store
-from tests.engine.fake_hub import REVISION, FakeHub
+from tests.small_models.fake_hub import REVISION, FakeHub
 
 PINNED = f"owner/tiny@{REVISION}"
 UNET = "unet/diffusion_pytorch_model.safetensors"

@@ -25,8 +25,8 @@ from sync_engine.interface.loras import Lora
 from sync_engine.interface.messages import EXIT_STATUS
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.runtime.job import Engine
-from tests.engine import lora_files, original_layout, tiny, tiny_flow, tiny_xl
-from tests.engine.fake_hub import REVISION, FakeHub
+from tests.small_models import lora_files, original_layout, tiny, tiny_flow, tiny_xl
+from tests.small_models.fake_hub import REVISION, FakeHub
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tests.engine import tiny
+from tests.small_models import tiny
 
 CHAT = (
     "{% for message in messages %}[BOS] {{ message['content'] }} [EOS]{% endfor %}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tests.engine import original_layout
+from tests.small_models import original_layout
 
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 TEXT = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]
