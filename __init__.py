@@ -7,10 +7,10 @@ Importing this file needs no Blender: what does is imported when Blender calls `
 
 def _parts():
     """Return the parts in the order in which they are registered."""
-    from . import engine_link, engine_models, engine_setup, operators, panels, preferences, scene
+    from . import engine, operators, panels, preferences, scene, settings
     from . import translations as words
 
-    return words, preferences, scene, operators, panels, engine_setup, engine_models, engine_link
+    return words, preferences, settings, scene, operators, panels, engine
 
 
 def register() -> None:

@@ -18,8 +18,9 @@ from typing import Any
 
 import bpy
 
-from . import preferences
-from .engine_link import link
+from .engine import preferences
+from .engine.library import results
+from .engine.link import link
 from .operators.apply import install_world, world_name
 from .operators.assets import asset_folder, words
 from .scene import assets, plate
@@ -110,7 +111,7 @@ def history(kind: str | None = None, text: str = "") -> list[Result]:
         kind: only ``world`` or only ``plate``.
         text: only results whose prompt or name has every word of it, in any case.
     """
-    library = link.library()
+    library = results.library()
     library.refresh()
     return library.find(kind, text)
 

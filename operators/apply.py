@@ -8,7 +8,7 @@ from collections.abc import Callable
 import bpy
 from bpy.props import BoolProperty
 
-from ..engine_link import link
+from ..engine.link import link
 from ..scene import live, plate, world
 from ..sync_engine.host.history import Result
 from ..translations import sentence, tr

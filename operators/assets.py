@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from .. import preferences
+from ..engine import preferences
 from ..scene import assets
 from ..scene.world import FACING_Y, RESULT_KEY, controls
 from ..sync_engine.host.history import Result

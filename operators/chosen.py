@@ -6,8 +6,9 @@ from __future__ import annotations
 import bpy
 from bpy.props import StringProperty
 
-from .. import preferences
-from ..engine_link import link
+from ..engine import preferences
+from ..engine.library import results
+from ..engine.link import link
 from ..sync_engine.host.history import Result, ResultError, read_result
 from ..sync_engine.host.jobs import Failure
 from ..sync_engine.interface.messages import FailureCode
@@ -37,7 +38,7 @@ class ResultOperator:
     @classmethod
     def poll(cls, _context) -> bool:
         """Tell whether there is anything to work on, and say so if not."""
-        library = link.library()
+        library = results.library()
         if library.newest(cls.kind or None) is not None:
             return True
         cls.poll_message_set(NOTHING_YET[cls.kind] if library.complete else "The library is being read")
@@ -45,12 +46,12 @@ class ResultOperator:
 
     def chosen(self) -> Result | None:
         """Return the result that is meant; None, with the reason reported, if it cannot be used."""
-        newest = None if self.result else link.latest(self.kind or None)
+        newest = None if self.result else results.latest(self.kind or None)
         folder = newest.folder if newest else preferences.library_folder() / self.result
         try:
             found = read_result(folder)  # again, even the newest: it may be gone from the disk
         except ResultError as error:
-            link.library().forget()
+            results.library().forget()
             tell(self, result_words(error), tr("Choose another result, or generate it again."))
             return None
         if self.kind and found.kind != self.kind:

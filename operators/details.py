@@ -9,8 +9,8 @@ from pathlib import Path
 
 import bpy
 
-from .. import preferences
-from ..engine_link import link
+from ..engine import preferences
+from ..engine.link import link
 from ..sync_engine.host.details import bug_report
 from ..translations import tr
 

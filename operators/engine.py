@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..engine_link import link
+from ..engine.link import link
 from ..sync_engine.host.client import EngineFailed, EngineState
 
 READY_TIMEOUT_S = 180.0

@@ -9,8 +9,8 @@ from functools import partial
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from .. import preferences
-from ..engine_link import NO_PYTHON, PROBLEMS, explain, link
+from ..engine import preferences
+from ..engine.link import NO_PYTHON, PROBLEMS, explain, link
 from ..scene.plate import NoCamera
 from ..sync_engine.host.jobs import Job, JobState
 from ..sync_engine.interface.spec import SpecError

@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 from bpy.props import StringProperty
 
-from ..engine_link import explain
+from ..engine.link import explain
 from ..sync_engine.interface.embedded import read_spec
 from ..sync_engine.interface.spec import SpecError
 from ..translations import in_words

@@ -6,10 +6,10 @@ from __future__ import annotations
 import bpy
 from bpy.props import StringProperty
 
-from .. import preferences
-from ..engine_link import link
-from ..engine_models import engine_models
-from ..engine_setup import engine_setup
+from ..engine import preferences
+from ..engine.environment import engine_setup
+from ..engine.link import link
+from ..engine.models import engine_models
 from ..sync_engine.host.model_store import ModelAction, ModelRow
 from ..translations import in_words, sentence, tr
 

@@ -9,8 +9,9 @@ from functools import partial
 import bpy
 from bpy.props import BoolProperty
 
-from .. import preferences
-from ..engine_link import PROBLEMS, explain, link
+from ..engine import preferences
+from ..engine.library import results
+from ..engine.link import PROBLEMS, explain, link
 from ..scene.world import RESULT_KEY
 from ..sync_engine.host.history import Result, ResultError, delete_result, trash_result
 from ..sync_engine.host.trash import TrashError, has_trash
@@ -26,7 +27,7 @@ class SYNCSCAPE_OT_reveal(ResultOperator, bpy.types.Operator):
     bl_label = "Show in Folder"
 
     def execute(self, _context) -> set[str]:
-        folder = preferences.library_folder() / self.result if self.result else link.latest().folder
+        folder = preferences.library_folder() / self.result if self.result else results.latest().folder
         if not folder.is_dir():
             tell(self, tr("The folder {0} is gone.").format(folder), tr("Generate the picture again."))
             return {"CANCELLED"}
@@ -140,7 +141,7 @@ class SYNCSCAPE_OT_delete_result(ResultOperator, bpy.types.Operator):
         return self._gone()
 
     def _gone(self) -> set[str]:
-        link.library().forget()
+        results.library().forget()
         self.report({"INFO"}, "Deleted" if self.permanent else "Moved to the trash")
         return {"FINISHED"}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from .. import preferences
-from ..engine_link import link
-from ..engine_setup import engine_setup
+from ..engine import preferences
+from ..engine.environment import engine_setup
+from ..engine.link import link
 from ..installer.locks import Lock
 from ..installer.platforms import NAMES, detect
 from ..installer.problems import SetupFailed

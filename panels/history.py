@@ -12,7 +12,7 @@ import math
 import bpy
 from bpy.props import EnumProperty, IntProperty, PointerProperty, StringProperty
 
-from ..engine_link import link
+from ..engine.library import results
 from ..sync_engine.host.history import Result
 from ..translations import tr
 from . import previews
@@ -43,7 +43,7 @@ class _Shown:
 
     def update(self, history: SyncscapeHistory) -> None:
         """Take in the library, the filter and the page; costs nothing while none has changed."""
-        library = link.library()
+        library = results.library()
         key = (library.folder, library.version, history.kind, history.text)
         if key != self._found_key:
             self._found_key = key
@@ -151,7 +151,7 @@ class VIEW3D_PT_syncscape_history(bpy.types.Panel):
 
     @classmethod
     def poll(cls, _context) -> bool:
-        library = link.library()
+        library = results.library()
         return bool(library.results) or not library.complete
 
     def draw(self, context) -> None:
@@ -162,7 +162,7 @@ class VIEW3D_PT_syncscape_history(bpy.types.Panel):
         row.prop(history, "kind", text="", expand=True, icon_only=True)
         result = _shown.result()
         if result is None:
-            unread = not link.library().complete
+            unread = not results.library().complete
             draw_text(
                 layout, context, "The library is being read…" if unread else "No picture has these words."
             )

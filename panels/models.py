@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..engine_models import engine_models
+from ..engine.models import engine_models
 from ..sync_engine.host.model_store import ModelAction, ModelRow, ModelStore
 from ..translations import tr
 from .parts import draw_text, duration

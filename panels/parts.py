@@ -6,7 +6,7 @@ from __future__ import annotations
 import blf
 import bpy
 
-from ..engine_link import link
+from ..engine.link import link
 from ..sync_engine.host.jobs import Failure, Job
 from ..translations import sentence, tr
 from . import previews

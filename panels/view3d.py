@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..scene.settings import CUSTOM
+from ..settings.scene import CUSTOM
 from ..sync_engine.interface.spec import PULLING_METHODS
 from .engine_status import draw_first_run
 from .parts import draw_generate, draw_prompt

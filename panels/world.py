@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..engine_link import link
+from ..engine.library import results
 from ..scene import backdrop, ground
 from ..scene.sun_lamp import is_replaced
 from ..scene.world import controls
@@ -47,7 +47,7 @@ class WORLD_PT_syncscape(bpy.types.Panel):
         else:
             draw_text(layout, context, "Syncscape is set to make a plate.", "INFO")
             layout.prop_enum(settings, "kind", "world", text="Make a World Instead")
-        result = link.latest("world")
+        result = results.latest("world")
         if result is not None:
             layout.operator("syncscape.apply_world", text="Apply Last World", icon="WORLD").result = result.id
 

@@ -1,18 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Syncscape does to a scene, without any user interface: settings, worlds and plates."""
+"""What Syncscape does to a scene, without any user interface: worlds, plates, lamps and assets."""
 
-from . import live, loras, settings
+from .live import register, unregister
 
-
-def register() -> None:
-    """Add ``Scene.syncscape``, and look after Worlds that are only a preview."""
-    loras.register()
-    settings.register()
-    live.register()
-
-
-def unregister() -> None:
-    """Remove ``Scene.syncscape``."""
-    live.unregister()
-    settings.unregister()
-    loras.unregister()
+__all__ = ["register", "unregister"]

@@ -15,6 +15,7 @@ from pathlib import Path
 import bpy
 
 from ..sync_engine.host.history import Result
+from . import compat
 from .world import FACING_Y, LINEAR, RESULT_KEY, new_world
 
 LIBRARY_NAME = "Syncscape"
@@ -79,7 +80,7 @@ def save_world(
         for item in others:  # the asset is to have the name, without a number behind it
             item.name = f".{facts.name}"
         image[RESULT_KEY] = result.id
-        _set_linear(image)
+        compat.set_colorspace(image, *LINEAR)
         if packed:
             image.pack()
         world = new_world(facts.name, image, strength, rotation, result.light)
@@ -94,12 +95,6 @@ def save_world(
         for item, name in others.items():
             item.name = name
     return path
-
-
-def _set_linear(image: bpy.types.Image) -> None:
-    from . import compat
-
-    compat.set_colorspace(image, *LINEAR)
 
 
 def _describe(world: bpy.types.World, facts: AssetFacts, result: Result) -> None:

@@ -16,16 +16,7 @@ LIMIT_MB = 80
 """So much may a zip weigh, the draft model included."""
 ALLOWED = {
     *("blender_manifest.toml", "LICENSE", "README.md", "__init__.py", "api.py", "preferences.py"),
-    *(
-        "engine_link.py",
-        "engine_models.py",
-        "engine_setup.py",
-        "installer",
-        "operators",
-        "panels",
-        "presets",
-        "scene",
-    ),
+    *("engine", "installer", "operators", "panels", "presets", "scene", "settings"),
     *("sync_engine", "translations", "wheels"),
 }
 """What may lie at the root of a zip, so that a new folder of the repository does not slip in."""

@@ -233,7 +233,7 @@ TABLE: dict[str, str] = {
     "Apply the World again.": "Die Welt noch einmal einsetzen.",
     # scene/plate.py
     "The scene has no camera. Add one (Add → Camera), then apply the plate again.": "Die Szene hat keine Kamera. Eine hinzufügen (Hinzufügen → Kamera), dann den Hintergrund noch einmal einsetzen.",
-    # scene/settings.py
+    # settings/scene.py
     "LoRAs": "LoRA-Dateien",
     "Files of changes to the model, each with a weight": "Dateien mit Änderungen am Modell, jede mit einem Gewicht",
     "World": "Welt",
@@ -335,7 +335,7 @@ TABLE: dict[str, str] = {
     "Blender deletes this folder with the extension. Move it and name its new place as Library.": "Blender löscht diesen Ordner mit der Erweiterung. Verschieben Sie ihn und nennen Sie den neuen Ort als Bibliothek.",
     "Live Preview": "Live-Vorschau",
     "Show the picture while it forms": "Das Bild zeigen, während es entsteht",
-    # engine_link.py
+    # engine/link.py
     "No Python is named for the engine.": "Es ist kein Python für die Engine genannt.",
     "The library folder {0} cannot be written ({1}).": "Der Bibliotheksordner {0} ist nicht beschreibbar ({1}).",
     "Name another in {0}.": "Einen anderen nennen in {0}.",
@@ -473,7 +473,7 @@ TABLE: dict[str, str] = {
     "The Python that the environment is made from. Empty: Blender's own": "Das Python, aus dem die Umgebung entsteht. Leer: das von Blender",
     "Use My Own Environment": "Eigene Umgebung benutzen",
     "Set-Up Options": "Optionen der Einrichtung",
-    # engine_link.py
+    # engine/link.py
     "The engine is not set up.": "Die Engine ist nicht eingerichtet.",
     "Press Set Up Engine in the panel, or in Preferences → Syncscape.": "„Engine einrichten“ im Panel drücken oder in Einstellungen → Syncscape.",
     # installer/locks.py
@@ -544,7 +544,7 @@ TABLE: dict[str, str] = {
     "Line": "Zeile",
     "Which LoRA, counted from 0": "Welche LoRA, ab 0 gezählt",
     "There are as many LoRAs as one picture can have": "Es sind so viele LoRAs, wie ein Bild haben kann",
-    # scene/loras.py
+    # settings/loras.py
     "LoRA": "LoRA-Datei",
     "A safetensors file of changes to the model; it must be made for the model's family": "Eine safetensors-Datei mit Änderungen am Modell; sie muss für die Familie des Modells gemacht sein",
     "Weight": "Gewicht",

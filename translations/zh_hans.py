@@ -233,7 +233,7 @@ TABLE: dict[str, str] = {
     "Apply the World again.": "请重新应用世界环境。",
     # scene/plate.py
     "The scene has no camera. Add one (Add → Camera), then apply the plate again.": "场景中没有相机。请添加一个（添加 → 相机），然后重新应用背景板。",
-    # scene/settings.py
+    # settings/scene.py
     "LoRAs": "LoRA 列表",
     "Files of changes to the model, each with a weight": "改动模型的文件，每个都有权重",
     "World": "世界环境",
@@ -335,7 +335,7 @@ TABLE: dict[str, str] = {
     "Blender deletes this folder with the extension. Move it and name its new place as Library.": "卸载扩展时 Blender 会删除此文件夹。请移走它，并在“图库”中指定新位置。",
     "Live Preview": "实时预览",
     "Show the picture while it forms": "在图像形成时显示",
-    # engine_link.py
+    # engine/link.py
     "No Python is named for the engine.": "尚未指定引擎的 Python。",
     "The library folder {0} cannot be written ({1}).": "图库文件夹 {0} 无法写入（{1}）。",
     "Name another in {0}.": "请在 {0} 中指定另一个。",
@@ -473,7 +473,7 @@ TABLE: dict[str, str] = {
     "The Python that the environment is made from. Empty: Blender's own": "用来创建环境的 Python。留空：Blender 自带的",
     "Use My Own Environment": "使用自己的环境",
     "Set-Up Options": "设置选项",
-    # engine_link.py
+    # engine/link.py
     "The engine is not set up.": "引擎尚未设置。",
     "Press Set Up Engine in the panel, or in Preferences → Syncscape.": "在面板或 偏好设置 → Syncscape 中点击“设置引擎”。",
     # installer/locks.py
@@ -544,7 +544,7 @@ TABLE: dict[str, str] = {
     "Line": "行",
     "Which LoRA, counted from 0": "第几个 LoRA，从 0 开始",
     "There are as many LoRAs as one picture can have": "LoRA 已达到单张图片的上限",
-    # scene/loras.py
+    # settings/loras.py
     "LoRA": "LoRA 文件",
     "A safetensors file of changes to the model; it must be made for the model's family": "包含模型改动的 safetensors 文件；必须适用于该模型的系列",
     "Weight": "权重",

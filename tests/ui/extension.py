@@ -14,12 +14,13 @@ from tests.ui.window import REPO, BlenderWindow, missing
 
 FAKE_ENGINE = REPO / "tests" / "blender" / "fake_engine.py"
 NAMES = """
-from bl_ext.user_default.syncscape.engine_link import link
+from bl_ext.user_default.syncscape.engine.library import results
+from bl_ext.user_default.syncscape.engine.link import link
 settings = bpy.context.scene.syncscape
 preferences = bpy.context.preferences.addons["bl_ext.user_default.syncscape"].preferences
 """
 PREFERENCES = """
-from bl_ext.user_default.syncscape.engine_models import engine_models
+from bl_ext.user_default.syncscape.engine.models import engine_models
 bpy.context.preferences.system.use_online_access = True
 area = view()["area"]
 area.ui_type = "PREFERENCES"

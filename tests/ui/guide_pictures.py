@@ -141,7 +141,7 @@ def world_properties(window: BlenderWindow) -> None:
 def asset_browser(window: BlenderWindow) -> None:
     """The asset library in Blender's own browser."""
     window.run(
-        "for result in link.library().results[:6]:\n"
+        "for result in results.library().results[:6]:\n"
         "    if result.kind == 'world':\n"
         "        bpy.ops.syncscape.save_asset(result=result.id, author='Studio', licence='CC0-1.0')\n"
         "bpy.ops.syncscape.register_assets()\n"

@@ -20,7 +20,7 @@ MAX_POLLS = 500_000
 polls: list[float] = []
 """When this script's timer ran: its gaps are what a user feels as a stuttering window."""
 ticks: dict[str, list[tuple[float, float]]] = {}
-"""For each timer function that anyone else registered: wall and processor seconds of each call."""
+"""For each timer that anyone else registered, function or class: wall and processor seconds of each call."""
 draws: list[tuple[float, float]] = []
 """The same for each drawing of the panels given to time_draws."""
 _wrapped: dict = {}
@@ -43,7 +43,8 @@ def _timed(function, calls):
 
 
 def _timed_timer(function):
-    name = f"{function.__module__}.{function.__qualname__}"
+    named = type(function.__self__) if hasattr(function, "__self__") else function
+    name = f"{named.__module__}.{named.__qualname__}"
     timed = _timed(function, ticks.setdefault(name, []))
 
     def run():

@@ -20,7 +20,7 @@ OUT = REPO / "out" / "ui"
 WHEELS = REPO / ".build" / "engine-wheels"
 WHAT = "that Set Up Engine works by mouse, shows its progress, is cancelled and resumed, and leads to a World"
 NAMES = """
-from bl_ext.user_default.syncscape.engine_setup import engine_setup
+from bl_ext.user_default.syncscape.engine.environment import engine_setup
 def set_up():
     return engine_setup.state.name
 """

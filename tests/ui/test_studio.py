@@ -44,8 +44,8 @@ def test_a_long_history_draws_at_once_and_is_read_by_and_by(blender: BlenderWind
     blender.run("clear_times()")
     for _ in range(20):
         redraw(blender)
-    blender.wait_until("link.library().complete", timeout=120)
-    assert blender.run("len(link.library().results)") == 1000
+    blender.wait_until("results.library().complete", timeout=120)
+    assert blender.run("len(results.library().results)") == 1000
     for _ in range(10):
         redraw(blender)
     blender.screenshot(OUT / "long-history.png")

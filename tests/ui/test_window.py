@@ -164,7 +164,7 @@ def test_a_dead_engine_is_told_in_the_panel_and_the_next_generate_works(blender:
 
 def times(window: BlenderWindow) -> dict[str, float]:
     """Return how long the extension's timer held the main thread, and how evenly Blender ran."""
-    calls = next(value for name, value in window.run("ticks").items() if name.endswith("engine_link._timer"))
+    calls = next(value for name, value in window.run("ticks").items() if name.endswith("EngineLink"))
     *running, (installing, _) = calls
     polls, draws = window.run("(polls, draws)")
     gaps = [later - earlier for earlier, later in itertools.pairwise(polls)]

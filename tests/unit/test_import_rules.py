@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "sync_engine"
 DOOR = [ENGINE / "interface", ENGINE / "host"]
 """What Blender's process may import of the engine."""
+BLENDER_SIDE = ("engine", "installer", "operators", "panels", "scene", "settings", "translations")
+BLENDER_FILES = ("api.py", "preferences.py")
+NOT_YET = {("backbones", "sync")}
+"""Arrows between the engine's rooms that close a circle and are still to go."""
 PROBE = """
 import importlib, sys
 before = set(sys.modules)
@@ -27,7 +32,11 @@ sys.stdout.write("\\n".join(sorted(set(sys.modules) - before)))
 
 def imported_by(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (level, module) of every import in a file, wherever it stands in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+    yield from _imports_in(ast.parse(path.read_text(encoding="utf-8"), str(path)))
+
+
+def _imports_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((0, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -107,6 +116,89 @@ def test_engine_knows_nothing_of_blender(path) -> None:
         assert level > 0 or module.split(".")[0] not in blender, f"{path.name} imports {module}"
         depth = len(path.relative_to(ENGINE).parts)
         assert level <= depth, f"{path.name} reaches out of the engine for {module}"
+
+
+def arrows(paths: list[Path], root: Path) -> dict[str, set[str]]:
+    """Return which of some files each of them imports, wherever the import stands in it.
+
+    A file is named as a module below ``root``, a package by its folder. What two files import only for
+    the checker of types (``if TYPE_CHECKING``) ties none to the other.
+    """
+    names = {_module(path, root): path for path in paths}
+    found: dict[str, set[str]] = {}
+    for name, path in names.items():
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        found[name] = set()
+        for level, module in _imported_for_use(path):
+            parts = package.split(".") if package else []
+            base = parts[: len(parts) - level + 1] if level else []
+            wanted = ".".join([*base, module]).strip(".")
+            while wanted and wanted not in names:
+                wanted = wanted.rpartition(".")[0]
+            if wanted and wanted != name:
+                found[name].add(wanted)
+    return found
+
+
+def _module(path: Path, root: Path) -> str:
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imported_for_use(path: Path) -> Iterator[tuple[int, str]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    yield from _imports_in(tree)
+
+
+def circle_in(graph: Mapping[str, set[str]]) -> list[str]:
+    """Return the names along a circle of a graph, the first again at its end; empty without one."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_blenders_side_has_no_circle() -> None:
+    paths = [path for folder in BLENDER_SIDE for path in files(ROOT / folder)]
+    paths += [ROOT / name for name in BLENDER_FILES]
+    graph = arrows(paths, ROOT)
+    assert "engine.link" in graph["operators.generate"], "the arrows are found"
+    assert circle_in(graph) == []
+
+
+def test_the_engines_files_have_no_circle() -> None:
+    assert circle_in(arrows(files(ENGINE), ROOT)) == []
+
+
+def test_the_engines_rooms_have_no_circle() -> None:
+    rooms: dict[str, set[str]] = {}
+    for name, others in arrows(files(ENGINE), ROOT).items():
+        here = name.split(".")[1] if "." in name else name
+        for other in others:
+            there = other.split(".")[1] if "." in other else other
+            if here != there and (here, there) not in NOT_YET:
+                rooms.setdefault(here, set()).add(there)
+    assert "interface" in rooms["host"]
+    assert circle_in(rooms) == []
+
+
+def test_circles_would_be_noticed(tmp_path) -> None:
+    for name, text in {
+        "a": "from typing import TYPE_CHECKING\nfrom .b import f\n",
+        "b": "def f():\n    from . import c\n",
+        "c": "from .a import f\n",
+        "d": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .a import f\n",
+    }.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    graph = arrows(sorted(tmp_path.glob("*.py")), tmp_path)
+    assert graph == {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": set()}
+    assert set(circle_in(graph)) == {"a", "b", "c"}
+    (tmp_path / "c.py").write_text("import json\n")
+    assert circle_in(arrows(sorted(tmp_path.glob("*.py")), tmp_path)) == []
 
 
 def test_the_rules_would_notice(tmp_path) -> None:

@@ -17,7 +17,7 @@ ERRORS = {
     "SpecError": 2,
 }
 """Which argument of which call says what went wrong."""
-PLACES = ("sync_engine", "installer", "operators", "scene", "engine_link.py", "api.py")
+PLACES = ("sync_engine", "installer", "operators", "scene", "engine", "api.py")
 COMMAND_LINE_ONLY = (
     "sync_engine/evaluation",
     "sync_engine/cli/evaluate.py",

@@ -20,10 +20,9 @@ BLENDER_SIDE = (
     "panels",
     "operators",
     "scene",
+    "settings",
+    "engine",
     "preferences.py",
-    "engine_link.py",
-    "engine_models.py",
-    "engine_setup.py",
     "translations/__init__.py",
 )
 ENGINE_SIDE = ("sync_engine/interface", "sync_engine/host", "installer")

@@ -11,7 +11,7 @@ compat = harness.module("scene.compat")
 scene = bpy.context.scene
 job = api.generate(prompt="skyline", kind="plate", width=1024, height=512, seed=1)
 assert job.wait(60) is api.JobState.DONE, job.error
-harness.module("engine_link").link.run_callbacks()
+harness.module("engine.link").link.run_callbacks()
 
 camera = scene.camera
 scene.camera = None

@@ -12,7 +12,7 @@ world_module = harness.module("scene.world")
 before = bpy.context.scene.world.name
 job = api.generate(prompt="north lake", width=512, seed=1)
 assert job.wait(60) is api.JobState.DONE, job.error
-harness.module("engine_link").link.run_callbacks()
+harness.module("engine.link").link.run_callbacks()
 
 bpy.ops.ed.undo_push(message="before")
 assert bpy.ops.syncscape.apply_world("EXEC_DEFAULT", True) == {"FINISHED"}

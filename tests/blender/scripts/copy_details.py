@@ -9,7 +9,8 @@ import harness
 
 harness.install()
 api = harness.module("api")
-link = harness.module("engine_link").link
+link = harness.module("engine.link").link
+results = harness.module("engine.library").results
 details = harness.module("operators.details")
 assert "no log yet" in harness.error_of(lambda: bpy.ops.syncscape.open_log())
 job = api.generate(prompt="die", width=512)
@@ -24,7 +25,7 @@ for part in (
     "[client]",
 ):
     assert part in text, f"{part!r} is not in\n{text}"
-for private in (str(harness.HOME), str(Path.home()) + os.sep, str(link.library().folder)):
+for private in (str(harness.HOME), str(Path.home()) + os.sep, str(results.library().folder)):
     assert private not in text, f"{private} is in\n{text}"
 assert bpy.ops.syncscape.copy_details() == {"FINISHED"}
 if not bpy.app.background:

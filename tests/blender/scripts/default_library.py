@@ -9,7 +9,7 @@ import harness
 
 harness.install()
 harness.preferences().library = ""
-module = harness.module("preferences")
+module = harness.module("engine.preferences")
 default = module.library_folder()
 own = Path(bpy.utils.extension_path_user(harness.NAME))
 assert default == Path.home() / "Syncscape", default
@@ -28,7 +28,7 @@ assert bpy.ops.syncscape.generate() == {"FINISHED"}
 engine = own / "engine" / "env-1"
 engine.mkdir(parents=True)
 (picture,) = default.glob("*/world.exr")
-harness.module("engine_link").link.stop()
+harness.module("engine.link").link.stop()
 
 # Blender's own uninstalling takes the extension and its engine, and no picture.
 repositories = bpy.context.preferences.extensions.repos

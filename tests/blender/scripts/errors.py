@@ -6,7 +6,8 @@ import harness
 
 harness.install()
 api = harness.module("api")
-link = harness.module("engine_link").link
+link = harness.module("engine.link").link
+results = harness.module("engine.library").results
 told = {}
 
 
@@ -79,7 +80,7 @@ assert generate() == {"FINISHED"}, "the next one works"
 assert link.error is None, "and the panel is clean again"
 
 told["world from plate"] = harness.error_of(lambda: bpy.ops.syncscape.apply_world(result="nothing"))
-result = link.latest("world")
+result = results.latest("world")
 result.image.write_bytes(b"")
 told["broken result"] = harness.error_of(lambda: bpy.ops.syncscape.apply_world())
 harness.tell(**told)

@@ -13,7 +13,7 @@ worlds = len(bpy.data.worlds)
 
 assert bpy.ops.syncscape.generate() == {"FINISHED"}
 assert bpy.context.scene.world == before, "nothing is applied unless asked for"
-result = harness.module("engine_link").link.latest("world")
+result = harness.module("engine.library").results.latest("world")
 assert result.image.is_file()
 assert result.preview.is_file()
 assert result.spec.prompt == "desert at sunset, low sun"
@@ -25,7 +25,7 @@ world = bpy.context.scene.world
 assert world != before
 assert len(bpy.data.worlds) == worlds + 1
 assert before.use_fake_user, "the old World stays in the file"
-assert harness.module("engine_link").link.latest("world").spec.seed == 7
+assert harness.module("engine.library").results.latest("world").spec.seed == 7
 image = next(node.image for node in world.node_tree.nodes if node.bl_idname == "ShaderNodeTexEnvironment")
 assert tuple(image.size) == (512, 256)
 assert image.colorspace_settings.name == "Linear Rec.709"

@@ -65,7 +65,7 @@ def tick_until(done: Callable[[], bool], timeout: float = 60.0) -> list[float]:
 
     Wall time would be that of a machine on which other programs run too.
     """
-    link = module("engine_link").link
+    link = module("engine.link").link
     ticks = []
     end = time.monotonic() + timeout
     while not done():

@@ -21,7 +21,7 @@ else:
 loaded = [name for name in sys.modules if name.split(".")[0] in ("torch", "diffusers", "transformers")]
 assert not loaded, loaded
 assert bpy.types.Operator.bl_rna_get_subclass_py("SYNCSCAPE_OT_generate") is not None
-assert not bpy.app.timers.is_registered(harness.module("engine_link")._timer), "a timer without a job"
+assert not harness.module("engine.link").link.listening, "a timer without a job"
 
 # Enabling as each start of Blender does it: no module is loaded, the bundled wheel is unpacked already
 # (ticking the box in the preferences unpacks it: Blender's work, once).

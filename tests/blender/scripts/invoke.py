@@ -11,7 +11,8 @@ import bpy
 import harness
 
 harness.install()
-link_module = harness.module("engine_link")
+link_module = harness.module("engine.link")
+results = harness.module("engine.library").results
 link = link_module.link
 operator = harness.module("operators.generate").SYNCSCAPE_OT_generate
 reports = []
@@ -27,7 +28,7 @@ def press() -> None:
 values = harness.settings(prompt="slow lake", world_size="512", apply_when_done=True, lock_seed=False)
 before = bpy.context.scene.world.name
 press()
-assert bpy.app.timers.is_registered(link_module._timer)
+assert link_module.link.listening
 harness.tick_until(lambda: link.job.progress > 0.1)
 assert bpy.ops.syncscape.cancel() == {"FINISHED"}
 assert "Nothing is being made" in harness.error_of(lambda: bpy.ops.syncscape.cancel())
@@ -65,7 +66,7 @@ press()
 bpy.ops.wm.read_homefile(use_empty=False, use_factory_startup=False)
 harness.tick_until(lambda: link.job is None)
 assert bpy.context.scene.world.name == before, "the picture belongs to the file it was started from"
-assert link.latest("world").spec.prompt == "slow stream", "but it is not lost"
+assert results.latest("world").spec.prompt == "slow stream", "but it is not lost"
 
 # A plate without a camera: the panel says what is missing.
 harness.settings(prompt="skyline", kind="plate", plate_size="1024x512")

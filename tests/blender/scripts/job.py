@@ -8,7 +8,7 @@ import harness
 
 harness.install()
 api = harness.module("api")
-link = harness.module("engine_link").link
+link = harness.module("engine.link").link
 
 start = time.perf_counter()
 job = api.generate(prompt="slow valley", kind="world", width=1024, seed=7)

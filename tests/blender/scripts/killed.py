@@ -9,7 +9,7 @@ import harness
 
 harness.install()
 api = harness.module("api")
-link = harness.module("engine_link").link
+link = harness.module("engine.link").link
 job = api.generate(prompt="slow valley", width=512)
 harness.tick_until(lambda: job.progress > 0.1)
 start = time.perf_counter()

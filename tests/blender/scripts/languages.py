@@ -13,7 +13,7 @@ words = harness.module("translations")
 parts = harness.module("panels.parts")
 jobs = harness.module("sync_engine.host.jobs")
 spec = harness.module("sync_engine.interface.spec")
-link_module = harness.module("engine_link")
+link_module = harness.module("engine.link")
 bpy.context.preferences.view.use_translate_interface = True
 
 

@@ -7,7 +7,8 @@ import bpy
 import harness
 
 harness.install()
-link_module = harness.module("engine_link")
+link_module = harness.module("engine.link")
+results = harness.module("engine.library").results
 link = link_module.link
 operator = harness.module("operators.generate").SYNCSCAPE_OT_generate
 reports = []
@@ -58,7 +59,7 @@ job = press("slow river")
 bpy.ops.scene.delete()
 finish(job)
 assert "slow river" not in bpy.data.worlds
-assert link.latest().spec.prompt == "slow river"
+assert results.latest().spec.prompt == "slow river"
 assert link.error is None
 
 # Saved and loaded meanwhile: the loaded scene is not the one that asked, even with the same name.
@@ -71,7 +72,7 @@ assert link.job is job, "loading is no cancel"
 finish(job)
 assert bpy.context.scene.world.name == "slow pond"
 assert "slow brook" not in bpy.data.worlds
-assert link.latest().spec.prompt == "slow brook"
+assert results.latest().spec.prompt == "slow brook"
 assert bpy.context.scene.syncscape.prompt == "kept in the file", "settings belong to the file"
 assert bpy.context.scene.syncscape.plate_size == "CUSTOM"
 

@@ -8,7 +8,7 @@ import bpy
 import harness
 
 harness.install()
-link = harness.module("engine_link").link
+link = harness.module("engine.link").link
 live = harness.module("scene.live")
 operator = harness.module("operators.generate").SYNCSCAPE_OT_generate
 reports = []

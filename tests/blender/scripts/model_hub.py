@@ -7,7 +7,7 @@ import harness
 
 os.environ.pop("HF_ENDPOINT", None)
 harness.install()
-link = harness.module("engine_link").link
+link = harness.module("engine.link").link
 
 
 def seen() -> str | None:

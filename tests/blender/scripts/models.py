@@ -9,7 +9,7 @@ from panels_layout import Layout
 
 harness.install()
 PINNED = harness.GIVEN["pinned"]
-module = harness.module("engine_models")
+module = harness.module("engine.models")
 engine_models, operators = module.engine_models, bpy.ops.syncscape
 context = SimpleNamespace(region=None, preferences=bpy.context.preferences)
 
@@ -68,7 +68,7 @@ assert "is not on this computer" in " ".join(drawn()), drawn()
 
 # In the background, cancelled; nothing else may begin meanwhile, and Blender's end ends it.
 engine_models.start(harness.module("sync_engine.host.model_store").ModelAction.DOWNLOAD, PINNED)
-assert bpy.app.timers.is_registered(module._timer)
+assert module.engine_models.listening
 assert not operators.verify_model.poll()
 assert not operators.set_up_engine.poll()
 assert "syncscape.cancel_model" in drawn()
@@ -80,5 +80,5 @@ engine_models.start(harness.module("sync_engine.host.model_store").ModelAction.D
 store = engine_models.store()
 bpy.ops.preferences.addon_disable(module=harness.NAME)
 assert store.action is None
-assert not bpy.app.timers.is_registered(module._timer)
+assert not module.engine_models.listening
 harness.leave()

@@ -34,7 +34,7 @@ PANELS = (
 )
 
 harness.install(engine="")
-link = harness.module("engine_link").link
+link = harness.module("engine.link").link
 api = harness.module("api")
 for name in PANELS:
     draw(name)

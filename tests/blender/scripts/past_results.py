@@ -12,7 +12,8 @@ import harness
 os.environ["XDG_DATA_HOME"] = str(harness.HOME / "data")
 harness.install()
 api = harness.module("api")
-link = harness.module("engine_link").link
+link = harness.module("engine.link").link
+results = harness.module("engine.library").results
 panel = harness.module("panels.history")
 history = bpy.context.window_manager.syncscape_history
 
@@ -110,7 +111,7 @@ assert len(shown()) == 4
 history = bpy.context.window_manager.syncscape_history
 
 # Another Blender made one, another deleted one.
-library = Path(link.library().folder)
+library = Path(results.library().folder)
 shutil.copytree(library / jobs[0].id, library / "20990101-000000-0000")
 assert len(shown()) == 5
 shutil.rmtree(library / jobs[1].id)
@@ -128,7 +129,7 @@ assert "newest" not in str(link.error)
 
 # A picture that this file uses is known to be used.
 results = harness.module("operators.results")
-found = link.library().get(job.id)
+found = results.library().get(job.id)
 assert not results.is_used(found)
 api.apply_world(found)
 assert results.is_used(found)

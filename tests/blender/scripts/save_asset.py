@@ -12,7 +12,8 @@ harness.install()
 api = harness.module("api")
 assets = harness.module("scene.assets")
 folder = harness.module("operators.assets").asset_folder()
-link = harness.module("engine_link").link
+link = harness.module("engine.link").link
+results = harness.module("engine.library").results
 job = api.generate(prompt="Desert at sunset, red rocks", width=512, seed=1)
 assert job.wait(60) is api.JobState.DONE, job.error
 
@@ -35,7 +36,7 @@ mine = "11111111-1111-1111-1111-111111111111:Mine:Mine"
 (folder / assets.CATALOG_FILE).write_text("\n".join([*catalogs, mine, ""]))
 
 # The folder of the assets is no result, and its files are none of the history's.
-assert [result.id for result in link.library().results] == [job.id]
+assert [result.id for result in results.library().results] == [job.id]
 
 
 def append(file: Path) -> bpy.types.World:

@@ -13,10 +13,10 @@ from panels_layout import Layout
 
 ROOT, LOCK = Path(harness.GIVEN["root"]), Path(harness.GIVEN["lock"])
 harness.install(engine="")
-module = harness.module("engine_setup")
+module = harness.module("engine.environment")
 module.ROOT = ROOT  # a small engine instead of the real one: a few kilobytes
 engine_setup = module.engine_setup
-preferences = harness.module("preferences")
+preferences = harness.module("engine.preferences")
 states = harness.module("installer.states")
 State = states.SetupState
 user = Path(bpy.utils.extension_path_user(harness.NAME))
@@ -80,7 +80,7 @@ assert "syncscape.set_up_engine" not in shown, "no update without a new lock fil
 
 # Without waiting, cancelled, with the timer's steps; the old environment goes on working.
 press("repair_engine")
-assert bpy.app.timers.is_registered(module._timer)
+assert module.engine_setup.listening
 assert not bpy.ops.syncscape.set_up_engine.poll()
 assert "syncscape.cancel_set_up" in drawn()
 assert bpy.ops.syncscape.cancel_set_up() == {"FINISHED"}
@@ -116,6 +116,6 @@ press("set_up_engine")
 setup = engine_setup.setup
 bpy.ops.preferences.addon_disable(module=harness.NAME)
 assert not setup.state.at_work
-assert not bpy.app.timers.is_registered(module._timer)
+assert not module.engine_setup.listening
 harness.tell(seconds=seconds)
 harness.leave()

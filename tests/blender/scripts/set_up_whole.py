@@ -8,7 +8,7 @@ import bpy
 import harness
 
 harness.install(engine="")
-module = harness.module("engine_setup")
+module = harness.module("engine.environment")
 user = Path(bpy.utils.extension_path_user(harness.NAME))
 harness.preferences().library = str(harness.HOME / "library")
 harness.preferences().wheels = harness.GIVEN["wheels"]

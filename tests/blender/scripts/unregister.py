@@ -7,13 +7,13 @@ import bpy
 import harness
 
 harness.install()
-link_module = harness.module("engine_link")
+link_module = harness.module("engine.link")
 previews = harness.module("panels.previews")
 api = harness.module("api")
 job = api.generate(prompt="slow valley", width=512)
 harness.tick_until(lambda: job.progress > 0.1)
 process = job._client._process.popen
-assert bpy.app.timers.is_registered(link_module._timer)
+assert link_module.link.listening
 operators = {name for name in dir(bpy.types) if "syncscape" in name.lower()}
 assert {"SYNCSCAPE_OT_generate", "VIEW3D_PT_syncscape", "WORLD_PT_syncscape"} <= operators, operators
 
@@ -21,7 +21,7 @@ start = time.perf_counter()
 bpy.ops.preferences.addon_disable(module=harness.NAME)
 disable = time.perf_counter() - start
 assert process.poll() is not None, "the engine is gone"
-assert not bpy.app.timers.is_registered(link_module._timer)
+assert not link_module.link.listening
 assert previews._collection is None
 assert not hasattr(bpy.types.Scene, "syncscape")
 left = [name for name in dir(bpy.types) if "syncscape" in name.lower()]

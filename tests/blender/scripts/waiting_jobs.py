@@ -7,7 +7,8 @@ import bpy
 import harness
 
 harness.install()
-link = harness.module("engine_link").link
+link = harness.module("engine.link").link
+results = harness.module("engine.library").results
 operator = harness.module("operators.generate").SYNCSCAPE_OT_generate
 JobState = harness.module("api").JobState
 reports = []
@@ -40,7 +41,7 @@ assert bpy.ops.syncscape.cancel() == {"FINISHED"}
 assert first.state is JobState.CANCELLED
 assert link.job.spec.prompt == "one", "cancelling the current job leaves the queue"
 harness.tick_until(lambda: link.job is None)
-assert [result.spec.prompt for result in link.library().results] == ["three", "one"]
+assert [result.spec.prompt for result in results.library().results] == ["three", "one"]
 
 # Variations: the seeds count up from a locked one; the first lights the scene.
 harness.settings(prompt="meadow", lock_seed=True, seed=10, variations=3)
@@ -65,5 +66,5 @@ assert not current.state.finished
 assert bpy.ops.syncscape.cancel() == {"FINISHED"}
 assert bpy.ops.syncscape.cancel.poll() is False
 harness.tick_until(lambda: not link.tick())
-assert len(link.library().results) == 5
+assert len(results.library().results) == 5
 harness.leave()

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import bpy
 
+from ..sync_engine.host.model_store import LOG_NAME, ModelAction, ModelStore
 from . import preferences
-from .scene import compat
-from .sync_engine.host.model_store import LOG_NAME, ModelAction, ModelStore
-
-TICK_S = 0.2
+from .listener import Listener, redraw
 
 
-class EngineModels:
+class EngineModels(Listener):
     """The store for the engine that the preferences name."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._store: ModelStore | None = None
         self._settings: preferences.EngineSettings | None = None
         self._seen: tuple[object, ...] = ()
@@ -54,13 +53,10 @@ class EngineModels:
         if store is None:
             return
         store.start(action, name)
-        if not bpy.app.timers.is_registered(_timer):
-            bpy.app.timers.register(_timer, first_interval=TICK_S, persistent=True)
+        self.listen()
 
     def tick(self) -> bool:
         """Show what has changed; tell whether more may come."""
-        from .engine_link import redraw
-
         store = self._store
         if store is None:
             return False
@@ -78,25 +74,3 @@ class EngineModels:
 
 
 engine_models = EngineModels()
-
-
-def _timer() -> float | None:
-    """Blender's timer: comes back while there is something to tell."""
-    return TICK_S if engine_models.tick() else None
-
-
-def _close() -> None:
-    if bpy.app.timers.is_registered(_timer):
-        bpy.app.timers.unregister(_timer)
-    engine_models.close()
-
-
-def register() -> None:
-    """Take care of Blender's exit; nothing runs before someone looks at the models."""
-    compat.on_exit(_close)
-
-
-def unregister() -> None:
-    """Stop what goes on, and end the timer and the exit hook."""
-    compat.forget_on_exit(_close)
-    _close()

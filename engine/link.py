@@ -3,36 +3,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from . import preferences
-from .scene import compat, live
-from .sync_engine.host.client import (
+from ..scene import live
+from ..sync_engine.host.client import (
     LOG_NAME,
     EngineClient,
     EngineFailed,
     EngineMissing,
     EngineState,
 )
-from .sync_engine.host.diagnosis import SETTING
-from .sync_engine.host.history import Result, sweep_partials
-from .sync_engine.host.jobs import Failure, Job, JobState
-from .sync_engine.host.library import Library
-from .sync_engine.interface.messages import FailureCode
-from .sync_engine.interface.spec import EnvironmentSpec, SpecError
-from .translations import sentence
+from ..sync_engine.host.diagnosis import SETTING
+from ..sync_engine.host.history import sweep_partials
+from ..sync_engine.host.jobs import Failure, Job, JobState
+from ..sync_engine.interface.messages import FailureCode
+from ..sync_engine.interface.spec import EnvironmentSpec, SpecError
+from ..translations import sentence
+from . import preferences
+from .library import results
+from .listener import BUDGET_S, Listener, redraw, user_is_interacting
 
-TICK_S = 0.1
-BUDGET_S = 0.003
-"""Blender's main thread gives each tick so much for the engine's events."""
-READ_EVERY_S = 0.02
-"""A library that has not been read yet is read in steps of BUDGET_S, so often."""
-LISTENING_REGIONS = {("VIEW_3D", "UI"), ("PROPERTIES", "WINDOW"), ("PREFERENCES", "WINDOW")}
 NO_PYTHON = Failure(
     FailureCode.ENGINE_MISSING.value,
     "The engine is not set up.",
@@ -44,21 +38,23 @@ PROBLEMS = (SpecError, EngineFailed)
 WhenDone = Callable[[Job], None]
 
 
-class EngineLink:
+class EngineLink(Listener):
     """Starts the engine when it is first needed and keeps what the panels show of it.
 
     Attributes:
         error: what last went wrong, until the next attempt.
     """
 
+    every_s = 0.1
+
     def __init__(self) -> None:
+        super().__init__()
         self.error: Failure | None = None
         self._client: EngineClient | None = None
         self._settings: preferences.EngineSettings | None = None
         self._watched: list[tuple[Job, WhenDone | None]] = []
         self._live = live.LiveWorld()
         self._due: list[tuple[Job, WhenDone]] = []
-        self._library: Library | None = None
         self._seen_state = EngineState.STOPPED
 
     # --- what is shown ----------------------------------------------------------------------
@@ -85,6 +81,10 @@ class EngineLink:
         """Return what the engine told about itself, empty before it did."""
         return (self._client.report if self._client else None) or {}
 
+    def model_names(self) -> list[str]:
+        """Return the models that the engine told of; the bundled one before it did."""
+        return list(self.report().get("models") or ("draft",))
+
     def failure(self) -> Failure | None:
         """Return why the engine does not run, or None."""
         return self._client.failure if self._client else None
@@ -102,32 +102,6 @@ class EngineLink:
             return self.log_file().read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
         except OSError:
             return []
-
-    def library(self) -> Library:
-        """Return the results, as far as they are known; where nobody waits they are all known.
-
-        Panels ask for it while they draw: what takes time is read by a timer, which needs a window.
-        """
-        folder = preferences.library_folder()
-        if self._library is None or self._library.folder != folder:
-            self._library = Library(folder)
-        self._library.refresh(math.inf if bpy.app.background else 0.0)
-        if not self._library.complete and not bpy.app.timers.is_registered(_read_library):
-            bpy.app.timers.register(_read_library, first_interval=READ_EVERY_S, persistent=True)
-        return self._library
-
-    def latest(self, kind: str | None = None) -> Result | None:
-        """Return the newest result, of this session or of an earlier one."""
-        return self.library().newest(kind)
-
-    def read_library(self) -> bool:
-        """Read some more of the library; tell whether there is more to read."""
-        if self._library is None or self._library.complete:
-            return False
-        self._library.refresh(BUDGET_S)
-        if self._library.complete:
-            redraw()
-        return not self._library.complete
 
     # --- what is done -----------------------------------------------------------------------
 
@@ -157,7 +131,7 @@ class EngineLink:
             self.error = error.failure
             raise
         self.error = None
-        self._listen()
+        self.listen()
         return client
 
     def generate(
@@ -181,7 +155,7 @@ class EngineLink:
         self._watched.append((job, when_done))
         if scene is not None:
             self._live.scenes[job.id] = scene.session_uid
-        self._listen()
+        self.listen()
         return job
 
     def release(self) -> None:
@@ -214,8 +188,8 @@ class EngineLink:
         for job, when_done in finished:
             if job.state is JobState.FAILED:
                 self.error = job.error
-            elif self._library is not None:
-                self._library.forget()
+            else:
+                results.forget()
             if when_done is not None:
                 self._due.append((job, when_done))
         while self._due and not user_is_interacting():
@@ -233,9 +207,16 @@ class EngineLink:
         self._due.clear()
         self._live = live.LiveWorld()
 
-    def _listen(self) -> None:
-        if not bpy.app.timers.is_registered(_timer):
-            bpy.app.timers.register(_timer, first_interval=TICK_S, persistent=True)
+    def let_go(self) -> bool:
+        """End the engine if it has nothing to do; tell whether none runs any more."""
+        if self.job is not None:
+            return False
+        self.stop()
+        return True
+
+    def close(self) -> None:
+        """End the engine quickly: Blender is ending."""
+        self.stop(timeout=1.0)
 
 
 link = EngineLink()
@@ -249,28 +230,6 @@ def explain(error: Exception) -> Failure:
     if isinstance(error, EngineFailed):
         return error.failure
     return Failure(FailureCode.INTERNAL.value, str(error))
-
-
-def redraw() -> None:
-    """Redraw the regions that show the engine, and no 3D view."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            for region in area.regions:
-                if (area.type, region.type) in LISTENING_REGIONS:
-                    region.tag_redraw()
-
-
-def user_is_interacting() -> bool:
-    """Tell whether a drag, a stroke or a render is going on: no moment to change the scene.
-
-    Those are Blender's own modal operators; an add-on's may run all day and are not waited for.
-    """
-    written_in_python = bpy.types.Operator.bl_rna_get_subclass_py
-    return any(
-        written_in_python(operator.bl_idname) is None
-        for window in bpy.context.window_manager.windows
-        for operator in window.modal_operators
-    )
 
 
 def _check_library(folder: Path) -> None:
@@ -289,32 +248,3 @@ def _check_library(folder: Path) -> None:
                 f"Name another in {SETTING.replace('Engine Python', 'Library')}.",
             )
         ) from error
-
-
-def _timer() -> float | None:
-    """Blender's timer: comes back while the engine has something to tell."""
-    return TICK_S if link.tick() else None
-
-
-def _read_library() -> float | None:
-    """Blender's timer: comes back while there is more of the library to read."""
-    return READ_EVERY_S if link.read_library() else None
-
-
-def _close() -> None:
-    """End the engine and the timers. Blender 4.x crashes or hangs at exit if a timer is left."""
-    for timer in (_timer, _read_library):
-        if bpy.app.timers.is_registered(timer):
-            bpy.app.timers.unregister(timer)
-    link.stop(timeout=1.0)
-
-
-def register() -> None:
-    """Take care of Blender's exit; the engine itself starts when it is first needed."""
-    compat.on_exit(_close)
-
-
-def unregister() -> None:
-    """End the engine, the timer and the exit hook."""
-    compat.forget_on_exit(_close)
-    _close()

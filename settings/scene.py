@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import bpy
@@ -24,6 +25,14 @@ SIZE_STEP = 64
 MAX_VARIATIONS = 64
 
 
+def _bundled_only() -> Iterable[str]:
+    return ("draft",)
+
+
+known_models: Callable[[], Iterable[str]] = _bundled_only
+"""Returns the names to suggest as the model; the engine's own answer once there is one."""
+
+
 def _snap(name: str, step: int):
     """Return an update callback that moves a size to the nearest multiple of ``step``."""
 
@@ -42,9 +51,7 @@ def _whole(name: str, **overrides) -> dict:
 
 def _model_names(_self, _context, edit_text: str) -> list[str]:
     """Suggest the models that the engine told of; any folder or hub id can be typed too."""
-    from ..engine_link import link
-
-    return [name for name in link.report().get("models", {"draft": ""}) if edit_text.lower() in name.lower()]
+    return [name for name in known_models() if edit_text.lower() in name.lower()]
 
 
 class SyncscapeSettings(bpy.types.PropertyGroup):

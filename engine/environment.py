@@ -4,26 +4,35 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
 
-from .installer.locks import Lock
-from .installer.problems import SetupFailed
-from .installer.setup import Options, Setup
-from .installer.states import SetupState
-from .scene import compat
-from .sync_engine.host.process import child_environment
+from ..installer.locks import Lock
+from ..installer.problems import SetupFailed
+from ..installer.setup import Options, Setup
+from ..installer.states import SetupState
+from ..sync_engine.host.process import child_environment
+from .listener import Listener, redraw
 
-TICK_S = 0.2
-ROOT = Path(__file__).resolve().parent
+EXTENSION = __package__.rpartition(".")[0]
+"""The extension's name among Blender's add-ons."""
+ROOT = Path(__file__).resolve().parents[1]
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-class EngineSetup:
-    """The one set-up of this Blender; made when a panel or an operator first asks for it."""
+class EngineSetup(Listener):
+    """The one set-up of this Blender; made when a panel or an operator first asks for it.
+
+    Attributes:
+        let_go: ends an engine that has nothing to do; tells whether none is left that runs from the old
+            environment.
+    """
 
     def __init__(self) -> None:
+        super().__init__()
+        self.let_go: Callable[[], bool] = lambda: True
         self._setup: Setup | None = None
         self._plan: tuple[Options, Lock | SetupFailed] | None = None
         self._seen: tuple[object, ...] = ()
@@ -59,17 +68,15 @@ class EngineSetup:
     def start(self, options: Options) -> None:
         """Build or replace the environment in the background."""
         self.setup.start(options)
-        self._listen()
+        self.listen()
 
     def remove(self) -> None:
         """Delete the environment in the background. No engine may run from it."""
         self.setup.remove()
-        self._listen()
+        self.listen()
 
     def tick(self) -> bool:
         """Show what has changed; tell whether more may come."""
-        from .engine_link import link, redraw
-
         setup = self.setup
         shown = (setup.state, setup.stage, round(setup.progress, 3), setup.detail)
         if shown != self._seen:
@@ -78,9 +85,8 @@ class EngineSetup:
         if setup.state.at_work:
             self._sweep_due = True
             return True
-        if self._sweep_due and link.job is None:  # a job that runs still needs the old environment
+        if self._sweep_due and self.let_go():  # a job that runs still needs the old environment
             self._sweep_due = False
-            link.stop()
             if setup.state is SetupState.READY:
                 setup.sweep()
         return self._sweep_due
@@ -90,10 +96,6 @@ class EngineSetup:
         if self._setup is not None:
             self._setup.stop(timeout=2.0)
         self._setup = self._plan = None
-
-    def _listen(self) -> None:
-        if not bpy.app.timers.is_registered(_timer):
-            bpy.app.timers.register(_timer, first_interval=TICK_S, persistent=True)
 
 
 engine_setup = EngineSetup()
@@ -107,28 +109,6 @@ def blender_python() -> str:
 def extension_folder(name: str = "") -> Path:
     """Return a folder of the extension's own files, which Blender deletes with it."""
     try:
-        return Path(bpy.utils.extension_path_user(__package__, path=name))
+        return Path(bpy.utils.extension_path_user(EXTENSION, path=name))
     except ValueError:  # this code runs from somewhere else than Blender's extensions
         return Path(bpy.utils.user_resource("DATAFILES", path=f"syncscape/{name}"))
-
-
-def _timer() -> float | None:
-    """Blender's timer: comes back while the set-up has something to tell."""
-    return TICK_S if engine_setup.tick() else None
-
-
-def _close() -> None:
-    if bpy.app.timers.is_registered(_timer):
-        bpy.app.timers.unregister(_timer)
-    engine_setup.close()
-
-
-def register() -> None:
-    """Take care of Blender's exit; the disk is looked at when a panel is first drawn."""
-    compat.on_exit(_close)
-
-
-def unregister() -> None:
-    """Stop building, and end the timer and the exit hook."""
-    compat.forget_on_exit(_close)
-    _close()

@@ -1,0 +1,15 @@
+"""The settings that each scene keeps: what the panels show, and the spec made of it."""
+
+from . import loras, scene
+
+
+def register() -> None:
+    """Add ``Scene.syncscape``."""
+    loras.register()
+    scene.register()
+
+
+def unregister() -> None:
+    """Remove ``Scene.syncscape``."""
+    scene.unregister()
+    loras.unregister()
