@@ -6,7 +6,7 @@
     api.apply_world(job)
 
 Everything here is for Blender's main thread. Problems are exceptions whose text names the remedy:
-SpecError for a field, EngineFailed for the engine, ResultError for a file.
+SpecError for a field, EngineFailed for the engine, ResultError for a file, SceneFailed for the scene.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from .engine.library import results
 from .engine.link import link
 from .operators.apply import install_world, world_name
 from .operators.assets import asset_folder, words
+from .operators.problems import SceneFailed, explain_scene
 from .scene import assets, plate
+from .scene.problems import SceneProblem
 from .sync_engine.host.client import EngineFailed, EngineMissing
 from .sync_engine.host.history import Result, ResultError, read_result
 from .sync_engine.host.jobs import Failure, Job, JobState
 from .sync_engine.interface.embedded import read_spec
 from .sync_engine.interface.spec import EnvironmentSpec, SpecError
+from .sync_engine.interface.wording import Message
 
 __all__ = [
     "EngineFailed",
@@ -39,6 +42,7 @@ __all__ = [
     "JobState",
     "Result",
     "ResultError",
+    "SceneFailed",
     "SpecError",
     "apply_plate",
     "apply_world",
@@ -99,9 +103,15 @@ def apply_world(result: Job | Result | Path | str, scene: bpy.types.Scene | None
 def apply_plate(
     result: Job | Result | Path | str, scene: bpy.types.Scene | None = None, render: bool = False
 ) -> bpy.types.Image:
-    """Show a result behind a scene's camera, with ``render`` in renders too; return its image."""
+    """Show a result behind a scene's camera, with ``render`` in renders too; return its image.
+
+    Raises SceneFailed if the scene has no camera.
+    """
     found = _finished(result, "plate")
-    return plate.apply_plate(scene or bpy.context.scene, found.image, found.id, render=render)
+    try:
+        return plate.apply_plate(scene or bpy.context.scene, found.image, found.id, render=render)
+    except SceneProblem as problem:
+        raise SceneFailed(explain_scene(problem)) from problem
 
 
 def history(kind: str | None = None, text: str = "") -> list[Result]:
@@ -150,11 +160,13 @@ def _finished(given: Job | Result | Path | str, kind: str) -> Result:
             raise EngineFailed(given.error)
         if given.result is None:
             raise EngineFailed(
-                Failure("cancelled", f"The job {given.id} was cancelled.", "Generate it again.")
+                Failure(
+                    "cancelled", Message("The job {job} was cancelled.", job=given.id), "Generate it again."
+                )
             )
         given = given.result
     elif not isinstance(given, Result):
         given = read_result(preferences.library_folder() / given)
     if given.kind != kind:
-        raise ResultError(given.folder, f"is a {given.kind}, not a {kind}")
+        raise ResultError(given.folder, Message("is a {kind}, not a {wanted}", kind=given.kind, wanted=kind))
     return given

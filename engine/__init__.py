@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Blender's hold on the engine: its client, its models, its environment, and the timers that listen."""
 
 from ..settings import scene

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import bpy
 
-from ..installer.locks import Lock
-from ..installer.problems import SetupFailed
-from ..installer.setup import Options, Setup
-from ..installer.states import SetupState
 from ..sync_engine.host.process import child_environment
+from ..sync_engine.installer.locks import Lock
+from ..sync_engine.installer.problems import SetupFailed
+from ..sync_engine.installer.setup import Options, Setup
+from ..sync_engine.installer.states import SetupState
 from .listener import Listener, redraw
 
 EXTENSION = __package__.rpartition(".")[0]

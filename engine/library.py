@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The results in the library, read bit by bit while Blender goes on."""
 
 from __future__ import annotations

@@ -17,16 +17,16 @@ from ..sync_engine.host.client import (
     EngineMissing,
     EngineState,
 )
-from ..sync_engine.host.diagnosis import SETTING
 from ..sync_engine.host.history import sweep_partials
 from ..sync_engine.host.jobs import Failure, Job, JobState
 from ..sync_engine.interface.messages import FailureCode
 from ..sync_engine.interface.spec import EnvironmentSpec, SpecError
-from ..translations import sentence
+from ..sync_engine.interface.wording import Message
 from . import preferences
 from .library import results
 from .listener import BUDGET_S, Listener, redraw, user_is_interacting
 
+LIBRARY_SETTING = Message("Preferences → Syncscape → Library")
 NO_PYTHON = Failure(
     FailureCode.ENGINE_MISSING.value,
     "The engine is not set up.",
@@ -225,8 +225,7 @@ link = EngineLink()
 def explain(error: Exception) -> Failure:
     """Return one of ``PROBLEMS`` as a message and its remedy."""
     if isinstance(error, SpecError):
-        message = f"{error.field} = {error.value}: {sentence(error.problem)}."
-        return Failure(FailureCode.BAD_SPEC.value, message, error.remedy)
+        return Failure(FailureCode.BAD_SPEC.value, error.message, error.remedy)
     if isinstance(error, EngineFailed):
         return error.failure
     return Failure(FailureCode.INTERNAL.value, str(error))
@@ -244,7 +243,9 @@ def _check_library(folder: Path) -> None:
         raise EngineFailed(
             Failure(
                 FailureCode.OUTPUT.value,
-                f"The library folder {folder} cannot be written ({reason}).",
-                f"Name another in {SETTING.replace('Engine Python', 'Library')}.",
+                Message(
+                    "The library folder {folder} cannot be written ({reason}).", folder=folder, reason=reason
+                ),
+                Message("Name another in {setting}.", setting=LIBRARY_SETTING),
             )
         ) from error

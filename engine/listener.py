@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Listener: what goes on beside Blender, heard by a timer, and ended when Blender ends.
 
 Events from threads and processes are taken in on the main thread only, a few milliseconds at a time. The

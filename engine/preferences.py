@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the engine needs to know of the extension's preferences."""
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from typing import Any
 
 import bpy
 
-from ..installer.setup import Options
-from ..installer.uv import Network
+from ..sync_engine.installer.setup import Options
+from ..sync_engine.installer.uv import Network
 from .environment import EXTENSION, blender_python, engine_setup, extension_folder
 
 

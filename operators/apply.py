@@ -10,9 +10,11 @@ from bpy.props import BoolProperty
 
 from ..engine.link import link
 from ..scene import live, plate, world
+from ..scene.problems import SceneProblem, Trouble
 from ..sync_engine.host.history import Result
-from ..translations import sentence, tr
-from .chosen import ResultOperator, tell
+from ..translations import in_words
+from .chosen import ResultOperator, show, tell
+from .problems import TROUBLES, explain_scene
 
 NAME_LENGTH = 40
 
@@ -50,7 +52,7 @@ class SYNCSCAPE_OT_apply_plate(ResultOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context) -> bool:
         if context.scene.camera is None:
-            cls.poll_message_set(sentence(str(plate.NoCamera())))
+            cls.poll_message_set(in_words(TROUBLES[Trouble.NO_CAMERA]))
             return False
         return super().poll(context)
 
@@ -79,10 +81,10 @@ def world_name(result: Result) -> str:
 def _attempt(operator: bpy.types.Operator, work: Callable[[], object]) -> set[str]:
     try:
         work()
-    except plate.NoCamera as error:
-        tell(operator, sentence(str(error)))
+    except SceneProblem as error:
+        show(operator, explain_scene(error))
     except RuntimeError as error:  # a file that Blender cannot load
-        tell(operator, str(error).strip(), tr("Generate the picture again."))
+        tell(operator, str(error).strip(), "Generate the picture again.")
     else:
         link.error = None
         return {"FINISHED"}

@@ -12,6 +12,7 @@ from ..engine import preferences
 from ..scene import assets
 from ..scene.world import FACING_Y, RESULT_KEY, controls
 from ..sync_engine.host.history import Result
+from ..sync_engine.interface.wording import Message
 from ..translations import tr
 from .apply import world_name
 from .chosen import ResultOperator, tell
@@ -97,14 +98,14 @@ class SYNCSCAPE_OT_save_asset(ResultOperator, bpy.types.Operator):
         except (OSError, RuntimeError) as error:
             tell(
                 self,
-                tr("The asset cannot be saved ({0}).").format(str(error).strip()),
-                tr("Check the library folder in the preferences, and the free space on its disk."),
+                Message("The asset cannot be saved ({reason}).", reason=str(error).strip()),
+                "Check the library folder in the preferences, and the free space on its disk.",
             )
             return {"CANCELLED"}
         if self.add_library:
             assets.register_library(asset_folder())
         assets.refresh_browsers()
-        self.report({"INFO"}, tr("Saved {0}").format(path))
+        self.report({"INFO"}, tr("Saved {file}", file=path))
         return {"FINISHED"}
 
 
@@ -126,8 +127,9 @@ class SYNCSCAPE_OT_register_assets(bpy.types.Operator):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            reason = tr("The folder {0} cannot be made ({1}).").format(folder, error.strerror)
-            tell(self, reason, tr("Name another library folder in the preferences."))
+            values = {"folder": folder, "reason": error.strerror}
+            message = Message("The folder {folder} cannot be made ({reason}).", **values)
+            tell(self, message, "Name another library folder in the preferences.")
             return {"CANCELLED"}
         assets.register_library(folder)
         return {"FINISHED"}

@@ -8,10 +8,12 @@ from collections.abc import Callable
 import bpy
 from bpy.props import FloatProperty
 
-from ..scene import backdrop, live, sun_lamp
+from ..scene import backdrop, live
+from ..scene.problems import SceneProblem
 from ..scene.world import LINEAR, load_image
-from ..translations import sentence, tr
+from ..translations import in_words, tr
 from .chosen import ResultOperator
+from .problems import explain_scene
 
 
 def attempt(operator: bpy.types.Operator, work: Callable[[], object]) -> set[str]:
@@ -19,9 +21,9 @@ def attempt(operator: bpy.types.Operator, work: Callable[[], object]) -> set[str
     live.restore()  # it is done to the scene's own World
     try:
         work()
-    except sun_lamp.SunProblem as error:
-        operator.report({"ERROR"}, sentence(str(error)))
-    except RuntimeError as error:  # a picture that is gone from the disk
+    except SceneProblem as error:
+        operator.report({"ERROR"}, in_words(explain_scene(error)))
+    except RuntimeError as error:  # a picture that Blender cannot load
         operator.report({"ERROR"}, f"{error} " + tr("Apply the World again."))
     else:
         return {"FINISHED"}

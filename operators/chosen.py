@@ -12,7 +12,8 @@ from ..engine.link import link
 from ..sync_engine.host.history import Result, ResultError, read_result
 from ..sync_engine.host.jobs import Failure
 from ..sync_engine.interface.messages import FailureCode
-from ..translations import in_words, sentence, tr
+from ..sync_engine.interface.wording import Message
+from ..translations import in_words
 
 NOTHING_YET = {
     "": "There is no result yet: generate one",
@@ -20,8 +21,8 @@ NOTHING_YET = {
     "plate": "There is no plate yet: generate one",
 }
 OTHER_KIND = {
-    "world": "The result {0} is a plate, not a World.",
-    "plate": "The result {0} is a World, not a plate.",
+    "world": "The result {result} is a plate, not a World.",
+    "plate": "The result {result} is a World, not a plate.",
 }
 
 
@@ -52,20 +53,20 @@ class ResultOperator:
             found = read_result(folder)  # again, even the newest: it may be gone from the disk
         except ResultError as error:
             results.library().forget()
-            tell(self, result_words(error), tr("Choose another result, or generate it again."))
+            tell(self, error.message, "Choose another result, or generate it again.")
             return None
         if self.kind and found.kind != self.kind:
-            tell(self, tr(OTHER_KIND[self.kind]).format(found.id), tr("Choose another result."))
+            tell(self, Message(OTHER_KIND[self.kind], result=found.id), "Choose another result.")
             return None
         return found
 
 
-def result_words(error: ResultError) -> str:
-    """Return what is wrong with a result, in the user's language."""
-    return f"{error.folder}: {sentence(error.problem)}."
-
-
 def tell(operator: bpy.types.Operator, message: str, hint: str = "") -> None:
     """Report what went wrong, and leave it in the panel until the next attempt."""
-    link.error = Failure(FailureCode.OUTPUT.value, message, hint)
-    operator.report({"ERROR"}, in_words(link.error))
+    show(operator, Failure(FailureCode.OUTPUT.value, message, hint))
+
+
+def show(operator: bpy.types.Operator, failure: Failure) -> None:
+    """Report a failure, and leave it in the panel until the next attempt."""
+    link.error = failure
+    operator.report({"ERROR"}, in_words(failure))

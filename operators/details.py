@@ -25,7 +25,7 @@ class SYNCSCAPE_OT_copy_details(bpy.types.Operator):
 
     def execute(self, context) -> set[str]:
         context.window_manager.clipboard = details(context)
-        self.report({"INFO"}, "Copied. Paste it into the bug report")
+        self.report({"INFO"}, tr("Copied. Paste it into the bug report"))
         return {"FINISHED"}
 
 
@@ -46,7 +46,7 @@ class SYNCSCAPE_OT_open_log(bpy.types.Operator):
         try:
             return bpy.ops.wm.path_open(filepath=str(link.log_file()))
         except RuntimeError:
-            self.report({"ERROR"}, tr("No program opens it. The log is {0}").format(link.log_file()))
+            self.report({"ERROR"}, tr("No program opens it. The log is {log}", log=link.log_file()))
             return {"CANCELLED"}
 
 

@@ -7,6 +7,7 @@ import bpy
 
 from ..engine.link import link
 from ..sync_engine.host.client import EngineFailed, EngineState
+from ..translations import in_words, tr
 
 READY_TIMEOUT_S = 180.0
 """A first start on a slow disk reads some gigabytes of libraries."""
@@ -30,7 +31,7 @@ class SYNCSCAPE_OT_check_engine(bpy.types.Operator):
         try:
             link.start()
         except EngineFailed as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, in_words(error.failure))
             return {"CANCELLED"}
         return {"FINISHED"}
 
@@ -40,14 +41,14 @@ class SYNCSCAPE_OT_check_engine(bpy.types.Operator):
             report = link.start().wait_ready(READY_TIMEOUT_S)
         except EngineFailed as error:
             link.error = error.failure
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, in_words(error.failure))
             return {"CANCELLED"}
         problems = report.get("problems") or []
         if problems:
             self.report({"WARNING"}, " ".join(problems))
         else:
             device = report.get("device_name") or report.get("device") or "an unnamed device"
-            self.report({"INFO"}, f"The engine is ready on {device}")
+            self.report({"INFO"}, tr("The engine is ready on {device}", device=device))
         return {"FINISHED"}
 
 
@@ -69,7 +70,7 @@ class SYNCSCAPE_OT_release_engine(bpy.types.Operator):
 
     def execute(self, _context) -> set[str]:
         link.release()
-        self.report({"INFO"}, "The engine gives the model's memory back")
+        self.report({"INFO"}, tr("The engine gives the model's memory back"))
         return {"FINISHED"}
 
 

@@ -11,10 +11,11 @@ from bpy.props import BoolProperty, StringProperty
 
 from ..engine import preferences
 from ..engine.link import NO_PYTHON, PROBLEMS, explain, link
-from ..scene.plate import NoCamera
+from ..scene.problems import Trouble
 from ..sync_engine.host.jobs import Job, JobState
 from ..sync_engine.interface.spec import SpecError
 from ..translations import in_words, tr
+from .problems import TROUBLES
 
 LOOK_S = 0.1
 """How often the blocking form shows its progress."""
@@ -69,11 +70,11 @@ class SYNCSCAPE_OT_generate(bpy.types.Operator):
         if job.state is JobState.FAILED:
             self.report({"ERROR"}, in_words(job.error))
         elif job.state is JobState.CANCELLED:
-            self.report({"WARNING"}, "The job was cancelled.")
+            self.report({"WARNING"}, tr("The job was cancelled."))
         if job.state is not JobState.DONE:
             return {"CANCELLED"}
         _keep_seed(settings, job)
-        self.report({"INFO"}, tr("Made {0}").format(job.result.image))
+        self.report({"INFO"}, tr("Made {picture}", picture=job.result.image))
         if self.apply:
             return _apply(job)
         return {"FINISHED"}
@@ -102,7 +103,7 @@ class SYNCSCAPE_OT_cancel(bpy.types.Operator):
         jobs = [link.job, *link.waiting]
         job = next((job for job in jobs if job.id == self.job), None) if self.job else jobs[0]
         if job is None:
-            self.report({"WARNING"}, "That picture is neither being made nor waiting any more.")
+            self.report({"WARNING"}, tr("That picture is neither being made nor waiting any more."))
             return {"CANCELLED"}
         job.cancel()
         link.run_callbacks()
@@ -171,7 +172,7 @@ def take_over(job: Job, scene_id: int, apply: bool, keep_seed: bool = True) -> N
     if not apply:
         return
     if job.result.kind == "plate" and scene.camera is None:
-        link.error = explain(NoCamera())
+        link.error = TROUBLES[Trouble.NO_CAMERA]
         return
     window = next((item for item in bpy.context.window_manager.windows if item.scene == scene), None)
     place = {"scene": scene} | ({"window": window} if window else {})  # window=None would undo the scene

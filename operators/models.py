@@ -11,7 +11,7 @@ from ..engine.environment import engine_setup
 from ..engine.link import link
 from ..engine.models import engine_models
 from ..sync_engine.host.model_store import ModelAction, ModelRow
-from ..translations import in_words, sentence, tr
+from ..translations import in_words, tr
 
 LOOK_S = 0.2
 """How often the blocking form looks."""
@@ -58,7 +58,7 @@ class _Work:
             self.report({"ERROR"}, in_words(store.problem))
             return {"CANCELLED"}
         for note in store.notes:
-            self.report({"INFO"}, sentence(note))
+            self.report({"INFO"}, tr(note))
         return {"FINISHED"}
 
 
@@ -110,15 +110,13 @@ class SYNCSCAPE_OT_download_model(_OfModel, bpy.types.Operator):
         if row is None:
             return
         if row.download_gb:
-            size = tr("Download: {0} GB").format(f"{row.download_gb:.1f}")
+            size = tr("Download: {size} GB", size=f"{row.download_gb:.1f}")
             if row.state == "partly":
-                size += ", " + tr("{0} GB are here already").format(f"{row.fetched_gb:.1f}")
+                size += ", " + tr("{size:.1f} GB are here already", size=row.fetched_gb)
             column.label(text=size, translate=False)
         if row.memory_gb:
-            column.label(
-                text=tr("Wants {0} GB of GPU memory").format(f"{row.memory_gb:.0f}"), translate=False
-            )
-        column.label(text=tr("Licence of the weights: {0}").format(row.licence), translate=False)
+            column.label(text=tr("Wants {size:.0f} GB of GPU memory", size=row.memory_gb), translate=False)
+        column.label(text=tr("Licence of the weights: {licence}", licence=row.licence), translate=False)
         source = preferences.engine_settings().hub or tr("the public hub")
         column.label(text=f"{row.source} ({source})", translate=False)
 
@@ -148,8 +146,9 @@ class SYNCSCAPE_OT_remove_model(_OfModel, bpy.types.Operator):
     def invoke(self, context, event) -> set[str]:
         """Ask first."""
         row = self.row()
-        size = f"{(row.disk_gb or row.fetched_gb) if row else 0:.1f}"
-        message = tr("{0}, {1} GB. It can be fetched again.").format(row.title if row else self.model, size)
+        size = (row.disk_gb or row.fetched_gb) if row else 0.0
+        title = row.title if row else self.model
+        message = tr("{title}, {size:.1f} GB. It can be fetched again.", title=title, size=size)
         return context.window_manager.invoke_confirm(self, event, title=tr("Remove Model"), message=message)
 
     def execute(self, context) -> set[str]:

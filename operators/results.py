@@ -15,8 +15,9 @@ from ..engine.link import PROBLEMS, explain, link
 from ..scene.world import RESULT_KEY
 from ..sync_engine.host.history import Result, ResultError, delete_result, trash_result
 from ..sync_engine.host.trash import TrashError, has_trash
-from ..translations import in_words, sentence, tr
-from .chosen import ResultOperator, result_words, tell
+from ..sync_engine.interface.wording import Message
+from ..translations import in_words, tr
+from .chosen import ResultOperator, tell
 from .generate import no_engine, take_over
 
 
@@ -29,7 +30,7 @@ class SYNCSCAPE_OT_reveal(ResultOperator, bpy.types.Operator):
     def execute(self, _context) -> set[str]:
         folder = preferences.library_folder() / self.result if self.result else results.latest().folder
         if not folder.is_dir():
-            tell(self, tr("The folder {0} is gone.").format(folder), tr("Generate the picture again."))
+            tell(self, Message("The folder {folder} is gone.", folder=folder), "Generate the picture again.")
             return {"CANCELLED"}
         return bpy.ops.wm.path_open(filepath=str(folder))
 
@@ -110,7 +111,7 @@ class SYNCSCAPE_OT_delete_result(ResultOperator, bpy.types.Operator):
             except TrashError:
                 self.permanent = True
             except ResultError as error:
-                tell(self, result_words(error))
+                tell(self, error.message)
                 return {"CANCELLED"}
         if self.permanent:
             questions.append(tr("It cannot go to the trash: it is deleted for good."))
@@ -133,16 +134,16 @@ class SYNCSCAPE_OT_delete_result(ResultOperator, bpy.types.Operator):
             else:
                 trash_result(found)
         except TrashError as error:
-            tell(self, sentence(str(error)) + ".", tr("Hold Shift to delete it for good."))
+            tell(self, error.message, "Hold Shift to delete it for good.")
             return {"CANCELLED"}
         except ResultError as error:
-            tell(self, result_words(error))
+            tell(self, error.message)
             return {"CANCELLED"}
         return self._gone()
 
     def _gone(self) -> set[str]:
         results.library().forget()
-        self.report({"INFO"}, "Deleted" if self.permanent else "Moved to the trash")
+        self.report({"INFO"}, tr("Deleted" if self.permanent else "Moved to the trash"))
         return {"FINISHED"}
 
 

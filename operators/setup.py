@@ -9,8 +9,8 @@ from ..engine import preferences
 from ..engine.environment import engine_setup
 from ..engine.link import link
 from ..engine.models import engine_models
-from ..installer.states import SetupState
-from ..translations import sentence
+from ..sync_engine.installer.states import SetupState
+from ..translations import tr
 
 LOOK_S = 0.2
 """How often the blocking form looks."""
@@ -49,7 +49,7 @@ class _Build(_Work):
         engine_setup.tick()
         setup = engine_setup.setup
         if setup.state is SetupState.FAILED:
-            self.report({"ERROR"}, sentence(str(setup.problem)))
+            self.report({"ERROR"}, f"{tr(setup.problem.message)} {tr(setup.problem.remedy)}")
         return {"FINISHED"} if setup.state is SetupState.READY else {"CANCELLED"}
 
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 import bpy
 
 from ..scene import live, sun_lamp
-from ..translations import sentence, tr
+from ..scene.problems import SceneProblem
+from ..translations import in_words, tr
+from .problems import explain_scene
 
 
 class SYNCSCAPE_OT_sun_lamp(bpy.types.Operator):
@@ -27,13 +29,10 @@ class SYNCSCAPE_OT_sun_lamp(bpy.types.Operator):
         live.restore()  # the lamp is for the scene's own World
         try:
             lamp = sun_lamp.replace_sun(context.scene)
-        except sun_lamp.SunProblem as error:
-            self.report({"ERROR"}, sentence(str(error)))
+        except SceneProblem as error:
+            self.report({"ERROR"}, in_words(explain_scene(error)))
             return {"CANCELLED"}
-        except RuntimeError as error:  # a picture that is gone from the disk
-            self.report({"ERROR"}, f"{error} " + tr("Apply the World again."))
-            return {"CANCELLED"}
-        self.report({"INFO"}, tr("{0} gives {1} W/m²").format(lamp.name, f"{lamp.data.energy:.3g}"))
+        self.report({"INFO"}, tr("{lamp} gives {watts:.3g} W/m²", lamp=lamp.name, watts=lamp.data.energy))
         return {"FINISHED"}
 
 
@@ -54,8 +53,8 @@ class SYNCSCAPE_OT_sun_to_world(bpy.types.Operator):
     def execute(self, context) -> set[str]:
         try:
             sun_lamp.give_back(context.scene)
-        except sun_lamp.SunProblem as error:  # its nodes were changed by hand since
-            self.report({"ERROR"}, sentence(str(error)))
+        except SceneProblem as error:  # its nodes were changed by hand since
+            self.report({"ERROR"}, in_words(explain_scene(error)))
             return {"CANCELLED"}
         return {"FINISHED"}
 

@@ -8,8 +8,10 @@ import math
 import bpy
 
 from ..scene import turn
+from ..scene.problems import SceneProblem
 from ..scene.world import controls, picture
-from ..translations import tr
+from ..translations import in_words, tr
+from .problems import explain_scene
 
 
 class _OnWorld:
@@ -63,8 +65,8 @@ class SYNCSCAPE_OT_sun_behind(_OnWorld, bpy.types.Operator):
         image = picture(context.scene.world)
         try:
             sun = turn.sun_azimuth(image) if image is not None else None
-        except RuntimeError as error:
-            self.report({"ERROR"}, f"{error} " + tr("Apply the World again."))
+        except SceneProblem as error:
+            self.report({"ERROR"}, in_words(explain_scene(error)))
             return {"CANCELLED"}
         if sun is None:
             self.report({"WARNING"}, tr("The sky of this World is dark: there is no sun to turn."))

@@ -8,12 +8,13 @@ import bpy
 from ..engine import preferences
 from ..engine.environment import engine_setup
 from ..engine.link import link
-from ..installer.locks import Lock
-from ..installer.platforms import NAMES, detect
-from ..installer.problems import SetupFailed
-from ..installer.states import STAGES, SetupState
 from ..sync_engine.host.client import EngineState
-from ..translations import sentence, tr
+from ..sync_engine.installer.locks import Lock
+from ..sync_engine.installer.platforms import NAMES, detect
+from ..sync_engine.installer.problems import SetupFailed
+from ..sync_engine.installer.states import STAGES, SetupState
+from ..sync_engine.interface.wording import Message
+from ..translations import tr
 from .parts import draw_preferences_button, draw_problem, draw_text
 
 
@@ -95,15 +96,17 @@ def _draw_missing(layout: bpy.types.UILayout, context, state: SetupState) -> Non
 def _draw_plan(layout: bpy.types.UILayout, context, plan: Lock) -> None:
     """Draw what the button will download, from where, and how much space it takes."""
     options = preferences.setup_options()
-    kind, gigabytes = tr(NAMES[plan.accelerator]), f"{plan.disk_mb / 1000:.1f}"
+    kind = Message(NAMES[plan.accelerator])
+    values = {"torch": plan.torch, "kind": kind, "disk": plan.disk_mb / 1000}
     if options.network.wheels:
-        text = tr("Installs PyTorch {0} ({1}) and more from {2}; takes {3} GB.")
-        text = text.format(plan.torch, kind, options.network.wheels, gigabytes)
+        template = "Installs PyTorch {torch} ({kind}) and more from {source}; takes {disk:.1f} GB."
+        values["source"] = options.network.wheels
     else:
-        text = tr("Downloads {0} MB from {1}: PyTorch {2} ({3}) and more; takes {4} GB.")
-        source = options.network.index or plan.server
-        text = text.format(plan.download_mb, source, plan.torch, kind, gigabytes)
-    draw_text(layout, context, text, translate=False)
+        template = (
+            "Downloads {megabytes} MB from {source}: PyTorch {torch} ({kind}) and more; takes {disk:.1f} GB."
+        )
+        values |= {"source": options.network.index or plan.server, "megabytes": plan.download_mb}
+    draw_text(layout, context, Message(template, **values))
     if options.accelerator == "auto":
         draw_text(layout, context, fallback(plan, detect()), "INFO", translate=False)
     if not options.network.wheels and not options.network.online:
@@ -117,29 +120,30 @@ def fallback(plan: Lock, detected: str) -> str:
     if detected == plan.accelerator:
         return ""
     if detected != "cpu":
-        text = tr(
-            "There are no packages here for this computer's {0}: pictures will be made on the processor. "
-            "To use the GPU, name an environment of your own."
+        return tr(
+            "There are no packages here for this computer's {gpu}: pictures will be made on the processor. "
+            "To use the GPU, name an environment of your own.",
+            gpu=Message(NAMES[detected]),
         )
-        return text.format(tr(NAMES[detected]))
     return tr("The smaller build for the processor does not fit this Python; this one runs there too.")
 
 
 def _draw_failure(layout: bpy.types.UILayout, context, problem: SetupFailed) -> None:
-    draw_text(layout, context, sentence(problem.message), "ERROR", translate=False)
-    draw_text(layout, context, sentence(problem.remedy), "INFO", translate=False)
+    draw_text(layout, context, problem.message, "ERROR")
+    draw_text(layout, context, problem.remedy, "INFO")
 
 
 def setup_lines(report: dict) -> list[tuple[str, str]]:
     """Return what ``doctor`` has found to work, as lines with an icon each."""
     torch = (report.get("packages") or {}).get("torch", "?")
-    text = tr("The engine is set up: Python {0}, PyTorch {1}").format(report.get("python", "?"), torch)
+    python = report.get("python", "?")
+    text = tr("The engine is set up: Python {python}, PyTorch {torch}", python=python, torch=torch)
     lines = [(text, "CHECKMARK")]
     if report.get("device_name"):
-        lines.append((tr("It computes on {0}").format(report["device_name"]), "MEMORY"))
+        lines.append((tr("It computes on {device}", device=report["device_name"]), "MEMORY"))
     here = [name for name, state in (report.get("models") or {}).items() if state == "here"]
     if here:
-        lines.append((tr("Models here: {0}").format(", ".join(here)), "IMAGE_DATA"))
+        lines.append((tr("Models here: {models}", models=", ".join(here)), "IMAGE_DATA"))
     return lines
 
 
@@ -169,13 +173,15 @@ def engine_lines() -> list[tuple[str, str]]:
     if link.state not in (EngineState.READY, EngineState.BUSY) or not report:
         return [("The engine does not run. It starts by itself when it is needed.", "INFO")]
     torch = (report.get("packages") or {}).get("torch", "?")
-    lines = [(f"The engine is ready: Python {report.get('python', '?')}, torch {torch}", "CHECKMARK")]
+    python = report.get("python", "?")
+    text = Message("The engine is ready: Python {python}, torch {torch}", python=python, torch=torch)
+    lines: list[tuple[str, str]] = [(text, "CHECKMARK")]
     if report.get("device"):
         memory = report.get("free_memory_gb")
         free = f", {memory:g} GiB free" if isinstance(memory, (int, float)) else ""
         lines.append((f"{report.get('device_name', report['device'])} ({report['device']}{free})", "MEMORY"))
     here = [name for name, state in (report.get("models") or {}).items() if state == "here"]
     if here:
-        lines.append((f"Models here: {', '.join(here)}", "IMAGE_DATA"))
+        lines.append((Message("Models here: {models}", models=", ".join(here)), "IMAGE_DATA"))
     lines += [(problem, "ERROR") for problem in report.get("problems") or []]
     return lines

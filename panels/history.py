@@ -184,8 +184,9 @@ def _draw_pager(layout: bpy.types.UILayout, history: SyncscapeHistory) -> None:
     newer = row.row(align=True)
     newer.enabled = page > 0
     newer.operator("syncscape.history_page", text="", icon="TRIA_LEFT").step = -1
-    words = tr("{0} to {1} of {2}")
-    row.label(text=words.format(page * PAGE + 1, page * PAGE + len(_shown.page), len(_shown.found)))
+    first, count = page * PAGE + 1, len(_shown.found)
+    last = page * PAGE + len(_shown.page)
+    row.label(text=tr("{first} to {last} of {count}", first=first, last=last, count=count), translate=False)
     older = row.row(align=True)
     older.enabled = page < _shown.pages - 1
     older.operator("syncscape.history_page", text="", icon="TRIA_RIGHT").step = 1
@@ -211,8 +212,10 @@ def _draw_actions(layout: bpy.types.UILayout, context, result: Result) -> None:
 
 def details(result: Result) -> str:
     """Return one line on a result: size, seed, model, time it took."""
-    words = tr("{0} × {1}, seed {2}, {3}")
-    text = words.format(result.spec.width, result.spec.pixel_height, result.spec.seed, result.spec.model)
+    size = {"width": result.spec.width, "height": result.spec.pixel_height}
+    text = tr(
+        "{width} × {height}, seed {seed}, {model}", seed=result.spec.seed, model=result.spec.model, **size
+    )
     total = result.timings.get("total")
     return f"{text}, {duration(total)}" if isinstance(total, (int, float)) else text
 

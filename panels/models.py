@@ -45,7 +45,7 @@ def _draw_work(layout: bpy.types.UILayout, store: ModelStore) -> None:
     if store.steps:
         text += f", {store.step}/{store.steps} MB"
     if store.eta_s is not None:
-        text += ", " + tr("{0} left").format(duration(store.eta_s))
+        text += ", " + tr("{time} left", time=duration(store.eta_s))
     row = layout.row(align=True)
     row.progress(factor=store.progress, text=text)
     if store.action in (ModelAction.DOWNLOAD, ModelAction.VERIFY):
@@ -81,14 +81,14 @@ def model_lines(row: ModelRow) -> list[str]:
     if row.bundled:
         sizes.append(tr("Bundled"))
     elif row.state == "here":
-        sizes.append(tr("Here: {0} GB").format(_number(row.disk_gb)))
+        sizes.append(tr("Here: {size} GB", size=_number(row.disk_gb)))
     elif row.state == "partly":
-        sizes.append(tr("{0} of {1} GB are here").format(f"{row.fetched_gb:.1f}", f"{row.download_gb:.1f}"))
+        sizes.append(tr("{size:.1f} of {whole:.1f} GB are here", size=row.fetched_gb, whole=row.download_gb))
     elif row.download_gb:
-        sizes.append(tr("Download: {0} GB").format(_number(row.download_gb)))
+        sizes.append(tr("Download: {size} GB", size=_number(row.download_gb)))
     if row.memory_gb and not row.bundled:
-        sizes.append(tr("Wants {0} GB of GPU memory").format(f"{row.memory_gb:.0f}"))
-    return [", ".join(sizes), tr("Licence of the weights: {0}").format(row.licence)]
+        sizes.append(tr("Wants {size:.0f} GB of GPU memory", size=row.memory_gb))
+    return [", ".join(sizes), tr("Licence of the weights: {licence}", licence=row.licence)]
 
 
 def _number(gigabytes: float) -> str:

@@ -8,7 +8,7 @@ import bpy
 
 from ..engine.link import link
 from ..sync_engine.host.jobs import Failure, Job
-from ..translations import sentence, tr
+from ..translations import tr
 from . import previews
 
 STAGES = {
@@ -35,7 +35,7 @@ def draw_text(
     """Draw a text over as many lines as the region's width asks for, an empty one over none."""
     if not text:
         return
-    text = sentence(text) if translate else text
+    text = tr(text) if translate else text
     scale = context.preferences.system.ui_scale or 1.0  # 0 without a window
     margin = MARGIN_PX if icon == "NONE" else MARGIN_PX + ICON_PX
     width = (context.region.width if context.region else 300) - margin * scale
@@ -130,14 +130,14 @@ def _draw_queue(layout: bpy.types.UILayout) -> None:
         return
     column = layout.box().column(align=True)
     row = column.row()
-    row.label(text=tr("Waiting: {0}").format(len(waiting)), icon="SORTTIME")
+    row.label(text=tr("Waiting: {count}", count=len(waiting)), icon="SORTTIME")
     row.operator("syncscape.clear_queue", text="Clear", icon="X")
     for job in waiting[:QUEUE_LINES]:
         row = column.row(align=True)
         row.label(text=job.spec.prompt, translate=False)
         row.operator("syncscape.cancel", text="", icon="X", emboss=False).job = job.id
     if len(waiting) > QUEUE_LINES:
-        column.label(text=tr("and {0} more").format(len(waiting) - QUEUE_LINES))
+        column.label(text=tr("and {count} more", count=len(waiting) - QUEUE_LINES))
 
 
 def job_text(job: Job) -> str:
@@ -146,7 +146,7 @@ def job_text(job: Job) -> str:
     if job.steps:
         text += f" {job.step}/{job.steps}" + (" MB" if job.stage == "download" else "")
     if job.eta_s is not None:
-        text += ", " + tr("{0} left").format(duration(job.eta_s))
+        text += ", " + tr("{time} left", time=duration(job.eta_s))
     return text
 
 

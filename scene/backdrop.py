@@ -50,7 +50,7 @@ def separate(scene: bpy.types.Scene) -> bpy.types.World:
     gets a copy.
 
     Raises:
-        SunProblem: the World is not lit by one picture.
+        SceneProblem: the World is not lit by one picture.
     """
     sky_of(scene.world)
     world = scene.world
@@ -123,7 +123,7 @@ def blur(world: bpy.types.World, degrees: float) -> None:
         degrees: standard deviation of the blur on the sphere, 0 to 45.
 
     Raises:
-        RuntimeError: the picture's file cannot be read.
+        SceneProblem: the picture's file cannot be read.
     """
     shown = picture_of(world)
     sharp = bpy.data.images.get(shown.get(BLUR_OF_KEY, "")) or shown

@@ -38,8 +38,7 @@ def add(
         radius: of the disc.
 
     Raises:
-        SunProblem: the World is not lit by one picture.
-        RuntimeError: the picture's file cannot be read.
+        SceneProblem: the World is not lit by one picture, or it cannot be read.
     """
     sky = sky_of(scene.world)
     light = irradiance_from_above(reduced(pixels(sky.texture.image), LOOK_WIDTH))

@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 
 from . import compat
+from .problems import SceneProblem, Trouble
 from .world import RESULT_KEY, load_image
 
 PLATE, SCALE, OVER = "Syncscape Plate", "Syncscape Plate Scale", "Syncscape Plate Over"
@@ -15,18 +16,11 @@ FILM_KEY = "syncscape_film_transparent"
 """Custom property of a scene: its film setting from before the plate was rendered."""
 
 
-class NoCamera(RuntimeError):
-    """The scene has no camera that a plate could stand behind."""
-
-    def __init__(self) -> None:
-        super().__init__("The scene has no camera. Add one (Add → Camera), then apply the plate again.")
-
-
 def apply_plate(scene: bpy.types.Scene, path: Path, result_id: str, render: bool = False) -> bpy.types.Image:
     """Show a picture behind the scene's camera, filling its frame; replaces an earlier plate.
 
     Args:
-        scene: the scene; raises NoCamera if it has no camera.
+        scene: the scene; raises SceneProblem if it has no camera.
         path: the picture, 8-bit sRGB.
         result_id: where it came from, kept as a custom property of the image.
         render: whether the plate also appears in renders (see ``set_rendered``).
@@ -35,7 +29,7 @@ def apply_plate(scene: bpy.types.Scene, path: Path, result_id: str, render: bool
         The image.
     """
     if scene.camera is None or scene.camera.type != "CAMERA":
-        raise NoCamera
+        raise SceneProblem(Trouble.NO_CAMERA)
     image = load_image(path, result_id, "sRGB")
     camera = scene.camera.data
     for earlier in [item for item in camera.background_images if _is_plate(item)]:

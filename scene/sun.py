@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from .problems import SceneProblem, Trouble
+
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 LOOK_WIDTH = 1024
 """Pictures are reduced to this width before the sun is looked for."""
@@ -96,11 +98,11 @@ def find_sun(radiance: np.ndarray) -> Sun | None:
 def pixels(image: bpy.types.Image) -> np.ndarray:
     """Return a picture as linear RGB ``(H, W, 3)``, the top row first, without what is no number.
 
-    Raises RuntimeError if the picture's file cannot be read.
+    Raises SceneProblem if the picture's file cannot be read.
     """
     width, height = image.size
     if not width:
-        raise RuntimeError(f"{image.filepath}: the picture cannot be read.")
+        raise SceneProblem(Trouble.UNREADABLE_PICTURE, image.filepath)
     values = np.empty(width * height * 4, dtype=np.float32)
     image.pixels.foreach_get(values)
     colours = values.reshape(height, width, 4)[::-1, :, :3]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import bpy
 from mathutils import Vector
 
+from .problems import SceneProblem, Trouble
 from .sun import Sun, find_sun, pixels
 
 LAMP = "Syncscape Sun"
@@ -27,13 +28,6 @@ CAMERA_MIX = BACKDROP + "Camera or Light"
 """The nodes of what the camera sees (``scene/backdrop.py``), and the one that chooses between both."""
 DISTANCE = 10.0
 """A new lamp stands so far above the scene's origin; only its direction counts."""
-
-
-class SunProblem(RuntimeError):
-    """The sun of a World cannot be made a lamp; the text says why and what to do."""
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem} {remedy}")
 
 
 class Sky(NamedTuple):
@@ -59,16 +53,12 @@ def replace_sun(scene: bpy.types.Scene) -> bpy.types.Object:
     scene uses too, or that is linked from a library, stays as it is, and this scene gets a copy.
 
     Raises:
-        SunProblem: the World is not lit by one picture, or there is no sun in it.
-        RuntimeError: the picture cannot be read.
+        SceneProblem: the World is not lit by one picture, or there is no sun in it, or it cannot be read.
     """
     sky = sky_of(scene.world)
     sun = find_sun(pixels(sky.texture.image))
     if sun is None:
-        raise SunProblem(
-            "There is no sun in this World: no small light far brighter than its sky.",
-            "Overcast and night skies have none. Make the World again with a Sun Strength of its own.",
-        )
+        raise SceneProblem(Trouble.NO_SUN)
     world = scene.world
     if world.library or any(other is not scene and other.world is world for other in bpy.data.scenes):
         world = scene.world = world.copy()
@@ -124,9 +114,9 @@ def lamp_of(world: bpy.types.World) -> bpy.types.Object | None:
 
 
 def sky_of(world: bpy.types.World | None) -> Sky:
-    """Return the nodes of a World; SunProblem if it is lit by anything but one turned picture."""
+    """Return the nodes of a World; SceneProblem if it is lit by anything but one turned picture."""
     if world is None or world.node_tree is None:
-        raise SunProblem("The scene has no World with a picture.", "Apply one first.")
+        raise SceneProblem(Trouble.NO_PICTURE)
     output = world.node_tree.get_output_node("ALL") or world.node_tree.get_output_node("CYCLES")
     background = _before(output.inputs["Surface"]) if output is not None else None
     if background is not None and background.bl_idname == "ShaderNodeBackground":
@@ -143,10 +133,7 @@ def sky_of(world: bpy.types.World | None) -> Sky:
                 return Sky(texture, background, None, light)
             if _only_turns(mapping):
                 return Sky(texture, background, mapping, light)
-    raise SunProblem(
-        "The nodes of this World do more than turn one picture.",
-        "Use an Environment Texture, a Mapping that only rotates, and a Background.",
-    )
+    raise SceneProblem(Trouble.OTHER_NODES)
 
 
 def lit_picture(tree: bpy.types.NodeTree) -> bpy.types.Node | None:

@@ -39,7 +39,7 @@ def show_at(controls: Controls, picture_azimuth: float, azimuth: float) -> None:
 def sun_azimuth(image: bpy.types.Image) -> float | None:
     """Return the azimuth of the brightest place above the horizon of a picture; None for a dark one.
 
-    Raises RuntimeError if the picture's file cannot be read.
+    Raises SceneProblem if the picture's file cannot be read.
     """
     light = reduced(pixels(image), LOOK_WIDTH) @ LUMINANCE
     light = light[: len(light) // 2]  # the sky

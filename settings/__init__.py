@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The settings that each scene keeps: what the panels show, and the spec made of it."""
 
 from . import loras, scene

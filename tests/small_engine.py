@@ -10,10 +10,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-from installer.locks import MARK
-from installer.platforms import this_platform
-from installer.setup import Options, Setup
-from installer.uv import Network
+from sync_engine.installer.locks import MARK
+from sync_engine.installer.platforms import this_platform
+from sync_engine.installer.setup import Options, Setup
+from sync_engine.installer.uv import Network
 
 HERE = "{}.{}".format(*sys.version_info)
 DOCTOR = """

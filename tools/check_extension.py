@@ -16,7 +16,7 @@ LIMIT_MB = 80
 """So much may a zip weigh, the draft model included."""
 ALLOWED = {
     *("blender_manifest.toml", "LICENSE", "README.md", "__init__.py", "api.py", "preferences.py"),
-    *("engine", "installer", "operators", "panels", "presets", "scene", "settings"),
+    *("engine", "operators", "panels", "presets", "scene", "settings"),
     *("sync_engine", "translations", "wheels"),
 }
 """What may lie at the root of a zip, so that a new folder of the repository does not slip in."""

@@ -23,8 +23,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from installer.locks import MARK, read_lock
-from installer.platforms import this_platform
+from sync_engine.installer.locks import MARK, read_lock
+from sync_engine.installer.platforms import this_platform
 from tools import wheels
 
 ROOT = Path(__file__).resolve().parents[1]

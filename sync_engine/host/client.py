@@ -24,6 +24,7 @@ from ..interface.messages import (
     Shutdown,
 )
 from ..interface.spec import EnvironmentSpec
+from ..interface.wording import Message
 from . import diagnosis
 from .diagnosis import EngineFailed, EngineMissing
 from .jobs import POLL_S, Failure, Job, JobState, JobTable
@@ -151,7 +152,11 @@ class EngineClient:
             raise
         except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
             self._forget()
-            self.failure = diagnosis.missing(f"The engine's Python {self.python} cannot be run ({error}).")
+            self.failure = diagnosis.missing(
+                Message(
+                    "The engine's Python {python} cannot be run ({reason}).", python=self.python, reason=error
+                )
+            )
             raise EngineMissing(self.failure) from error
         self._finalizer = weakref.finalize(self, end_quietly, self._process.popen)
         if not self._previews:
@@ -173,8 +178,10 @@ class EngineClient:
             if self.failure is not None:
                 raise EngineFailed(self.failure)
             if time.monotonic() >= end:
-                message = f"The engine was not ready after {timeout:g} s."
-                raise EngineFailed(Failure(FailureCode.INTERNAL.value, message, f"See the log {self.log}."))
+                message = Message("The engine was not ready after {seconds:g} s.", seconds=timeout)
+                raise EngineFailed(
+                    Failure(FailureCode.INTERNAL.value, message, Message("See the log {log}.", log=self.log))
+                )
             time.sleep(POLL_S)
 
     def shutdown(self, timeout: float = 3.0) -> None:

@@ -10,11 +10,15 @@ import signal
 from pathlib import Path
 
 from ..interface.messages import FailureCode
+from ..interface.wording import Message, joined
 from .jobs import Failure
 
-SETTING = "Preferences → Syncscape → Engine Python"
-PYTHON_HINT = f"Name a Python 3.11 or newer that has the engine's packages in {SETTING}."
+SETTING = Message("Preferences → Syncscape → Engine Python")
+PYTHON_HINT = Message(
+    "Name a Python 3.11 or newer that has the engine's packages in {setting}.", setting=SETTING
+)
 AGAIN_HINT = "Generate again: a new engine starts by itself."
+MEMORY_HINT = "Systems kill programs that use too much memory: choose a smaller size if it comes back."
 _NO_MODULE = re.compile(r"No module named '?([\w.]+)'?")
 _TOO_OLD = re.compile(r"SyntaxError|cannot import name 'StrEnum'|cannot import name 'UTC'")
 _CANNOT_LOAD = re.compile(r"^(ImportError|OSError): (.*(?:DLL|shared object|libcu|dlopen).*)")
@@ -41,13 +45,17 @@ def find_python(given: Path | str) -> Path:
     python = Path(on_path or text).expanduser().absolute()  # not resolved: in a venv it is a link
     problem = None
     if not python.exists():
-        problem = f"The engine's Python {python} does not exist."
+        problem = Message("The engine's Python {python} does not exist.", python=python)
     elif python.is_dir():
-        problem = f"The engine's Python {python} is a folder, not a Python program."
+        problem = Message("The engine's Python {python} is a folder, not a Python program.", python=python)
     elif not os.access(python, os.X_OK):
-        problem = f"The engine's Python {python} cannot be run (no program, or no permission to)."
+        problem = Message(
+            "The engine's Python {python} cannot be run (no program, or no permission to).", python=python
+        )
     elif python.name.lower().startswith("blender"):
-        problem = f"The engine's Python {python} is Blender itself, not a Python program."
+        problem = Message(
+            "The engine's Python {python} is Blender itself, not a Python program.", python=python
+        )
     if problem is not None:
         raise EngineMissing(missing(problem))
     return python
@@ -72,29 +80,49 @@ def explain_start(python: str, root: Path, status: int, lines: list[str]) -> Fai
     if module and module[1].split(".")[0] == "sync_engine":
         return Failure(
             FailureCode.ENGINE_MISSING.value,
-            f"The engine's own files are not in {root}.",
+            Message("The engine's own files are not in {root}.", root=root),
             "Install the Syncscape extension again.",
         )
     if module:
-        return missing(f"The engine's Python {python} has no {module[1].split('.')[0]}.")
+        return missing(
+            Message(
+                "The engine's Python {python} has no {package}.",
+                python=python,
+                package=module[1].split(".")[0],
+            )
+        )
     if _TOO_OLD.search(text):
-        return missing(f"The engine's Python {python} is too old.")
+        return missing(Message("The engine's Python {python} is too old.", python=python))
     for line in reversed(lines):
         if found := _CANNOT_LOAD.match(line):
-            return missing(f"The engine's Python {python} cannot load its packages ({found[2][:200]}).")
+            return missing(
+                Message(
+                    "The engine's Python {python} cannot load its packages ({reason}).",
+                    python=python,
+                    reason=found[2][:200],
+                )
+            )
     return Failure(
         FailureCode.ENGINE_DIED.value,
-        f"The engine did not start: {python} ended {_how(status)}.{_last_words(lines)}",
-        f"If it is not the right Python, name another in {SETTING}. The log has the details.",
+        Message(
+            "The engine did not start: {python} ended {how}. {words}",
+            python=python,
+            how=_how(status),
+            words=_last_words(lines),
+        ),
+        Message(
+            "If it is not the right Python, name another in {setting}. The log has the details.",
+            setting=SETTING,
+        ),
     )
 
 
 def explain_death(status: int, lines: list[str]) -> Failure:
     """Return why a ready engine ended although nobody asked it to."""
-    hint = AGAIN_HINT
-    if status == -9:
-        hint += " Systems kill programs that use too much memory: choose a smaller size if it comes back."
-    message = f"The engine ended unexpectedly, {_how(status)}.{_last_words(lines)}"
+    hint = AGAIN_HINT if status != -9 else joined(AGAIN_HINT, MEMORY_HINT)
+    message = Message(
+        "The engine ended unexpectedly, {how}. {words}", how=_how(status), words=_last_words(lines)
+    )
     return Failure(FailureCode.ENGINE_DIED.value, message, hint)
 
 
@@ -102,8 +130,12 @@ def explain_babble(python: str, sample: str) -> Failure:
     """Return the failure of a program that does not speak the protocol."""
     return Failure(
         FailureCode.PROTOCOL.value,
-        f"{python} does not behave like the Syncscape engine: it wrote {sample}.",
-        f"Name another Python in {SETTING}, or install the extension again.",
+        Message(
+            "{python} does not behave like the Syncscape engine: it wrote {sample}.",
+            python=python,
+            sample=sample,
+        ),
+        Message("Name another Python in {setting}, or install the extension again.", setting=SETTING),
     )
 
 
@@ -111,26 +143,32 @@ def explain_version(theirs: int, ours: int) -> Failure:
     """Return the failure of an engine of another version."""
     return Failure(
         FailureCode.PROTOCOL.value,
-        f"The engine speaks version {theirs} of the protocol, this extension version {ours}.",
+        Message(
+            "The engine speaks version {theirs} of the protocol, this extension version {ours}.",
+            theirs=theirs,
+            ours=ours,
+        ),
         "Install the Syncscape extension again and restart Blender.",
     )
 
 
-def _how(status: int) -> str:
+def _how(status: int) -> Message:
     if status >= 0:
-        return f"with exit status {status}"
+        return Message("with exit status {status}", status=status)
     try:
-        return f"killed by signal {-status} ({signal.Signals(-status).name})"
+        name = signal.Signals(-status).name
     except ValueError:
-        return f"killed by signal {-status}"
+        return Message("killed by signal {number}", number=-status)
+    return Message("killed by signal {number} ({name})", number=-status, name=name)
 
 
-def _last_words(lines: list[str]) -> str:
+def _last_words(lines: list[str]) -> Message:
     for line in reversed(lines):
-        if line.strip():
-            text = line.strip()
-            return f" Its last words: {text[:200]}{'…' if len(text) > 200 else ''}"
-    return " It left no words in the log."
+        text = line.strip()
+        if text:
+            shown = f"{text[:200]}…" if len(text) > 200 else text
+            return Message("Its last words: {words}", words=shown)
+    return Message("It left no words in the log.")
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:

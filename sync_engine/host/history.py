@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..interface.spec import EnvironmentSpec, SpecError
+from ..interface.wording import Message, as_message
 from .trash import move_to_trash
 
 IMAGE_NAMES = {"world": "world.exr", "plate": "plate.png"}
@@ -29,11 +30,13 @@ class ResultError(ValueError):
     Attributes:
         folder: the folder.
         problem: what is wrong with it.
+        message: both as one sentence.
     """
 
     def __init__(self, folder: Path, problem: str) -> None:
         self.folder, self.problem = folder, problem
-        super().__init__(f"{folder}: {problem}.")
+        self.message = Message("{folder}: {problem}.", folder=folder, problem=as_message(problem))
+        super().__init__(str(self.message))
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,13 @@ def read_result(folder: Path) -> Result:
     try:
         spec = EnvironmentSpec.from_dict(record.get("spec"))
     except SpecError as error:
-        raise ResultError(folder, f"{SPEC_NAME} has a spec that cannot be used ({error})") from error
+        raise ResultError(
+            folder,
+            Message("{file} has a spec that cannot be used ({reason})", file=SPEC_NAME, reason=error.message),
+        ) from error
     image = folder / IMAGE_NAMES[spec.kind]
     if not _has_content(image):
-        raise ResultError(folder, f"{image.name} is missing or empty")
+        raise ResultError(folder, Message("{file} is missing or empty", file=image.name))
     preview = folder / PREVIEW_NAME
     created, timings, light = record.get("created"), record.get("timings"), record.get("light")
     return Result(
@@ -146,7 +152,7 @@ def trash_result(result: Result) -> None:
         if not _may_go(result.folder):
             return
     except OSError as error:
-        raise ResultError(result.folder, f"cannot be deleted ({error})") from error
+        raise ResultError(result.folder, Message("cannot be deleted ({reason})", reason=error)) from error
     move_to_trash(result.folder)
 
 
@@ -163,7 +169,7 @@ def delete_result(result: Result) -> None:
         doomed = folder.with_name(f".{folder.name}.deleted.partial")
         os.replace(folder, doomed)
     except OSError as error:
-        raise ResultError(folder, f"cannot be deleted ({error})") from error
+        raise ResultError(folder, Message("cannot be deleted ({reason})", reason=error)) from error
     shutil.rmtree(doomed, ignore_errors=True)  # what is left is swept later
 
 
@@ -195,13 +201,17 @@ def _read_record(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ResultError(folder, f"{SPEC_NAME} is missing") from error
+        raise ResultError(folder, Message("{file} is missing", file=SPEC_NAME)) from error
     except OSError as error:
-        raise ResultError(folder, f"{SPEC_NAME} cannot be read ({error})") from error
+        raise ResultError(
+            folder, Message("{file} cannot be read ({reason})", file=SPEC_NAME, reason=error)
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise ResultError(folder, f"{SPEC_NAME} is not JSON ({error})") from error
+        raise ResultError(
+            folder, Message("{file} is not JSON ({reason})", file=SPEC_NAME, reason=error)
+        ) from error
     if not isinstance(record, dict):
-        raise ResultError(folder, f"{SPEC_NAME} is not a JSON object")
+        raise ResultError(folder, Message("{file} is not a JSON object", file=SPEC_NAME))
     return record
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..interface.messages import Accepted, Cancelled, Done, Event, Failed, FailureCode, Progress
 from ..interface.spec import EnvironmentSpec, SpecError
+from ..interface.wording import Message
 from .history import Result, ResultError, read_result
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ class JobState(Enum):
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong, for people. ``code`` is a value of FailureCode, ``hint`` the remedy."""
+    """What went wrong, for people. ``code`` is a value of FailureCode, ``hint`` the remedy.
+
+    Both texts are Messages where they have values: ``translations`` tells them in the user's language.
+    """
 
     code: str
     message: str
@@ -212,7 +216,9 @@ class JobTable:
         except ResultError as error:
             failure = Failure(
                 FailureCode.OUTPUT.value,
-                f"The engine has finished, but its result cannot be used: {error}",
+                Message(
+                    "The engine has finished, but its result cannot be used: {reason}", reason=error.message
+                ),
                 "Generate again; if it comes back, check the disk of the library folder.",
             )
             job.finish(JobState.FAILED, error=failure)

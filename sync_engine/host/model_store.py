@@ -24,6 +24,7 @@ from ..interface.messages import (
     ProtocolError,
     decode_event,
 )
+from ..interface.wording import Message
 from .diagnosis import EngineMissing, explain_start, find_python
 from .jobs import Failure
 from .process import child_environment
@@ -177,7 +178,8 @@ class ModelStore:
             self.problem = error.failure
         except OSError as error:
             self.problem = Failure(
-                FailureCode.OUTPUT.value, f"The engine cannot be asked for its models ({error})."
+                FailureCode.OUTPUT.value,
+                Message("The engine cannot be asked for its models ({reason}).", reason=error),
             )
         finally:
             self._process = None

@@ -10,13 +10,23 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from ..interface.wording import Message
+
 FINDER_TIMEOUT_S = 30.0
 _FO_DELETE = 3
 _FOF_SILENT, _FOF_NOCONFIRMATION, _FOF_ALLOWUNDO, _FOF_NOERRORUI = 0x4, 0x10, 0x40, 0x400
 
 
 class TrashError(OSError):
-    """The system has no trash for that disk, or refused; nothing was moved."""
+    """The system has no trash for that disk, or refused; nothing was moved.
+
+    Attributes:
+        message: why.
+    """
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        super().__init__(str(message))
 
 
 def move_to_trash(path: Path) -> None:
@@ -37,9 +47,11 @@ def move_to_trash(path: Path) -> None:
         raise
     except (OSError, subprocess.SubprocessError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise TrashError(f"{path.name} cannot be moved to the trash ({reason})") from error
+        raise TrashError(
+            Message("{name} cannot be moved to the trash ({reason})", name=path.name, reason=reason)
+        ) from error
     if path.exists():
-        raise TrashError(f"{path.name} cannot be moved to the trash")
+        raise TrashError(Message("{name} cannot be moved to the trash", name=path.name))
 
 
 def has_trash(path: Path) -> bool:
@@ -56,7 +68,7 @@ def _freedesktop(path: Path) -> None:
     """The Trash specification 1.0: a file in ``files`` and a note of its origin in ``info``."""
     trash = _trash_for(path)
     if trash is None:
-        raise TrashError(f"there is no trash on the disk of {path.name}")
+        raise TrashError(Message("there is no trash on the disk of {name}", name=path.name))
     for folder in (trash, trash / "files", trash / "info"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     origin = path if trash == _home_trash() else path.relative_to(trash.parent)
@@ -75,7 +87,7 @@ def _freedesktop(path: Path) -> None:
             info.unlink()
             raise
         return
-    raise TrashError(f"{trash} has too many files named {path.name}")
+    raise TrashError(Message("{trash} has too many files named {name}", trash=trash, name=path.name))
 
 
 def _home_trash() -> Path:
@@ -111,7 +123,11 @@ def _macos(path: Path) -> None:
         ["osascript", "-e", script, str(path)], capture_output=True, text=True, timeout=FINDER_TIMEOUT_S
     )
     if done.returncode != 0:
-        raise TrashError(f"{path.name} cannot be moved to the trash ({done.stderr.strip()})")
+        raise TrashError(
+            Message(
+                "{name} cannot be moved to the trash ({reason})", name=path.name, reason=done.stderr.strip()
+            )
+        )
 
 
 def _windows(path: Path) -> None:
@@ -135,4 +151,10 @@ def _windows(path: Path) -> None:
     operation = Operation(None, _FO_DELETE, f"{path}\0", None, flags, False, None, None)
     status = ctypes.windll.shell32.SHFileOperationW(ctypes.byref(operation))  # type: ignore[attr-defined]
     if status != 0 or operation.fAnyOperationsAborted:
-        raise TrashError(f"{path.name} cannot be moved to the trash (Windows says {status:#x})")
+        raise TrashError(
+            Message(
+                "{name} cannot be moved to the trash (Windows says {status:#x})",
+                name=path.name,
+                status=status,
+            )
+        )

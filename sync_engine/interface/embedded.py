@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .spec import EnvironmentSpec, SpecError
+from .wording import Message
 
 KEYS = {"spec": "syncscape", "light": "syncscape_light"}
 """Under which names pictures hold what: attributes of an EXR's header, keywords of a PNG's texts."""
@@ -48,7 +49,9 @@ def read_record(path: Path) -> dict[str, Any]:
             else:
                 return _from_json(path, start + file.read(MOST_BYTES))
     except (OSError, ValueError) as error:
-        raise _bad(path, f"cannot be read ({error})", "Name a readable file.") from error
+        raise _bad(
+            path, Message("cannot be read ({reason})", reason=error), "Name a readable file."
+        ) from error
     except _Broken as error:
         raise _bad(path, "is cut off or damaged", "Name another file of that picture.") from error
     found = {}
@@ -57,7 +60,9 @@ def read_record(path: Path) -> dict[str, Any]:
             try:
                 found[name] = json.loads(texts[key])
             except (ValueError, RecursionError) as error:
-                raise _bad(path, f"holds a {name} that is not JSON", "Name another file.") from error
+                raise _bad(
+                    path, Message("holds a {name} that is not JSON", name=name), "Name another file."
+                ) from error
     return _something(path, found)
 
 

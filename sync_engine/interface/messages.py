@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
+
+from .wording import Message
 
 PROTOCOL_VERSION = 1
 MAX_LINE_BYTES = 1 << 20
@@ -111,7 +114,8 @@ class Progress:
     or ``write``, for a model also ``verify`` or ``remove``; the steps of a download are megabytes.
 
     ``step`` of ``steps`` are done, ``eta_s`` seconds are left (None: not known yet), ``preview`` is
-    the path of a PNG of the picture as it is now, ``note`` a sentence for the user.
+    the path of a PNG of the picture as it is now, ``note`` a sentence for the user (a Message where it has
+    values).
     """
 
     type: ClassVar[str] = "progress"
@@ -136,7 +140,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """A job, or (``job`` None) a request, failed. ``hint`` is what the user can do."""
+    """A job, or (``job`` None) a request, failed. ``hint`` is the remedy; a Message like ``message``."""
 
     type: ClassVar[str] = "failed"
     job: str | None
@@ -170,8 +174,16 @@ _JSON_TYPES = {"str": str, "int": int, "bool": bool, "float": (int, float), "dic
 
 
 def encode(message: Request | Event) -> bytes:
-    """Return the message as one line of UTF-8 JSON with its line feed."""
+    """Return the message as one line of UTF-8 JSON with its line feed.
+
+    A text that is a Message is told in English in its field; its template and values, which a translation
+    needs, are added under ``texts``, by the name of the field.
+    """
     data = {"type": message.type, **dataclasses.asdict(message)}
+    fields = {item.name: getattr(message, item.name) for item in dataclasses.fields(message)}
+    texts = {name: value.to_json() for name, value in fields.items() if isinstance(value, Message)}
+    if texts:
+        data["texts"] = texts
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "surrogatepass") + b"\n"  # a path need not be valid Unicode
 
@@ -202,10 +214,19 @@ def _decode(line: bytes, known: dict[str, type]) -> Any:
     for item in dataclasses.fields(cls):
         if item.name in data:
             _check_type(cls.type, item, data[item.name])
-            values[item.name] = data[item.name]
+            values[item.name] = _with_template(data[item.name], data.get("texts"), item.name)
         elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
             raise ProtocolError(f"{cls.type}: the field {item.name} is missing")
     return cls(**values)
+
+
+def _with_template(value: object, texts: object, name: str) -> object:
+    """Return a text as the Message that it was sent as; without its template, the English as it is."""
+    if isinstance(value, str) and isinstance(texts, dict) and name in texts:
+        with contextlib.suppress(ValueError):
+            message = Message.from_json(texts[name])
+            return message if message == value else value
+    return value
 
 
 def _check_type(message: str, item: dataclasses.Field, value: object) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .loras import Lora
+from .wording import Message, as_message
 
 SPEC_VERSION = 1
 KINDS = ("world", "plate")
@@ -65,6 +66,7 @@ class SpecError(ValueError):
         value: what was given, shortened for display.
         problem: what is wrong with it.
         remedy: what to do.
+        message: field, value and problem as one sentence.
     """
 
     def __init__(self, field: str, value: object, problem: str, remedy: str) -> None:
@@ -72,7 +74,9 @@ class SpecError(ValueError):
         if len(shown) > 60:
             shown = f"{shown[:57]}..."
         self.field, self.value, self.problem, self.remedy = field, shown, problem, remedy
-        super().__init__(f"{field} = {shown}: {problem}. {remedy}")
+        values = {"field": field, "value": shown, "problem": as_message(problem)}
+        self.message = Message("{field} = {value}: {problem}.", **values)
+        super().__init__(f"{self.message} {remedy}")
 
 
 @dataclass(frozen=True)
@@ -185,8 +189,8 @@ class EnvironmentSpec:
             raise SpecError(
                 "height",
                 self.height,
-                f"a world is twice as wide as high and the width is {self.width}",
-                f"Use {self.width // 2}, or leave the height out.",
+                Message("a world is twice as wide as high and the width is {width}", width=self.width),
+                Message("Use {half}, or leave the height out.", half=self.width // 2),
             )
         for name in ("steps", "seed", "sync_steps", "stride"):
             if getattr(self, name) is not None:
@@ -220,7 +224,11 @@ class EnvironmentSpec:
         for name in data:
             if name not in names:
                 near = difflib.get_close_matches(str(name), sorted(names), n=1)
-                hint = f"Did you mean {near[0]}?" if near else f"Known fields: {', '.join(sorted(names))}."
+                hint = (
+                    Message("Did you mean {near}?", near=near[0])
+                    if near
+                    else Message("Known fields: {names}.", names=", ".join(sorted(names)))
+                )
                 raise SpecError(str(name), data[name], "no such field", hint)
         if "prompt" not in data:
             raise SpecError("prompt", None, "missing", "Describe the environment in a few words.")
@@ -235,7 +243,9 @@ class EnvironmentSpec:
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise SpecError("spec", text, f"not JSON ({error})", "Check the file or the line.") from error
+            raise SpecError(
+                "spec", text, Message("not JSON ({reason})", reason=error), "Check the file or the line."
+            ) from error
         return cls.from_dict(data)
 
     @classmethod
@@ -245,12 +255,14 @@ class EnvironmentSpec:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
             raise SpecError(
-                "spec", str(path), f"cannot be read ({error})", "Name a readable file."
+                "spec", str(path), Message("cannot be read ({reason})", reason=error), "Name a readable file."
             ) from error
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise SpecError("spec", str(path), f"not JSON ({error})", "Check the file.") from error
+            raise SpecError(
+                "spec", str(path), Message("not JSON ({reason})", reason=error), "Check the file."
+            ) from error
         if isinstance(data, dict) and isinstance(data.get("spec"), dict):
             data = data["spec"]
         return cls.from_dict(data)
@@ -269,14 +281,16 @@ def _check_loras(value: object) -> None:
     if not isinstance(value, tuple):
         raise SpecError("loras", value, "not a list", 'Give a list such as ["file.safetensors:0.8"].')
     if len(value) > MAX_LORAS:
-        raise SpecError("loras", value, f"more than {MAX_LORAS}", "Use fewer.")
+        raise SpecError("loras", value, Message("more than {most}", most=MAX_LORAS), "Use fewer.")
     for text in value:
         try:
             _check_text("loras", text)
         except SpecError as error:
             raise SpecError("loras", value, error.problem, error.remedy) from error
         if not LORA_WEIGHT.minimum <= Lora.parse(text).weight <= LORA_WEIGHT.maximum:
-            raise SpecError("loras", value, "a weight is out of range", f"Use {_span(LORA_WEIGHT)}.")
+            raise SpecError(
+                "loras", value, "a weight is out of range", Message("Use {span}.", span=_span(LORA_WEIGHT))
+            )
 
 
 def _check_prompt(name: str, value: object, required: bool) -> None:
@@ -289,29 +303,47 @@ def _check_prompt(name: str, value: object, required: bool) -> None:
         raise SpecError(
             name,
             value,
-            f"{len(str(value))} characters long, at most {MAX_PROMPT_CHARACTERS} are allowed",
+            Message(
+                "{length} characters long, at most {most} are allowed",
+                length=len(str(value)),
+                most=MAX_PROMPT_CHARACTERS,
+            ),
             "Shorten it; models read only the first few dozen words.",
         )
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise SpecError(name, value, "not one of the choices", f"Use one of {', '.join(choices)}.")
+        raise SpecError(
+            name,
+            value,
+            "not one of the choices",
+            Message("Use one of {choices}.", choices=", ".join(choices)),
+        )
 
 
 def _check_number(name: str, value: object, limit: Limit, whole: bool) -> None:
-    wanted = "a whole number" if whole else "a number"
+    wanted = Message("a whole number" if whole else "a number")
+    remedy = Message("Use {wanted}, {span}.", wanted=wanted, span=_span(limit))
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-        raise SpecError(name, value, f"not {wanted}", f"Use {wanted}, {_span(limit)}.")
+        raise SpecError(name, value, Message("not {wanted}", wanted=wanted), remedy)
     if isinstance(value, float) and not math.isfinite(value):
-        raise SpecError(name, value, "not a finite number", f"Use {wanted}, {_span(limit)}.")
+        raise SpecError(name, value, "not a finite number", remedy)
     if not limit.minimum <= value <= limit.maximum:  # type: ignore[operator]
-        raise SpecError(name, value, "out of range", f"Use {wanted}, {_span(limit)}.")
+        raise SpecError(name, value, "out of range", remedy)
     if limit.step > 1 and value % limit.step:  # type: ignore[operator]
         nearest = max(limit.minimum, round(value / limit.step) * limit.step)  # type: ignore[operator]
-        raise SpecError(name, value, f"not a multiple of {limit.step}", f"The nearest is {nearest:g}.")
+        raise SpecError(
+            name,
+            value,
+            Message("not a multiple of {step}", step=limit.step),
+            Message("The nearest is {nearest:g}.", nearest=nearest),
+        )
 
 
-def _span(limit: Limit) -> str:
-    steps = f", in steps of {limit.step}" if limit.step > 1 else ""
-    return f"{limit.minimum:.10g} to {limit.maximum:.10g}{steps}"
+def _span(limit: Limit) -> Message:
+    least, most = limit.minimum, limit.maximum
+    if limit.step > 1:
+        template = "{least:.10g} to {most:.10g}, in steps of {step}"
+        return Message(template, least=least, most=most, step=limit.step)
+    return Message("{least:.10g} to {most:.10g}", least=least, most=most)

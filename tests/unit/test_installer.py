@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from installer.setup import Setup
-from installer.states import SetupState, Stage
+from sync_engine.installer.setup import Setup
+from sync_engine.installer.states import SetupState, Stage
 from tests.small_engine import SmallEngine
 from tools.locks import uv_program
 from tools.wheels import WheelError
@@ -123,9 +123,9 @@ CUT = """
     import os, sys
     sys.path[:0] = {paths!r}
     from pathlib import Path
-    from installer.setup import Setup
-    from installer import store
-    from installer.states import Stage
+    from sync_engine.installer.setup import Setup
+    from sync_engine.installer import store
+    from sync_engine.installer.states import Stage
     from tests.small_engine import SmallEngine
 
     small = SmallEngine.__new__(SmallEngine)

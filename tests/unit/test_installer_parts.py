@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from installer import locks, platforms, uv
-from installer.problems import SetupFailed, explain
+from sync_engine.installer import locks, platforms, uv
+from sync_engine.installer.problems import SetupFailed, explain
 from tools.locks import LockError, replaced
 
 ROOT = Path(__file__).parents[2]
@@ -211,7 +211,7 @@ def test_what_uv_says_becomes_words(said: str) -> None:
 
 
 def test_the_builder_uses_the_standard_library_only() -> None:
-    code = "import sys; before = set(sys.modules); import installer.setup; "
+    code = "import sys; before = set(sys.modules); import sync_engine.installer.setup; "
     code += "print(*{name.split('.')[0] for name in set(sys.modules) - before})"
     done = subprocess.run(
         [sys.executable, "-S", "-c", code],
@@ -220,4 +220,4 @@ def test_the_builder_uses_the_standard_library_only() -> None:
         text=True,
         check=True,
     )
-    assert {name for name in done.stdout.split() if name not in sys.stdlib_module_names} == {"installer"}
+    assert {name for name in done.stdout.split() if name not in sys.stdlib_module_names} == {"sync_engine"}

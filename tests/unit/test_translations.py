@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 LANGUAGES = sorted(path.stem for path in (ROOT / "translations").glob("*.py") if path.stem != "__init__")
 NAMES = {"Syncscape", "Sync", "Prompt", "Seed", "Filter", "Name", "Studio", "Winter", "Nadir"}
 """What may be the same in another language."""
-VALUE = re.compile(r"\{\d\}")
+VALUE = ui_strings.VALUE
 
 
 def table(language: str) -> dict[str, str]:
@@ -55,6 +54,12 @@ def test_translations_are_whole(language: str) -> None:
         assert text.endswith(ends) <= words.endswith(ends), f"{text!r}: {words!r} has lost its full stop"
 
 
+def test_texts_with_values_are_templates() -> None:
+    """An f-string has forgotten its template. Write ``Message("… {name} …", name=…)``, or ``tr`` likewise."""
+    by_hand = {text: file for text, file in ui_strings.shown_texts().items() if "{0" in text}
+    assert not by_hand
+
+
 def test_new_texts_are_found(tmp_path: Path) -> None:
     """The finder itself: each way of showing a text, and nothing that is not shown."""
     source = '''
@@ -70,7 +75,8 @@ def f(layout, n):
     layout.label(text="Drawn" if n else "Other")
     layout.operator("not.shown", text="A button")
     draw_text(layout, n, f"{n} of {n + 1} here")
-    self.report({"ERROR"}, tr("Reported {0}").format(n))
+    self.report({"ERROR"}, tr("Reported {count:.1f}", count=n))
+    link.error = Message("Remembered {count}" if n else "Forgotten", count=n)
     raise SpecError("field", n, "the problem", f"Use {n}.")
     problem = f"gone: {n}"
 '''
@@ -84,6 +90,15 @@ def f(layout, n):
     (tmp_path / "panels" / "new.py").write_text(source, encoding="utf-8")
     assert set(ui_strings.shown_texts(tmp_path)) == {
         *("The tooltip", "The label", "The name", "One text", "An item", "Its tooltip", "A stage"),
-        *("The remedy.", "Drawn", "Other", "A button", "{0} of {1} here", "Reported {0}"),
+        *(
+            "The remedy.",
+            "Drawn",
+            "Other",
+            "A button",
+            "{0} of {1} here",
+            "Reported {count:.1f}",
+            "Remembered {count}",
+            "Forgotten",
+        ),
         *("the problem", "Use {0}.", "gone: {0}"),
     }

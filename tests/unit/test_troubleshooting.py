@@ -12,12 +12,12 @@ import ui_strings
 ROOT = Path(__file__).parents[2]
 ERRORS = {
     **dict.fromkeys(("ModelNotAvailable", "RefusedWeights", "OutOfMemory", "OutputError", "OutputFailed"), 0),
-    **dict.fromkeys(("SetupFailed", "TrashError", "SunProblem", "missing", "JobsFileError"), 0),
+    **dict.fromkeys(("SetupFailed", "TrashError", "missing", "JobsFileError"), 0),
     **dict.fromkeys(("EngineError", "Failure", "ResultError"), 1),
     "SpecError": 2,
 }
 """Which argument of which call says what went wrong."""
-PLACES = ("sync_engine", "installer", "operators", "scene", "engine", "api.py")
+PLACES = ("sync_engine", "operators", "engine", "api.py")
 COMMAND_LINE_ONLY = (
     "sync_engine/evaluation",
     "sync_engine/cli/evaluate.py",
@@ -27,7 +27,7 @@ COMMAND_LINE_ONLY = (
 """Developers' commands: nothing in Blender calls them."""
 BOUND = "sync_engine/interface/embedded.py"
 """Its errors are made by a function of its own, ``_bad``."""
-VALUE = re.compile(r"\{\d\}")
+VALUE = ui_strings.VALUE
 
 
 def errors() -> dict[str, str]:

@@ -3,13 +3,14 @@
 
 ``python tests/unit/ui_strings.py`` prints the texts that a table lacks, ready to be filled in.
 
-A text with values in it (an f-string, or a text for ``format``) is a template: its values are ``{0}``,
-``{1}``, …, in their order.
+A text with values in it is a template with named fields, in ``tr`` or a ``Message``. Of an f-string, which
+cannot be translated, the fields are ``{0}``, ``{1}``, ….
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import runpy
 import sys
 from collections.abc import Iterator
@@ -19,13 +20,12 @@ ROOT = Path(__file__).parents[2]
 BLENDER_SIDE = (
     "panels",
     "operators",
-    "scene",
     "settings",
     "engine",
     "preferences.py",
     "translations/__init__.py",
 )
-ENGINE_SIDE = ("sync_engine/interface", "sync_engine/host", "installer")
+ENGINE_SIDE = ("sync_engine/interface", "sync_engine/host", "sync_engine/installer")
 """The engine's own errors, outside the door, are sentences of another program and stay English."""
 TEXT_TABLES = {"STAGES", "NAMES", "NOTHING_YET", "OTHER_KIND"}
 """Dictionaries whose values are shown."""
@@ -38,7 +38,7 @@ ARGUMENTS: dict[str, tuple[int | str, ...]] = {
     "invoke_confirm": ("title", "message", "confirm_text"),
     "draw_text": (2,),
     "tr": (0,),
-    "sentence": (0,),
+    "Message": (0,),
     "report": (1,),
     "poll_message_set": (0,),
     "tell": (1, 2),
@@ -48,14 +48,15 @@ ARGUMENTS: dict[str, tuple[int | str, ...]] = {
     "__init__": (0,),  # an error's own words
     "RuntimeError": (0,),
     "SpecError": (2, 3),
-    "SunProblem": (0, 1),
     "_bad": (1, 2),
     "SetupFailed": (0, 1),
     "ResultError": (1,),
     "TrashError": (0,),
 }
 """Which arguments of which calls are shown to the user."""
-SENTENCES = {"message", "hint", "problem", "reason", "SETTING", "SETTINGS"}
+VALUE = re.compile(r"\{\w+(?::[^{}]*)?\}")
+"""A field of a template."""
+SENTENCES = {"message", "hint", "problem", "reason", "template"}
 """Names that only hold what is shown later."""
 LINES = {"engine_lines"}
 """Functions whose returned texts are drawn."""
@@ -68,7 +69,7 @@ def shown_texts(root: Path = ROOT) -> dict[str, str]:
         path = root / place
         for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
             for text in _texts(ast.parse(file.read_text(encoding="utf-8"))):
-                if any(character.isalpha() for character in text.replace("{", "").replace("}", "")):
+                if any(character.isalpha() for character in VALUE.sub("", text)):
                     found.setdefault(text, str(file.relative_to(root)))
     return found
 
@@ -135,6 +136,8 @@ def _values(node: ast.expr) -> Iterator[str]:
     """Yield the texts that an expression can be; what is computed elsewhere yields nothing."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value.strip()
+    elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Message", "tr") and node.args:
+        yield from _values(node.args[0])
     elif isinstance(node, ast.JoinedStr):
         text, count = "", 0
         for part in node.values:

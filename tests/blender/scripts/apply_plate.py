@@ -20,8 +20,10 @@ assert "no camera" in message, message
 try:
     api.apply_plate(job)
     raise AssertionError("there is no camera")
-except plate.NoCamera:
-    pass
+except api.SceneFailed as error:
+    failure = error.failure
+assert "no camera" in failure.message, failure
+assert "Add one" in failure.hint, failure
 scene.camera = camera
 
 assert bpy.ops.syncscape.apply_plate() == {"FINISHED"}

@@ -17,7 +17,7 @@ module = harness.module("engine.environment")
 module.ROOT = ROOT  # a small engine instead of the real one: a few kilobytes
 engine_setup = module.engine_setup
 preferences = harness.module("engine.preferences")
-states = harness.module("installer.states")
+states = harness.module("sync_engine.installer.states")
 State = states.SetupState
 user = Path(bpy.utils.extension_path_user(harness.NAME))
 
@@ -45,7 +45,7 @@ NAMES = (
 )
 
 # The bundled uv is found where Blender has unpacked it.
-uv = harness.module("installer.uv").find_bundled()
+uv = harness.module("sync_engine.installer.uv").find_bundled()
 assert ".local" in uv.parts, uv
 assert Path(bpy.utils.user_resource("EXTENSIONS")) in uv.parents, uv
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import re
 
-SETTINGS = "Preferences → Syncscape"
-NETWORK_HINT = f"Check the network, the proxy and the index address in {SETTINGS}, then press Resume."
+from ..interface.wording import Message, joined
+
+SETTINGS = Message("Preferences → Syncscape")
+NETWORK_HINT = Message(
+    "Check the network, the proxy and the index address in {setting}, then press Resume.", setting=SETTINGS
+)
 
 
 class SetupFailed(RuntimeError):
     """The environment cannot be built, checked or removed.
 
     Attributes:
-        message: what went wrong.
-        remedy: what to do about it.
+        message: what went wrong; a Message where it has values.
+        remedy: what to do about it, likewise.
     """
 
     def __init__(self, message: str, remedy: str) -> None:
@@ -45,17 +49,26 @@ SIGN_ITEMS: tuple[tuple[str, str, str], ...] = (
     (
         r"\b407\b|Proxy Authentication Required|tunnel error|proxy",
         "The proxy does not let the download through.",
-        f"Correct the proxy in {SETTINGS} (http://user:password@host:port), then press Resume.",
+        Message(
+            "Correct the proxy in {setting} (http://user:password@host:port), then press Resume.",
+            setting=SETTINGS,
+        ),
     ),
     (
         r"\b40[13]\b (?:Unauthorized|Forbidden)",
         "The package index refuses access.",
-        f"Correct the index address in {SETTINGS}, with user and password if it needs them.",
+        Message(
+            "Correct the index address in {setting}, with user and password if it needs them.",
+            setting=SETTINGS,
+        ),
     ),
     (
         r"no wheels? with a matching|no matching (?:Python ABI|platform) tag|no usable wheels",
         "There is no build of a package for this Python or system.",
-        f"Name another Python for the environment in {SETTINGS}, or use your own environment.",
+        Message(
+            "Name another Python for the environment in {setting}, or use your own environment.",
+            setting=SETTINGS,
+        ),
     ),
     (
         r"(?:not found|no version).{0,120}(?:provided package locations|--find-links)"
@@ -77,7 +90,9 @@ SIGN_ITEMS: tuple[tuple[str, str, str], ...] = (
     (
         r"No interpreter found|Failed to (?:query|inspect) Python|Querying Python at",
         "The Python that the environment is to be made from cannot be run.",
-        f"Leave Base Python empty in {SETTINGS} to use Blender's own, or name another.",
+        Message(
+            "Leave Base Python empty in {setting} to use Blender's own, or name another.", setting=SETTINGS
+        ),
     ),
 )
 
@@ -93,9 +108,11 @@ def explain(step: str, status: int, lines: list[str]) -> SetupFailed:
     text = " ".join(" ".join(lines).split())
     for pattern, message, remedy in SIGN_ITEMS:
         if re.search(pattern, text):
-            return SetupFailed(f"{message} {_quote(lines)}".strip(), remedy)
-    message = f"{step} failed: the program ended with status {status}."
-    return SetupFailed(f"{message} {_quote(lines)}".strip(), "Press Resume to try again.")
+            return SetupFailed(joined(message, _quote(lines)), remedy)
+    message = Message(
+        "{step} failed: the program ended with status {status}.", step=Message(step), status=status
+    )
+    return SetupFailed(joined(message, _quote(lines)), "Press Resume to try again.")
 
 
 def _quote(lines: list[str]) -> str:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ..interface.wording import Message
 from .problems import SETTINGS, SetupFailed, explain
 
 LOOK_S = 0.2
@@ -58,7 +59,10 @@ def run(
                 look(_read(log, begin).splitlines())
                 if limit_s is not None and time.monotonic() - started > limit_s:
                     raise SetupFailed(
-                        f"{step} failed: no answer in {limit_s:g} s.", "Press Resume to try again."
+                        Message(
+                            "{step} failed: no answer in {seconds:g} s.", step=Message(step), seconds=limit_s
+                        ),
+                        "Press Resume to try again.",
                     )
                 time.sleep(LOOK_S)
         finally:
@@ -100,8 +104,11 @@ def python_version(program: str) -> str:
         version = ""
     if not version.startswith("3."):
         raise SetupFailed(
-            f"The Python {program} cannot be run.",
-            f"Leave Base Python empty in {SETTINGS} to use Blender's own, or name another.",
+            Message("The Python {program} cannot be run.", program=program),
+            Message(
+                "Leave Base Python empty in {setting} to use Blender's own, or name another.",
+                setting=SETTINGS,
+            ),
         )
     return version
 

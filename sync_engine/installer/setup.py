@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..interface.wording import Message, joined
 from . import locks, programs, uv
 from .platforms import detect, this_platform
 from .problems import SETTINGS, SetupCancelled, SetupFailed, explain
@@ -208,12 +209,15 @@ class Setup:
         if network.wheels:
             if not any(Path(network.wheels).glob("*.whl")):
                 raise SetupFailed(
-                    f"The folder of wheels {network.wheels} has no wheels in it.",
-                    f"Name another in {SETTINGS}, or leave it empty to download.",
+                    Message("The folder of wheels {folder} has no wheels in it.", folder=network.wheels),
+                    Message("Name another in {setting}, or leave it empty to download.", setting=SETTINGS),
                 )
         elif not network.online:
             raise SetupFailed(
-                f"Online access is off, and {lock.download_mb} MB of packages are needed.",
+                Message(
+                    "Online access is off, and {megabytes} MB of packages are needed.",
+                    megabytes=lock.download_mb,
+                ),
                 "Switch on Preferences → System → Network → Allow Online Access, or name a folder of wheels.",
             )
         folder = self.store.folder
@@ -223,7 +227,12 @@ class Setup:
         free = shutil.disk_usage(folder).free
         if free < needed:
             raise SetupFailed(
-                f"{needed / 1e9:.1f} GB of free space are needed in {folder}, {free / 1e9:.1f} GB are there.",
+                Message(
+                    "{needed:.1f} GB of free space are needed in {folder}, {free:.1f} GB are there.",
+                    needed=needed / 1e9,
+                    folder=folder,
+                    free=free / 1e9,
+                ),
                 "Free some space, then try again.",
             )
 
@@ -237,7 +246,9 @@ class Setup:
         report, _ = json.JSONDecoder().raw_decode(text, begin.start())
         if report.get("problems"):
             shutil.rmtree(self.store.cache, ignore_errors=True)  # what it was made from may be damaged
-            raise SetupFailed(" ".join(report["problems"]), "Press Resume: it begins with new downloads.")
+            raise SetupFailed(
+                joined(*map(str, report["problems"])), "Press Resume: it begins with new downloads."
+            )
         return report
 
     def _call(self, command: list[str], environment: Mapping[str, str], size: int = 0) -> str:

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..interface.wording import Message
 from .problems import SetupFailed
 from .uv import program_of
 
@@ -122,7 +123,7 @@ class Store:
         if self.folder.exists():
             left = next((path for path in self.folder.rglob("*") if not path.is_dir()), self.folder)
             raise SetupFailed(
-                f"{left} cannot be deleted.",
+                Message("{left} cannot be deleted.", left=left),
                 "Close other Blenders that use the engine, then press Remove again.",
             )
         with suppress(OSError):  # a library of results may lie there

@@ -8,12 +8,15 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..interface.wording import Message
 from .platforms import NAMES
 from .problems import SETTINGS, SetupFailed
 
 MARK = "# syncscape-lock "
 """Begins the first line of a lock file; what follows is JSON."""
-OWN_HINT = f"Name a Python that has torch under “Use my own environment” in {SETTINGS}."
+OWN_HINT = Message(
+    "Name a Python that has torch under “Use my own environment” in {setting}.", setting=SETTINGS
+)
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,17 @@ def choose(folder: Path, platform: str, accelerator: str, python: str, detected:
     if not here and platform == "macos-x64":
         raise SetupFailed("PyTorch has made nothing for Intel Macs since version 2.2.", OWN_HINT)
     if not here:
-        raise SetupFailed(f"PyTorch has no build for this system ({platform}).", OWN_HINT)
+        raise SetupFailed(
+            Message("PyTorch has no build for this system ({platform}).", platform=platform), OWN_HINT
+        )
     fitting = [lock for lock in here if python in lock.pythons]
     if not fitting:
         known = ", ".join(sorted({version for lock in here for version in lock.pythons}))
         raise SetupFailed(
-            f"There are no packages for Python {python}, only for {known}.",
-            f"Name such a Python as Base Python in {SETTINGS}.",
+            Message(
+                "There are no packages for Python {python}, only for {known}.", python=python, known=known
+            ),
+            Message("Name such a Python as Base Python in {setting}.", setting=SETTINGS),
         )
     order = [accelerator] if accelerator != "auto" else [detected, "cpu", "cuda"]
     for name in order:
@@ -93,7 +100,17 @@ def choose(folder: Path, platform: str, accelerator: str, python: str, detected:
             return found
     others = ", ".join(lock.accelerator for lock in fitting)
     raise SetupFailed(
-        f"This version of Syncscape has no lock file for {NAMES.get(accelerator, accelerator)} "
-        f"({accelerator}) on {platform} with Python {python}.",
-        f"Choose {others} or Automatic in {SETTINGS}, or use your own environment.",
+        Message(
+            "This version of Syncscape has no lock file for {name} ({accelerator}) on {platform} "
+            "with Python {python}.",
+            name=Message(NAMES.get(accelerator, accelerator)),
+            accelerator=accelerator,
+            platform=platform,
+            python=python,
+        ),
+        Message(
+            "Choose {others} or Automatic in {setting}, or use your own environment.",
+            others=others,
+            setting=SETTINGS,
+        ),
     )

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words for what a scene can lack: each with its remedy."""
+
+from __future__ import annotations
+
+from ..scene.problems import SceneProblem, Trouble
+from ..sync_engine.host.jobs import Failure
+from ..sync_engine.interface.messages import FailureCode
+from ..sync_engine.interface.wording import Message
+
+TROUBLES = {
+    Trouble.NO_CAMERA: Failure(
+        FailureCode.OUTPUT.value,
+        "The scene has no camera.",
+        "Add one (Add → Camera), then apply the plate again.",
+    ),
+    Trouble.NO_PICTURE: Failure(
+        FailureCode.OUTPUT.value, "The scene has no World with a picture.", "Apply one first."
+    ),
+    Trouble.OTHER_NODES: Failure(
+        FailureCode.OUTPUT.value,
+        "The nodes of this World do more than turn one picture.",
+        "Use an Environment Texture, a Mapping that only rotates, and a Background.",
+    ),
+    Trouble.NO_SUN: Failure(
+        FailureCode.OUTPUT.value,
+        "There is no sun in this World: no small light far brighter than its sky.",
+        "Overcast and night skies have none. Make the World again with a Sun Strength of its own.",
+    ),
+}
+
+
+class SceneFailed(RuntimeError):
+    """What ``api`` raises where a scene lacks something; ``failure`` says what, and what to do."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(str(failure))
+
+
+def explain_scene(problem: SceneProblem) -> Failure:
+    """Return what is wrong with a scene, and the remedy."""
+    if problem.trouble is Trouble.UNREADABLE_PICTURE:
+        message = Message("The picture {path} cannot be read.", path=problem.subject)
+        return Failure(FailureCode.OUTPUT.value, message, "Apply the World again.")
+    return TROUBLES[problem.trouble]

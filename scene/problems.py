@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a scene can lack for what is to be done with it; ``operators/problems.py`` has the words for it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Trouble(Enum):
+    """What is wrong with a scene, its World or its picture."""
+
+    NO_CAMERA = "no_camera"
+    NO_PICTURE = "no_picture"
+    OTHER_NODES = "other_nodes"
+    NO_SUN = "no_sun"
+    UNREADABLE_PICTURE = "unreadable_picture"
+
+
+class SceneProblem(RuntimeError):
+    """A scene is not as it must be.
+
+    Attributes:
+        trouble: what is wrong.
+        subject: the name or path of what it is wrong with, or empty.
+    """
+
+    def __init__(self, trouble: Trouble, subject: str = "") -> None:
+        self.trouble, self.subject = trouble, subject
+        super().__init__(f"{trouble.value}: {subject}" if subject else trouble.value)
