@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ from ..sync_engine.host.client import (
     EngineMissing,
     EngineState,
 )
-from ..sync_engine.host.history import sweep_partials
 from ..sync_engine.host.jobs import Failure, Job, JobState
 from ..sync_engine.interface.messages import FailureCode
+from ..sync_engine.interface.partial_folders import sweep_partials
 from ..sync_engine.interface.spec import EnvironmentSpec, SpecError
 from ..sync_engine.interface.wording import Message
 from . import preferences
@@ -233,7 +234,7 @@ def explain(error: Exception) -> Failure:
 
 def _check_library(folder: Path) -> None:
     """Raise EngineFailed unless results can be written into the folder."""
-    probe = folder / ".writable"
+    probe = folder / f".writable-{secrets.token_hex(4)}"  # two Blenders may ask at once
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")

@@ -10,12 +10,14 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ..engine import preferences
 from ..scene import assets
+from ..scene.problems import SceneProblem
 from ..scene.world import FACING_Y, RESULT_KEY, controls
 from ..sync_engine.host.history import Result
 from ..sync_engine.interface.wording import Message
 from ..translations import tr
 from .apply import world_name
-from .chosen import ResultOperator, tell
+from .chosen import ResultOperator, show, tell
+from .problems import explain_scene
 
 STORAGE_ITEMS = (
     ("PACKED", "Packed", "The picture inside the .blend file: one file to copy"),
@@ -95,6 +97,9 @@ class SYNCSCAPE_OT_save_asset(ResultOperator, bpy.types.Operator):
             path = assets.save_world(
                 found, asset_folder(), facts, self.storage == "PACKED", strength, rotation
             )
+        except SceneProblem as error:
+            show(self, explain_scene(error))
+            return {"CANCELLED"}
         except (OSError, RuntimeError) as error:
             tell(
                 self,

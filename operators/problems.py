@@ -43,4 +43,9 @@ def explain_scene(problem: SceneProblem) -> Failure:
     if problem.trouble is Trouble.UNREADABLE_PICTURE:
         message = Message("The picture {path} cannot be read.", path=problem.subject)
         return Failure(FailureCode.OUTPUT.value, message, "Apply the World again.")
+    if problem.trouble is Trouble.DAMAGED_PICTURE:
+        message = Message(
+            "The picture {path} is damaged ({reason}).", path=problem.subject, reason=problem.reason
+        )
+        return Failure(FailureCode.OUTPUT.value, message, "Generate the picture again.")
     return TROUBLES[problem.trouble]

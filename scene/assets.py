@@ -15,7 +15,9 @@ from pathlib import Path
 import bpy
 
 from ..sync_engine.host.history import Result
+from ..sync_engine.interface.durable import written_beside
 from . import compat
+from .whole import ensure_whole
 from .world import FACING_Y, LINEAR, RESULT_KEY, new_world
 
 LIBRARY_NAME = "Syncscape"
@@ -70,6 +72,7 @@ def save_world(
         OSError: the folder cannot be written.
         RuntimeError: Blender cannot read the picture or write the file.
     """
+    ensure_whole(result.image)
     folder.mkdir(parents=True, exist_ok=True)
     _add_catalog(folder / CATALOG_FILE)
     source = result.image if packed else _copy(result, folder / TEXTURES)
@@ -85,9 +88,9 @@ def save_world(
             image.pack()
         world = new_world(facts.name, image, strength, rotation, result.light)
         _describe(world, facts, result)
-        part = folder / f".{result.id}.part.blend"
-        bpy.data.libraries.write(str(part), {world}, path_remap="RELATIVE", fake_user=True, compress=True)
-        os.replace(part, path)
+        with written_beside(path) as part:
+            _write(part, world)
+            _verify(part, facts.name, result.image if packed else None)
     finally:
         if world is not None:
             bpy.data.worlds.remove(world)
@@ -95,6 +98,36 @@ def save_world(
         for item, name in others.items():
             item.name = name
     return path
+
+
+def _write(part: Path, world: bpy.types.World) -> None:
+    bpy.data.libraries.write(str(part), {world}, path_remap="RELATIVE", fake_user=True, compress=True)
+
+
+def _verify(part: Path, name: str, packed: Path | None) -> None:
+    """Read a written asset back; OSError if Blender cannot: on a full disk its writer says nothing."""
+    worlds, images, libraries = set(bpy.data.worlds), set(bpy.data.images), set(bpy.data.libraries)
+    problem = ""
+    try:
+        with bpy.data.libraries.load(str(part), assets_only=True) as (there, here):
+            here.worlds = [item for item in there.worlds if item == name]
+        if len(here.worlds) != 1 or here.worlds[0] is None:
+            problem = "the World is not in it"
+        elif packed is not None:
+            made = [image for image in bpy.data.images if image not in images and image.packed_file]
+            if [image.packed_file.size for image in made] != [packed.stat().st_size]:
+                problem = "the picture is not whole in it"
+    except RuntimeError as error:  # OSError passes as it is
+        problem = str(error).strip()
+    finally:
+        for world in set(bpy.data.worlds) - worlds:
+            bpy.data.worlds.remove(world)
+        for image in set(bpy.data.images) - images:
+            bpy.data.images.remove(image)
+        for library in set(bpy.data.libraries) - libraries:
+            bpy.data.libraries.remove(library)
+    if problem:
+        raise OSError(f"The asset was not written whole: {problem}")
 
 
 def _describe(world: bpy.types.World, facts: AssetFacts, result: Result) -> None:
@@ -112,15 +145,16 @@ def _copy(result: Result, textures: Path) -> Path:
     """Copy the picture into the asset library, whole or not at all."""
     textures.mkdir(exist_ok=True)
     target = textures / f"{result.id}{result.image.suffix}"
-    part = target.with_name(f".{target.name}.part")
-    shutil.copyfile(result.image, part)
-    os.replace(part, target)
+    with written_beside(target) as part:
+        shutil.copyfile(result.image, part)
+        ensure_whole(part)
     return target
 
 
 def _add_catalog(path: Path) -> None:
     """Add our catalogs to the library's list, beside those that the user made."""
-    text = path.read_text(encoding="utf-8") if path.exists() else CATALOG_HEADER
+    # Whatever encoding the user's names are in: their bytes stay as they are.
+    text = path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else CATALOG_HEADER
     lines = [
         f"{catalog}:{place}:{place.replace('/', '-')}"
         for catalog, place in CATALOGS.items()
@@ -129,9 +163,8 @@ def _add_catalog(path: Path) -> None:
     if not lines:
         return
     text = "\n".join([text.rstrip("\n"), *lines, ""])
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with written_beside(path) as part:
+        part.write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
 def is_registered(folder: Path) -> bool:

@@ -14,6 +14,7 @@ class Trouble(Enum):
     OTHER_NODES = "other_nodes"
     NO_SUN = "no_sun"
     UNREADABLE_PICTURE = "unreadable_picture"
+    DAMAGED_PICTURE = "damaged_picture"
 
 
 class SceneProblem(RuntimeError):
@@ -22,8 +23,9 @@ class SceneProblem(RuntimeError):
     Attributes:
         trouble: what is wrong.
         subject: the name or path of what it is wrong with, or empty.
+        reason: how it is damaged, or empty.
     """
 
-    def __init__(self, trouble: Trouble, subject: str = "") -> None:
-        self.trouble, self.subject = trouble, subject
+    def __init__(self, trouble: Trouble, subject: str = "", reason: str = "") -> None:
+        self.trouble, self.subject, self.reason = trouble, subject, reason
         super().__init__(f"{trouble.value}: {subject}" if subject else trouble.value)

@@ -13,6 +13,7 @@ import bpy
 import numpy as np
 
 from .problems import SceneProblem, Trouble
+from .whole import ensure_image_whole
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 LOOK_WIDTH = 1024
@@ -100,6 +101,7 @@ def pixels(image: bpy.types.Image) -> np.ndarray:
 
     Raises SceneProblem if the picture's file cannot be read.
     """
+    ensure_image_whole(image)
     width, height = image.size
     if not width:
         raise SceneProblem(Trouble.UNREADABLE_PICTURE, image.filepath)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import bpy
 
 from . import compat, sun_lamp
+from .whole import ensure_whole
 
 MAPPING, BACKGROUND = "Syncscape Mapping", "Syncscape Background"
 RESULT_KEY = "syncscape_result"
@@ -35,7 +36,8 @@ class Controls(NamedTuple):
 
 
 def load_image(path: Path, result_id: str, *colorspaces: str) -> bpy.types.Image:
-    """Load a result's picture with its colour space; raise RuntimeError if Blender cannot read it."""
+    """Load a result's picture with its colour space; raise RuntimeError if it is not whole."""
+    ensure_whole(path)
     image = bpy.data.images.load(str(path), check_existing=True)
     compat.set_colorspace(image, *colorspaces)
     image[RESULT_KEY] = result_id

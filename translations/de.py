@@ -63,6 +63,9 @@ TABLE: dict[str, str] = {
     "Syncscape": "Syncscape",
     "What the picture should not show, method, model, steps and strength": "Was das Bild nicht zeigen soll, Methode, Modell, Schritte und Stärke",
     "Advanced": "Erweitert",
+    # scene/whole.py, damaged results
+    "The picture {path} is damaged ({reason}).": "Das Bild {path} ist beschädigt ({reason}).",
+    "{file} is damaged ({reason})": "{file} ist beschädigt ({reason})",
     # panels/world.py
     "Make a World from a prompt, and turn the one that is installed": "Eine Welt aus einem Prompt machen und die eingesetzte drehen",
     "Strength": "Stärke",

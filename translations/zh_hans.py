@@ -63,6 +63,9 @@ TABLE: dict[str, str] = {
     "Syncscape": "Syncscape",
     "What the picture should not show, method, model, steps and strength": "图像中不应出现的内容、方法、模型、步数和强度",
     "Advanced": "高级",
+    # scene/whole.py, damaged results
+    "The picture {path} is damaged ({reason}).": "图片 {path} 已损坏（{reason}）。",
+    "{file} is damaged ({reason})": "{file} 已损坏（{reason}）",
     # panels/world.py
     "Make a World from a prompt, and turn the one that is installed": "用提示词生成世界环境，并旋转当前的世界环境",
     "Strength": "强度",

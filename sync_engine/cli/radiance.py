@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from sync_engine.common.errors import EngineError, OutputError, describe
 from sync_engine.interface.embedded import read_record
@@ -18,6 +17,8 @@ from sync_engine.interface.messages import EXIT_STATUS, FailureCode
 from sync_engine.interface.spec import LIMITS, SpecError
 
 SMALLEST, LARGEST = 64, 16384
+LDR_MOST = 1.1
+"""An EXR that reaches no more holds no light beyond white; lossy compression goes a little over it."""
 
 
 def add_parsers(commands: Any) -> None:
@@ -61,7 +62,12 @@ def _expand(options: argparse.Namespace) -> dict[str, Any]:
         value, limit = getattr(options, name), LIMITS[name]
         if value is not None and not limit.minimum <= value <= limit.maximum:
             raise _bad(f"{name} = {value}: out of range.", f"Use {limit.minimum:g} to {limit.maximum:g}.")
-    made = expand(read_picture(options.picture), options.sun_stops, options.ldr, options.exposure)
+    if options.out.suffix.lower() != ".exr":
+        raise _bad(f"out = {options.out} is no EXR.", "Name a file that ends in .exr.")
+    picture, notes = read_panorama(options.picture)
+    for note in notes:
+        sys.stderr.write(f"{note}\n")
+    made = expand(picture, options.sun_stops, options.ldr, options.exposure)
     try:
         write_exr(options.out, made.radiance, {"syncscape_light": json.dumps(made.report)})
     except OSError as error:
@@ -71,56 +77,29 @@ def _expand(options: argparse.Namespace) -> dict[str, Any]:
     return made.report
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """Return an equirectangular picture as sRGB ``(H, W, 3)`` in [0, 1]; EngineError if it is none.
+def read_panorama(path: Path) -> tuple[np.ndarray, list[str]]:
+    """Return an equirectangular picture as sRGB ``(H, W, 3)`` in [0, 1], and notes on what was done to it.
 
-    Greyscale becomes three equal channels, 16 bits keep what the reader gives, opaque alpha is dropped.
+    EngineError if it is none: not 2:1, transparent, damaged, or brighter than white (HDR already).
     """
-    if path.suffix.lower() == ".exr":
-        picture = _from_exr(path)
-    else:
-        try:
-            with Image.open(path) as file:
-                if "A" in file.getbands() or "transparency" in file.info:
-                    lowest, _ = file.convert("RGBA").getchannel("A").getextrema()
-                    if lowest < 255:  # type: ignore[operator]
-                        raise _bad(f"{path} has transparent pixels.", "Flatten the picture first.")
-                if file.mode.startswith("I"):
-                    picture = np.repeat(np.asarray(file, dtype=np.float32)[..., None] / 65535, 3, axis=-1)
-                else:
-                    picture = np.asarray(file.convert("RGB"), dtype=np.float32) / 255
-        except (OSError, Image.DecompressionBombError) as error:
-            raise _bad(
-                f"{path} cannot be read as a picture ({error}).", "Name a PNG, JPEG or WebP."
-            ) from error
-    height, width = picture.shape[:2]
-    if width != 2 * height:
-        raise _bad(f"{path} is {width} × {height}, not twice as wide as high.", "Give a 360° picture.")
-    if not SMALLEST <= width <= LARGEST:
-        raise _bad(f"{path} is {width} pixels wide.", f"Give one of {SMALLEST} to {LARGEST} pixels.")
-    return np.clip(picture, 0, 1)
-
-
-def _from_exr(path: Path) -> np.ndarray:
-    import OpenEXR
-
+    from sync_engine.pictures.read import read_picture
     from sync_engine.radiance.srgb import from_linear
 
-    try:
-        with OpenEXR.File(str(path)) as file:
-            channels = file.channels()
-            found = channels.get("RGB") or channels.get("RGBA")
-            if found is None:
-                raise _bad(f"{path} has no colours R, G and B.", "Give a colour picture.")
-            light = np.array(found.pixels, dtype=np.float32)[..., :3]
-    except RuntimeError as error:  # what OpenEXR raises
-        raise _bad(f"{path} cannot be read ({error}).", "Check the file.") from error
-    wrong = int((~np.isfinite(light)).any(axis=-1).sum())
+    def check_size(width: int, height: int) -> None:
+        if width != 2 * height:
+            raise _bad(f"{path} is {width} × {height}, not twice as wide as high.", "Give a 360° picture.")
+        if not SMALLEST <= width <= LARGEST:
+            raise _bad(f"{path} is {width} pixels wide.", f"Give one of {SMALLEST} to {LARGEST} pixels.")
+
+    picture = read_picture(path, check_size)
+    pixels = picture.pixels
+    wrong = int((~np.isfinite(pixels)).any(axis=-1).sum())
     if wrong:
         raise _bad(f"{path} has {wrong} pixels that are no number or infinite.", "Repair them first.")
-    if light.max() > 1:
-        raise _bad(f"{path} reaches {light.max():.4g}: it is HDR already.", "Use it as it is.")
-    return from_linear(np.maximum(light, 0))
+    if picture.linear and pixels.max() > LDR_MOST:
+        raise _bad(f"{path} reaches {pixels.max():.4g}: it is HDR already.", "Use it as it is.")
+    shown = np.clip(pixels, 0, 1)
+    return (from_linear(shown) if picture.linear else shown), picture.notes
 
 
 def _bad(message: str, hint: str) -> EngineError:

@@ -10,7 +10,6 @@ high is one crop, its central square. Larger crops than 512 pixels are reduced t
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,22 +19,20 @@ import torch
 from torch.nn.functional import interpolate
 
 from sync_engine.canvas.views import View, cut_view
-from sync_engine.common.errors import EngineError
+from sync_engine.interface.bounded_json import read_json
 from sync_engine.interface.embedded import read_record
-from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import KINDS, SpecError
+from sync_engine.pictures.picture import UnreadablePicture
+from sync_engine.pictures.read import read_picture
 from sync_engine.radiance.srgb import from_linear
 from sync_engine.runtime.output import IMAGE_NAMES
 
 LARGEST_CROP = 512
-SUFFIXES = (".exr", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+SUFFIXES = (".exr", ".hdr", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
-class BadPicture(EngineError):
-    """A file is no picture that can be measured."""
-
-    def __init__(self, path: Path, problem: str, hint: str) -> None:
-        super().__init__(FailureCode.BAD_SPEC, f"{path} {problem}.", hint)
+BadPicture = UnreadablePicture
+"""A file is no picture that can be measured."""
 
 
 @dataclass(eq=False)
@@ -135,7 +132,7 @@ def _spec_beside(path: Path) -> dict:
     if path.name not in IMAGE_NAMES.values() or not file.is_file():
         return {}
     try:
-        spec = json.loads(file.read_text(encoding="utf-8")).get("spec")
+        spec = read_json(file).get("spec")
     except (OSError, ValueError, AttributeError) as error:
         raise BadPicture(file, f"cannot be read ({error})", "Delete it and give --kind.") from error
     return spec if isinstance(spec, dict) else {}
@@ -146,15 +143,12 @@ def _pixels(path: Path) -> np.ndarray:
 
     A world of ours is brought back to the exposure it was painted at: lit by a sun, it was darkened.
     """
-    from PIL import Image
-
-    try:
-        if path.suffix.lower() == ".exr":
-            return from_linear(np.clip(_radiance(path), 0, 1))
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"), dtype=np.float32) / 255
-    except (OSError, ValueError, RuntimeError, KeyError, Image.DecompressionBombError) as error:
-        raise BadPicture(path, f"cannot be read ({error})", "Give PNG, JPEG, WebP or EXR files.") from error
+    picture = read_picture(path)
+    if not picture.linear:
+        return picture.pixels
+    if not np.isfinite(picture.pixels).all():
+        raise BadPicture(path, "has pixels that are no number or infinite", "Repair them first.")
+    return from_linear(np.clip(picture.pixels * np.float32(2.0 ** -_exposure(path)), 0, 1))
 
 
 def _exposure(path: Path) -> float:
@@ -164,20 +158,3 @@ def _exposure(path: Path) -> float:
     except SpecError:  # not one of ours
         return 0.0
     return float(light.get("exposure", 0.0)) if isinstance(light, dict) else 0.0
-
-
-def _radiance(path: Path) -> np.ndarray:
-    import OpenEXR
-
-    with OpenEXR.File(str(path)) as file:
-        channels = file.channels()
-        for packed in ("RGB", "RGBA"):
-            if packed in channels:
-                pixels = channels[packed].pixels[..., :3]
-                break
-        else:
-            pixels = np.stack([channels[name].pixels for name in "RGB"], axis=-1)
-    radiance = np.asarray(pixels, dtype=np.float32) * np.float32(2.0 ** -_exposure(path))
-    if not np.isfinite(radiance).all():
-        raise ValueError("it holds numbers that are no colours")
-    return radiance

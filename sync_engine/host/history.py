@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import time
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..interface.bounded_json import read_json
+from ..interface.picture_files import DamagedPicture, check_picture
 from ..interface.spec import EnvironmentSpec, SpecError
 from ..interface.wording import Message, as_message
 from .trash import move_to_trash
@@ -20,8 +21,6 @@ from .trash import move_to_trash
 IMAGE_NAMES = {"world": "world.exr", "plate": "plate.png"}
 PREVIEW_NAME = "preview.png"
 SPEC_NAME = "spec.json"
-STALE_PARTIAL_S = 24 * 3600.0
-"""A partial folder that nobody has written to for so long belongs to no living job."""
 
 
 class ResultError(ValueError):
@@ -80,13 +79,21 @@ def read_result(folder: Path) -> Result:
     if not _has_content(image):
         raise ResultError(folder, Message("{file} is missing or empty", file=image.name))
     preview = folder / PREVIEW_NAME
+    if not _has_content(preview):
+        preview = image
+        try:
+            check_picture(image)  # Blender opens it for its icon
+        except (DamagedPicture, OSError) as error:
+            raise ResultError(
+                folder, Message("{file} is damaged ({reason})", file=image.name, reason=error)
+            ) from error
     created, timings, light = record.get("created"), record.get("timings"), record.get("light")
     return Result(
         id=folder.name,
         folder=folder,
         kind=spec.kind,
         image=image,
-        preview=preview if _has_content(preview) else image,
+        preview=preview,
         spec=spec,
         created=created if isinstance(created, str) else "",
         timings=timings if isinstance(timings, dict) else {},
@@ -182,31 +189,17 @@ def _may_go(folder: Path) -> bool:
     return True
 
 
-def sweep_partials(library: Path, older_than_s: float = STALE_PARTIAL_S) -> list[Path]:
-    """Remove the partial folders of jobs that died long ago; return those that are gone."""
-    limit = time.time() - older_than_s
-    removed = []
-    for folder in _folders(library):
-        if not (folder.name.startswith(".") and folder.name.endswith(".partial")):
-            continue
-        if _last_change(folder) < limit:
-            shutil.rmtree(folder, ignore_errors=True)  # follows no link
-            if not folder.exists():
-                removed.append(folder)
-    return removed
-
-
 def _read_record(folder: Path) -> dict[str, Any]:
     path = folder / SPEC_NAME
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
     except FileNotFoundError as error:
         raise ResultError(folder, Message("{file} is missing", file=SPEC_NAME)) from error
     except OSError as error:
         raise ResultError(
             folder, Message("{file} cannot be read ({reason})", file=SPEC_NAME, reason=error)
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ResultError(
             folder, Message("{file} is not JSON ({reason})", file=SPEC_NAME, reason=error)
         ) from error
@@ -234,17 +227,10 @@ def _result_folders(library: Path) -> Iterator[Path]:
 
 def _has_content(path: Path) -> bool:
     try:
-        return path.is_file() and path.stat().st_size > 0
+        about = path.stat()
+        return stat.S_ISREG(about.st_mode) and about.st_size > 0
     except OSError:
         return False
-
-
-def _last_change(folder: Path) -> float:
-    """Return the newest change in the folder; one that cannot be read counts as just changed."""
-    try:
-        return max(folder.stat().st_mtime, *(entry.stat().st_mtime for entry in folder.iterdir()), 0.0)
-    except OSError:
-        return time.time()
 
 
 def _seconds(created: str) -> float:

@@ -7,24 +7,16 @@ it too. OpenEXR file layout: https://openexr.com/en/latest/OpenEXRFileLayout.htm
 
 from __future__ import annotations
 
-import json
-import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .bounded_json import MOST_BYTES, load_json
+from .picture_files import EXR_MAGIC, PNG_MAGIC, DamagedPicture, exr_parts, open_regular, png_chunks
 from .spec import EnvironmentSpec, SpecError
 from .wording import Message
 
 KEYS = {"spec": "syncscape", "light": "syncscape_light"}
 """Under which names pictures hold what: attributes of an EXR's header, keywords of a PNG's texts."""
-EXR_MAGIC, PNG_MAGIC = b"\x76\x2f\x31\x01", b"\x89PNG\r\n\x1a\n"
-MOST_BYTES = 2**20
-"""No name, attribute or text of ours is longer; JSON files neither."""
-
-
-class _Broken(Exception):
-    """The file ends too early or has impossible lengths."""
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -39,27 +31,27 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     path = path / "spec.json" if path.is_dir() else path
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(len(PNG_MAGIC))
+            file.seek(0)
             if start.startswith(EXR_MAGIC):
-                file.seek(len(EXR_MAGIC) + 4)
-                texts = dict(_exr_texts(file))
+                texts = _exr_texts(file)
             elif start == PNG_MAGIC:
-                texts = dict(_png_texts(file))
+                texts = _png_texts(file)
             else:
-                return _from_json(path, start + file.read(MOST_BYTES))
+                return _from_json(path, file.read(MOST_BYTES + 1))
+    except DamagedPicture as error:
+        raise _bad(path, "is cut off or damaged", "Name another file of that picture.") from error
     except (OSError, ValueError) as error:
         raise _bad(
             path, Message("cannot be read ({reason})", reason=error), "Name a readable file."
         ) from error
-    except _Broken as error:
-        raise _bad(path, "is cut off or damaged", "Name another file of that picture.") from error
     found = {}
     for name, key in KEYS.items():
         if key in texts:
             try:
-                found[name] = json.loads(texts[key])
-            except (ValueError, RecursionError) as error:
+                found[name] = load_json(texts[key])
+            except ValueError as error:
                 raise _bad(
                     path, Message("holds a {name} that is not JSON", name=name), "Name another file."
                 ) from error
@@ -74,60 +66,36 @@ def read_spec(path: Path) -> EnvironmentSpec:
     return EnvironmentSpec.from_dict(record["spec"])
 
 
-def _exr_texts(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
-    """Yield the text attributes of the first header of an EXR, from behind magic and version."""
-    while True:
-        name = _until_zero(file)
-        if not name:
-            return
-        kind = _until_zero(file)
-        (size,) = struct.unpack("<i", _exactly(file, 4))
-        if kind == b"string" and size <= MOST_BYTES:
-            yield name.decode("utf-8", "replace"), _exactly(file, size)
-        else:
-            _skip(file, size)
+def _exr_texts(file: BinaryIO) -> dict[str, bytes]:
+    """Return our text attributes of the first header of an EXR."""
+    _, parts = exr_parts(file, frozenset(KEYS.values()), longest=MOST_BYTES)
+    if not parts:
+        return {}
+    return {name: text for name, text in parts[0].attributes.items() if parts[0].types[name] == "string"}
 
 
-def _png_texts(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
-    """Yield the tEXt chunks of a PNG, from behind its signature."""
-    while True:
-        size, kind = struct.unpack(">I4s", _exactly(file, 8))
-        if kind == b"IEND":
-            return
-        if kind == b"tEXt" and size <= MOST_BYTES:
-            key, _, text = _exactly(file, size).partition(b"\0")
-            yield key.decode("latin-1"), text
-            _skip(file, 4)
-        else:
-            _skip(file, size + 4)
-
-
-def _until_zero(file: BinaryIO) -> bytes:
-    text = bytearray()
-    while (byte := _exactly(file, 1)) != b"\0":
-        text += byte
-        if len(text) > 255:  # the longest name that the format allows
-            raise _Broken
-    return bytes(text)
-
-
-def _exactly(file: BinaryIO, size: int) -> bytes:
-    data = file.read(size) if size >= 0 else b""
-    if len(data) != size:
-        raise _Broken
-    return data
-
-
-def _skip(file: BinaryIO, size: int) -> None:
-    if size < 0:
-        raise _Broken
-    file.seek(size, 1)
+def _png_texts(file: BinaryIO) -> dict[str, bytes]:
+    """Return our tEXt chunks of a PNG."""
+    texts = {}
+    for kind, size in png_chunks(file):
+        if kind != b"tEXt" or size > MOST_BYTES:
+            continue
+        for key in KEYS.values():
+            start = key.encode() + b"\0"
+            if file.peek(len(start))[: len(start)] == start:  # type: ignore[attr-defined]
+                body = file.read(size)
+                if len(body) < size:
+                    raise DamagedPicture("it is cut off")
+                texts[key] = body[len(start) :]
+    return texts
 
 
 def _from_json(path: Path, data: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        if len(data) > MOST_BYTES:
+            raise ValueError("too long")
+        record = load_json(data)
+    except ValueError as error:
         raise _bad(path, "is no EXR, PNG or JSON", "Name a file that Syncscape has made.") from error
     if not isinstance(record, dict):
         return _something(path, {})

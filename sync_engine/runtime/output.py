@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,35 +14,46 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from sync_engine.common.errors import OutputError
+from sync_engine.interface.durable import sync_file, sync_folder, written_beside
+from sync_engine.interface.partial_folders import LOCK_NAME, FolderLock, sweep_partials
+from sync_engine.interface.picture_files import DamagedPicture, check_picture
 
 IMAGE_NAMES = {"world": "world.exr", "plate": "plate.png"}
+RECORD_NAME = "spec.json"
 PREVIEW_WIDTH = 512
 
 
 class ResultFolder:
-    """The folder of one result while it is being made.
+    """The folder of one result while it is being made: unique and locked, so that nobody else touches it.
 
-    Use as a context manager: what was written is removed unless ``finish()`` moved it into place.
+    Use as a context manager: what was written is removed unless ``finish()`` moved it into place. What
+    killed jobs for the same folder have left is removed at the start.
 
     Args:
-        out: the folder that the finished result will be in.
+        out: the folder that the finished result will be in; a mount point is fine.
         needed_bytes: the size of the result, checked against the free space first.
     """
 
     def __init__(self, out: Path, needed_bytes: int) -> None:
         self.out = out.expanduser().absolute()
-        self.partial = self.out.with_name(f".{self.out.name}.partial")
+        # Inside a folder that exists: it may be a mount point, where nothing can be moved from beside it.
+        self._parent = self.out if self.out.is_dir() else self.out.parent
+        self.partial = self._parent / f".{self.out.name}.{os.urandom(4).hex()}.partial"
         self._needed = needed_bytes
+        self._lock: FolderLock | None = None
 
     def __enter__(self) -> ResultFolder:
         if self.out.exists() and not self.out.is_dir():
             raise OutputError(f"out = {self.out} is a file.", "Name a folder.")
         try:
-            self.partial.mkdir(parents=True, exist_ok=True)
-            if self.out.is_dir() and not os.access(self.out, os.W_OK):
-                raise PermissionError(f"{self.out} is read-only")
+            self._parent.mkdir(parents=True, exist_ok=True)
+            sweep_partials(self._parent)
+            self.partial.mkdir()
+            with contextlib.suppress(OSError):  # a file system without locks
+                self._lock = FolderLock(self.partial)
             free = shutil.disk_usage(self.partial).free
         except OSError as error:
+            self._remove()
             raise OutputError(
                 f"out = {self.out} cannot be written ({error}).", "Name another folder."
             ) from error
@@ -57,15 +69,32 @@ class ResultFolder:
         self._remove()
 
     def _remove(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
         shutil.rmtree(self.partial, ignore_errors=True)
 
     def finish(self) -> None:
-        """Move the files into place, all of them or (for a new folder) none."""
+        """Move the files into place, all of them or (for a new folder) none; on the disk when it returns.
+
+        In a folder with an earlier result its record goes first and the new one comes last: at no moment
+        does a record stand beside another job's picture.
+        """
+        if self._lock is not None:
+            self._lock.release()
+            (self.partial / LOCK_NAME).unlink(missing_ok=True)
+        files = sorted(self.partial.iterdir(), key=lambda file: (file.name == RECORD_NAME, file.name))
+        for file in files:
+            sync_file(file)
+        sync_folder(self.partial)
         if not self.out.exists():
             os.replace(self.partial, self.out)
-            return
-        for file in sorted(self.partial.iterdir()):
-            os.replace(file, self.out / file.name)
+        else:
+            (self.out / RECORD_NAME).unlink(missing_ok=True)
+            sync_folder(self.out)
+            for file in files:
+                os.replace(file, self.out / file.name)
+            sync_folder(self.out)
+        sync_folder(self._parent)
 
 
 def write_png(path: Path, picture: np.ndarray, texts: dict[str, str] | None = None) -> None:
@@ -75,8 +104,33 @@ def write_png(path: Path, picture: np.ndarray, texts: dict[str, str] | None = No
     info = PngImagePlugin.PngInfo()
     for name, text in (texts or {}).items():
         info.add_text(name, text)
-    Image.fromarray(pixels).save(part, format="PNG", compress_level=4, pnginfo=info)
-    os.replace(part, path)
+    try:
+        Image.fromarray(pixels).save(part, format="PNG", compress_level=4, pnginfo=info)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save_png(path: Path, picture: np.ndarray, texts: dict[str, str] | None = None) -> None:
+    """Do what ``write_png`` does, and read the picture back before it takes its name."""
+    with written_beside(path) as part:
+        write_png(part, picture, texts)
+        check_written(part)
+        with Image.open(part, formats=["PNG"]) as image:
+            _compare(np.asarray(image), np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8))
+
+
+def check_written(path: Path) -> None:
+    """Raise OSError for a picture that is not whole on the disk."""
+    try:
+        check_picture(path)
+    except DamagedPicture as error:
+        raise OSError(f"{path.name} was not written whole: {error}") from error
+
+
+def _compare(read: np.ndarray, written: np.ndarray) -> None:
+    if read.shape != written.shape or read.tobytes() != written.tobytes():  # bytes: NaN is not NaN
+        raise OSError("what was written reads otherwise: the disk may be failing")
 
 
 def thumbnail(picture: np.ndarray) -> np.ndarray:
@@ -92,6 +146,7 @@ def thumbnail(picture: np.ndarray) -> np.ndarray:
 def write_exr(path: Path, radiance: np.ndarray, attributes: dict[str, str]) -> None:
     """Write linear Rec.709 ``(H, W, 3)`` as a 32-bit float EXR (ZIP) with text attributes.
 
+    It is written beside, read back and renamed: whole or not at all, an earlier file stays until then.
     32-bit because a sun at noon exceeds the largest half float, 65,504.
     """
     import OpenEXR
@@ -100,10 +155,14 @@ def write_exr(path: Path, radiance: np.ndarray, attributes: dict[str, str]) -> N
     # Chromaticities of Rec.709 with D65 white, so that other programs know the colour space.
     header["chromaticities"] = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
     header.update(attributes)
-    channels = {"RGB": np.ascontiguousarray(radiance, dtype=np.float32)}
-    with OpenEXR.File(header, channels) as file:
+    pixels = np.ascontiguousarray(radiance, dtype=np.float32)
+    with written_beside(path) as part:
         try:
-            file.write(str(path))
+            with OpenEXR.File(header, {"RGB": pixels}) as file:
+                file.write(str(part))
+            check_written(part)
+            with OpenEXR.File(str(part)) as file:
+                _compare(file.channels()["RGB"].pixels, pixels)
         except RuntimeError as error:  # what OpenEXR raises when the disk is full
             raise OSError(str(error)) from error
 

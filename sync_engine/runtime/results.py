@@ -44,8 +44,8 @@ def write_pictures(
         attributes = {"syncscape": spec.to_json(), "syncscape_light": json.dumps(light)}
         output.write_exr(image, expanded.radiance, attributes)
     else:
-        output.write_png(image, picture, {"syncscape": json.dumps(spec.to_dict())})
-    output.write_png(folder / "preview.png", output.thumbnail(picture))
+        output.save_png(image, picture, {"syncscape": json.dumps(spec.to_dict())})
+    output.save_png(folder / "preview.png", output.thumbnail(picture))
     return light
 
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from sync_engine.__main__ import main
-from sync_engine.cli.radiance import read_picture
+from sync_engine.cli.radiance import read_panorama
 from sync_engine.interface.embedded import read_spec
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.radiance.srgb import to_linear
@@ -83,7 +83,7 @@ def test_unusual_pictures_are_expanded(tmp_path: Path, kind: str, options: list[
             "grey opaque": np.dstack([day[..., 0], opaque]),
         }
         save(path, pixels.get(kind, shown))
-    assert np.allclose(read_picture(path), shown / 255, atol=0.014 if kind == "linear" else 1e-6)
+    assert np.allclose(read_panorama(path)[0], shown / 255, atol=0.014 if kind == "linear" else 1e-6)
     made = tmp_path / "made.exr"
     assert main(["expand", str(path), "--out", str(made), "--exposure", "0", *options]) == 0
     assert (json.loads(capsys.readouterr().out)["lights"] == []) == (kind in ("black", "white"))
@@ -131,7 +131,7 @@ def test_bad_pictures_are_told_in_words(tmp_path: Path, kind: str, capsys) -> No
         path.write_text("no picture")
     elif kind == "one channel":
         header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-        OpenEXR.File(header, {"Y": np.full((64, 128), 0.5, dtype=np.float32)}).write(str(path))
+        OpenEXR.File(header, {"Z": np.full((64, 128), 0.5, dtype=np.float32)}).write(str(path))
     elif kind in wrong:
         light = np.full((64, 128, 3), 0.5, dtype=np.float32)
         light[3, 5] = wrong[kind]

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from picture_bytes import exr
 
 from sync_engine.host.history import (
     Result,
@@ -17,8 +18,8 @@ from sync_engine.host.history import (
     delete_result,
     list_results,
     read_result,
-    sweep_partials,
 )
+from sync_engine.interface.partial_folders import FolderLock, sweep_partials
 from sync_engine.interface.spec import EnvironmentSpec
 
 DAY_S = 24 * 3600
@@ -160,8 +161,31 @@ def test_broken_folder_is_named_and_the_others_are_listed(tmp_path, how, problem
 def test_result_without_its_small_picture_shows_the_large_one(tmp_path) -> None:
     folder = add(tmp_path, "one")
     (folder / "preview.png").unlink()
+    with pytest.raises(ResultError, match=r"world\.exr is damaged"):  # Blender would open it for its icon
+        read_result(folder)
+    (folder / "world.exr").write_bytes(exr())
     (result,) = list_results(tmp_path)
     assert result.preview == folder / "world.exr"
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "mkfifo"), reason="no named pipes; it would check that none is waited for"
+)
+@pytest.mark.parametrize("name", ["spec.json", "world.exr", "preview.png"])
+def test_pipes_in_a_result_are_not_waited_for(tmp_path, name) -> None:
+    folder = add(tmp_path, "one")
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    add(tmp_path, "two")
+    assert names(list_results(tmp_path)) == ["two"]
+
+
+def test_a_deep_or_endless_record_hides_no_other_result(tmp_path) -> None:
+    for name, text in (("deep", '{"spec":' * 988 + "1" + "}" * 988), ("long", '{"spec": {}}' + " " * 2**19)):
+        (add(tmp_path, name) / "spec.json").write_text(text)
+    add(tmp_path, "two")
+    assert names(list_results(tmp_path)) == ["two"]
+    assert len(broken_results(tmp_path)) == 2
 
 
 def test_other_things_in_the_library_are_neither_results_nor_broken(tmp_path) -> None:
@@ -230,6 +254,21 @@ def test_only_stale_partials_are_swept(tmp_path) -> None:
     assert {"result", ".new.partial", ".active.partial", ".old", "old.partial", ".link.partial"} <= left
     assert not {".old.partial", ".empty.partial"} & left
     assert (real / "world.exr").exists()
+
+
+def test_the_folder_of_a_living_job_is_never_swept_and_that_of_a_dead_one_at_once(tmp_path) -> None:
+    for name in (".alive.0.partial", ".dead.1.partial", ".resumable.2.partial", ".old.3.partial"):
+        FolderLock(add(tmp_path, name)).release()
+    for name in (".resumable.2.partial", ".old.3.partial"):
+        (tmp_path / name / "checkpoint.safetensors").touch()
+    living = FolderLock(tmp_path / ".alive.0.partial")
+    for name in (".alive.0.partial", ".old.3.partial"):
+        for path in (*(tmp_path / name).iterdir(), tmp_path / name):
+            os.utime(path, (1.0, 1.0))  # the clock jumped
+    assert sorted(path.name for path in sweep_partials(tmp_path)) == [".dead.1.partial", ".old.3.partial"]
+    living.release()
+    assert [path.name for path in sweep_partials(tmp_path)] == [".alive.0.partial"]
+    assert sweep_partials(tmp_path) == []
 
 
 def test_a_thousand_results(tmp_path) -> None:

@@ -138,10 +138,12 @@ assert not results.is_used(found)
 
 # Pages.
 record = json.loads((library / job.id / "spec.json").read_text())
+small = (library / job.id / "preview.png").read_bytes()
 for number in range(100):
     folder = library / f"20200101-000000-{number:04x}"
     folder.mkdir()
     (folder / "world.exr").write_bytes(b"picture")
+    (folder / "preview.png").write_bytes(small)
     (folder / "spec.json").write_text(json.dumps({**record, "created": "2020-01-01T00:00:00+00:00"}))
 assert len(shown()) == panel.PAGE
 assert panel._shown.pages == 3

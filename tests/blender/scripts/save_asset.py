@@ -29,11 +29,33 @@ assert bpy.context.scene.world == world
 path = folder / f"{job.id}.blend"
 assert path.is_file()
 assert not list(folder.glob(".*part*"))
-catalogs = (folder / assets.CATALOG_FILE).read_text().splitlines()
+catalogs = (folder / assets.CATALOG_FILE).read_text(encoding="utf-8").splitlines()
 assert f"{assets.CATALOG_ID}:Worlds/Syncscape:Worlds-Syncscape" in catalogs
 assert "VERSION 1" in catalogs
 mine = "11111111-1111-1111-1111-111111111111:Mine:Mine"
 (folder / assets.CATALOG_FILE).write_text("\n".join([*catalogs, mine, ""]))
+
+# What was not written whole replaces nothing: a full disk, of which Blender's writer says nothing.
+good, write = path.read_bytes(), assets._write
+
+
+def cut(part: Path, world: bpy.types.World) -> None:
+    write(part, world)
+    part.write_bytes(part.read_bytes()[:cut_at])
+
+
+assets._write = cut
+for cut_at in (0, 5, len(good) // 2, len(good) * 9 // 10):
+    told = harness.error_of(lambda: bpy.ops.syncscape.save_asset(result=job.id, **facts))
+    assert told, cut_at
+    assert path.read_bytes() == good
+    assert not list(folder.glob(".*part*"))
+    assert (sorted(bpy.data.worlds.keys()), sorted(bpy.data.images.keys())) == before
+assets._write = write
+(folder / assets.CATALOG_FILE).write_bytes(
+    (folder / assets.CATALOG_FILE).read_bytes()
+    + "22222222-2222-2222-2222-222222222222:B\xe4ume:B\n".encode("cp1252")
+)
 
 # The folder of the assets is no result, and its files are none of the history's.
 assert [result.id for result in results.library().results] == [job.id]
@@ -66,8 +88,10 @@ assert tuple(image.size) == (512, 256)
 # Beside: a relative path into the asset library, so that the whole library can be moved.
 done = bpy.ops.syncscape.save_asset(result=job.id, storage="RELATIVE", tags="a, b ,", asset_name="")
 assert done == {"FINISHED"}
-assert mine in (folder / assets.CATALOG_FILE).read_text(), "the user's own catalogs stay"
-assert (folder / assets.CATALOG_FILE).read_text().count(assets.CATALOG_ID) == 1
+listed = (folder / assets.CATALOG_FILE).read_bytes()
+assert mine.encode() in listed, "the user's own catalogs stay"
+assert "B\xe4ume".encode("cp1252") in listed, "in whatever encoding they are"
+assert listed.count(assets.CATALOG_ID.encode()) == 1
 moved = harness.HOME / "elsewhere"
 shutil.move(folder, moved)
 shutil.rmtree(job.result.folder)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``read_picture``: any picture file as pixels of the whole sphere or plate, or words about what is wrong.
+
+One rule for all formats: size and shape are judged by the header before anything is decoded, transparent
+pixels are refused (nobody knows what is behind them), a part of a larger picture is put in its place on
+black, colours are brought to Rec.709 primaries.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sync_engine.interface.picture_files import EXR_MAGIC, DamagedPicture, check_picture, open_regular
+from sync_engine.pictures import exr, radiance_hdr, raster
+from sync_engine.pictures.picture import CheckSize, ReadPicture, UnreadablePicture
+
+MOST_PIXELS = 16384 * 8192
+
+
+def read_picture(path: Path, check_size: CheckSize = lambda width, height: None) -> ReadPicture:
+    """Read one picture file; the format is told by its content, not by its name.
+
+    Raises:
+        UnreadablePicture: there is no such file, it is damaged, too large, transparent, or of a kind that
+            is not read.
+    """
+
+    def check(width: int, height: int) -> None:
+        if width * height > MOST_PIXELS:
+            raise UnreadablePicture(path, f"is {width} × {height} pixels", "16384 × 8192 is the most.")
+        check_size(width, height)
+
+    try:
+        with open_regular(path) as file:
+            start = file.read(11)
+        if not start.startswith(EXR_MAGIC):
+            if start.startswith((b"#?RADIANCE", b"#?RGBE")):
+                return radiance_hdr.read(path, check)
+            check_picture(path)
+            return raster.read(path, check)
+        check_picture(path)
+        return exr.read(path, check)
+    except DamagedPicture as error:
+        raise UnreadablePicture(path, f"cannot be read: it is damaged ({error})", "Save it again.") from error
+    except OSError as error:
+        raise UnreadablePicture(path, f"cannot be read ({error})", "Name a picture file.") from error
