@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # make demo       a World from the bundled model in real Blender, rendered
 # make test       every test that this machine can run
+# make quick      the fast tests of the door and the engine, no Blender: under 90 s on two cores
+# make results    docs/results.md from the figures that benchmarks recorded, and the code's shape
 # make extension  the zips of all platforms and their repository index, into dist/
 # Each target sets up what it needs. Assumed: python3.11 and make.
 
@@ -14,7 +16,7 @@ REQUIREMENTS := sync_engine/requirements/torch.txt sync_engine/requirements/engi
     sync_engine/requirements/evaluation.txt
 SOURCES := $(shell git ls-files -- '*.py' '*.toml' 'sync_engine/*' 2>/dev/null)
 
-.PHONY: setup bpy wheels locks extension zip demo test lint clean
+.PHONY: setup bpy wheels locks extension zip demo test quick lint results clean
 
 setup: $(VENV)/.done
 bpy: $(BPY)/.done
@@ -67,6 +69,13 @@ demo: setup zip
 test: setup zip # the windows last and alone: their tests measure times
 	$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --ignore tests/ui
 	$(VENV)/bin/python -m pytest $(WINDOW_TESTS)
+
+quick: setup
+	$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not slow and not gpu" tests/unit tests/engine
+
+results: setup
+	$(VENV)/bin/python -m tools.structure --record be3dd72
+	$(VENV)/bin/python -m benchmarks.results
 
 lint: setup
 	$(VENV)/bin/ruff check .

@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import results
 from sync_engine.host.client import EngineClient
 from sync_engine.host.jobs import Job, JobState
 from sync_engine.interface.messages import Progress
@@ -75,6 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--model", default="draft")
+    parser.add_argument("--record", action="store_true", help="for docs/results.md")
     options = parser.parse_args()
     spec = EnvironmentSpec("sunset over a desert", model=options.model, width=1024, seed=7)
     with tempfile.TemporaryDirectory() as library:
@@ -91,6 +93,20 @@ def main() -> None:
         "crash_reported_worst_s": max(crashes),
     }
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    if options.record:
+        cancel = f"{report['cancel_to_ready_s']:.2f} s, a step taking {report['step_s']:.2f} s"
+        results.record(
+            "control",
+            order=80,
+            title="The engine obeys",
+            claim="From the client, polled as Blender's timer would.",
+            command="python -m benchmarks.control --record",
+            columns=["", "measured", "limit"],
+            rows=[
+                ["cancel of a 1024 World to an engine that is ready", cancel, "one step + 0.5 s"],
+                ["engine killed to the failed job", f"{report['crash_reported_s']:.2f} s", "1 s"],
+            ],
+        )
 
 
 if __name__ == "__main__":
