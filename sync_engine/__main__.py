@@ -15,8 +15,9 @@ from typing import Any
 
 from sync_engine.cli import batch as batch_command
 from sync_engine.cli import evaluate as evaluation
+from sync_engine.cli import export as export_command
 from sync_engine.cli import models as models_command
-from sync_engine.cli import radiance as radiance
+from sync_engine.cli import radiance
 from sync_engine.common.errors import JobCancelled, describe
 from sync_engine.common.priority import wait_without_spinning
 from sync_engine.interface.embedded import read_spec
@@ -101,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
     models_command.add_parser(commands)
     evaluation.add_parser(commands)
     radiance.add_parsers(commands)
+    export_command.add_parser(commands)
     doctor = commands.add_parser("doctor", help="say what is here and what would be used")
     doctor.add_argument("--json", action="store_true")
     return root
@@ -207,6 +209,8 @@ def main(arguments: list[str] | None = None) -> int:
         return evaluation.run(options)
     if options.command in ("expand", "inspect"):
         return radiance.run(options)
+    if options.command == "export":
+        return export_command.run(options)
     from sync_engine.cli.serve import serve
 
     problem = _missing_packages()

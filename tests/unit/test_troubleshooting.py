@@ -22,6 +22,7 @@ COMMAND_LINE_ONLY = (
     "sync_engine/evaluation",
     "sync_engine/cli/evaluate.py",
     "sync_engine/cli/radiance.py",
+    "sync_engine/cli/export.py",
     "sync_engine/__main__.py",
 )
 """Developers' commands: nothing in Blender calls them."""
