@@ -201,6 +201,8 @@ def main(arguments: list[str] | None = None) -> int:
         return generate(options)
     if options.command == "batch":
         return batch_command.run(options)
+    if options.command == "batch-session":
+        return batch_command.run_session(options)
     if options.command == "models":
         return models_command.run(options)
     if options.command == "doctor":

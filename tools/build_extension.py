@@ -19,7 +19,7 @@ from pathlib import Path
 from tools import wheels
 
 ROOT = Path(__file__).resolve().parents[1]
-NEVER = {".build", ".venv", ".ci", "benchmarks", "demo", "docs", "tests", "tools", "training", "wheels"}
+NEVER = {".build", ".venv", ".ci", "benchmarks", "demo", "docs", "integrations", "tests", "tools", "training", "wheels"}
 
 
 class BuildError(RuntimeError):

@@ -6,10 +6,10 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from sync_engine.batch import children
 from sync_engine.batch.plan import Plan
 from sync_engine.batch.shared_folder import SharedFolder
 from sync_engine.batch.standing import Standing, State
@@ -17,7 +17,7 @@ from sync_engine.common.errors import EngineError
 from sync_engine.interface.messages import FailureCode
 
 LOOK_EVERY_S = 0.5
-WORKER = (sys.executable, "-m", "sync_engine", "batch")
+WORKER = (*children.COMMAND, "batch")
 
 
 class LocalWorkers:
@@ -56,7 +56,7 @@ class LocalWorkers:
             workers = [
                 subprocess.Popen(
                     self._command,
-                    env={**os.environ, **share(number, self._count, os.environ, gpus)},
+                    env=children.environment(**share(number, self._count, os.environ, gpus)),
                     stderr=files.enter_context(log.open("wb")),
                     stdin=subprocess.DEVNULL,
                     start_new_session=True,  # a terminal's Ctrl-C comes through this process, once

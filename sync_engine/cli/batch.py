@@ -11,18 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sync_engine.batch import openjd, session
 from sync_engine.batch.local_workers import LocalWorkers
 from sync_engine.batch.plan import Plan, write_plan
 from sync_engine.batch.progress import BatchProgress
 from sync_engine.batch.report import Report
 from sync_engine.batch.runner import Engine, Runner
+from sync_engine.batch.session import SOME_FAILED
 from sync_engine.batch.shared_folder import HIDDEN, STALE_AFTER_S, SharedFolder
 from sync_engine.batch.standing import State
 from sync_engine.common.errors import EngineError, JobCancelled, OutputError, describe
 from sync_engine.interface.messages import EXIT_CANCELLED, EXIT_STATUS, FailureCode
 
-SOME_FAILED = 6
-"""Exit status: every job was tried, some were set aside."""
 MOST_WORKERS = 1024
 
 
@@ -50,7 +50,31 @@ def add_parser(commands: Any) -> None:
         help="a worker that gives no sign for so long counts as dead (the same for all; default %(default)g)",
     )
     batch.add_argument("--plan", type=Path, metavar="FILE", help="a checked plan instead of JOBS")
+    batch.add_argument(
+        "--write-openjd", type=Path, metavar="DIR", help="write a job bundle for a farm, and start nothing"
+    )
+    batch.add_argument(
+        "--numbers", metavar="RANGE", help="only these jobs of the plan, as a farm names a chunk"
+    )
+    batch.add_argument("--session", type=Path, metavar="DIR", help="have a farm's session make them")
     batch.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)  # somebody else reports
+    kept = commands.add_parser("batch-session", help="keep an engine loaded between the tasks of a farm")
+    kept.add_argument("action", choices=("start", "serve", "stop"))
+    kept.add_argument("folder", type=Path, help="the session's folder on this machine")
+
+
+def run_session(options: argparse.Namespace) -> int:
+    """Run ``batch-session``; return its exit status."""
+    try:
+        if options.action == "start":
+            session.start(options.folder)
+        elif options.action == "serve":
+            session.serve(options.folder, real_engine)
+        else:
+            session.stop(options.folder)
+    except EngineError as error:
+        return _failed(error)
+    return 0
 
 
 def run(options: argparse.Namespace, make_engine: Callable[[], Engine] | None = None) -> int:
@@ -88,6 +112,12 @@ def _run(options: argparse.Namespace, make_engine: Callable[[], Engine]) -> int:
         raise EngineError(FailureCode.BAD_SPEC, words, f"Use 1 to {MOST_WORKERS}.")
     with BatchProgress(options.json, options.worker) as progress:
         plan = Plan(_plan_path(options, progress.note))
+        if options.write_openjd is not None:
+            path = openjd.write_bundle(options.write_openjd, plan, options.out)
+            sys.stdout.write(f"{path}\n")
+            return 0
+        if options.numbers is not None:
+            return _chunk(options, make_engine, plan)
         with Interrupts(progress.note) as stop, SharedFolder(options.out, options.stale_after) as folder:
             _prepare(options, plan, folder)
             report = None if options.worker else Report(plan, folder)
@@ -122,6 +152,27 @@ def _work(
     if options.workers > 1:
         return LocalWorkers(plan, folder, options.workers, options.stale_after, stop.asked).run(tell)
     return Runner(plan, folder, make_engine(), tell, progress.event, stop.asked, stop.urgent).run()
+
+
+def _chunk(options: argparse.Namespace, make_engine: Callable[[], Engine], plan: Plan) -> int:
+    """Make one chunk of a farm's, telling the farm how far it is (openjd_progress) and what it says."""
+
+    def tell(state: State) -> None:
+        sys.stdout.write(f"openjd_progress: {100 * (state.done + state.failed) / state.jobs:.1f}\n")
+        sys.stdout.flush()
+
+    request = {
+        "plan": str(plan.path.absolute()),
+        "out": str(options.out.absolute()),
+        "numbers": openjd.numbers_of(options.numbers),
+        "stale_after": options.stale_after,
+    }
+    if options.session is not None:
+        told = session.ask(options.session, request, tell)
+    else:
+        told = session.work(request, make_engine(), tell)
+    sys.stdout.write(f"openjd_{'fail' if told['status'] else 'status'}: {told['words']}\n")
+    return told["status"]
 
 
 def _plan_path(options: argparse.Namespace, note: Callable[[str], None]) -> Path:

@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from sync_engine.__main__ import main
 from sync_engine.host.library import Library
@@ -144,3 +149,25 @@ def test_several_workers_of_one_command(tmp_path: Path, tiny_folder: Path, capfd
     assert main(["batch", str(jobs), "--out", str(tmp_path / "out"), "--workers", "2"]) == 0
     report = json.loads((tmp_path / "out" / "batch.json").read_text())
     assert [entry["state"] for entry in report] == ["done"] * 4
+
+
+OPENJD = Path(sys.executable).with_name("openjd")
+
+
+@pytest.mark.skipif(not OPENJD.exists(), reason="no openjd-cli: that a farm's chunks run with one engine")
+def test_a_bundle_runs_with_one_engine_for_its_chunks(tmp_path: Path, tiny_folder: Path, capfd) -> None:
+    quick = {"model": str(tiny_folder), "steps": 1, "method": "multidiffusion", "width": 128, "height": 64}
+    jobs = write_jobs(tmp_path / "jobs.jsonl", 3, **quick)
+    bundle = tmp_path / "bundle"
+    out = tmp_path / "out"
+    assert main(["batch", str(jobs), "--out", str(out), "--write-openjd", str(bundle)]) == 0
+    command = [OPENJD, "run", bundle / "template.json", "--step", "Generate", "--job-param", "ChunkSize=2"]
+    command += ["--job-param", f"file://{bundle / 'parameters.json'}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = re.findall(r"openjd_status: (\d) of \d done by process (\d+)", done.stdout)
+    assert [number for number, _ in told] == ["2", "1"]
+    assert len({process for _, process in told}) == 1, "the engine stayed"
+    assert len(list(out.glob("*/plate.png"))) == 3
+    assert main(["batch", str(jobs), "--out", str(out)]) == 0, "all is done already"
+    assert [entry["state"] for entry in json.loads((out / "batch.json").read_text())] == ["done"] * 3
