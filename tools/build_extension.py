@@ -19,7 +19,8 @@ from pathlib import Path
 from tools import wheels
 
 ROOT = Path(__file__).resolve().parents[1]
-NEVER = {".build", ".venv", ".ci", "benchmarks", "demo", "docs", "integrations", "tests", "tools", "training", "wheels"}
+NEVER = {".build", ".ci", ".venv", "benchmarks", "demo", "docs"}
+NEVER |= {"integrations", "tests", "tools", "training", "wheels"}
 
 
 class BuildError(RuntimeError):
