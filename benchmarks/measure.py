@@ -17,7 +17,7 @@ from sync_engine.common.device import choose_device
 from sync_engine.evaluation import metrics, picture
 from sync_engine.evaluation.features import VggFeatures
 from sync_engine.evaluation.metrics import Needs
-from sync_engine.sync.distance import lpips_weights
+from sync_engine.sync.feature_nets import lpips_weights
 
 METRICS = (
     "intra-lpips",

@@ -11,11 +11,12 @@ import torch
 
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.common.device import window_batch
-from sync_engine.diffusion.joint_loop import Conditioning, WindowBatch, no_pull, sample
+from sync_engine.diffusion.joint_loop import Conditioning, SyncMethod, WindowBatch, no_sync, sample
 from sync_engine.interface.spec import EnvironmentSpec
-from sync_engine.sync import paper
-from sync_engine.sync.distance import choose
-from sync_engine.sync.methods import fast_pull, settings
+from sync_engine.sync.feature_nets import FeatureNets
+from sync_engine.sync.method import SyncContext, build_sync
+from sync_engine.sync.methods import METHODS
+from sync_engine.sync.methods.sync_paper import STRIDE
 
 CELLS, GUIDANCE = 64, 7.5
 Run = Callable[[], torch.Tensor]
@@ -34,23 +35,23 @@ def as_diffusers_has_it(unet: Any) -> Any:
 class Bench:
     """A loaded model, a canvas 64 cells high, and a function for each thing that is compared."""
 
-    def __init__(self, backbone: Any, width: int, steps: int, embeds: dict[str, Any] | None = None) -> None:
+    def __init__(self, backbone: Any, width: int, steps: int, nets: FeatureNets | None = None) -> None:
         self.backbone, self.width, self.steps = backbone, width // backbone.scale, steps
-        self.embeds = {} if embeds is None else embeds
         self.batch = window_batch(backbone.device, backbone.window)
+        self.context = SyncContext(model=backbone, batch=self.batch, nets=nets or FeatureNets())
         self.text = backbone.encode(["a desert at sunset"]), backbone.encode([""])
         self.peer_unet = as_diffusers_has_it(backbone.unet)
         noise = torch.Generator().manual_seed(7)
         self.state = torch.randn(1, 4, CELLS, self.width, generator=noise).to(backbone.device)
 
     def ours(
-        self, pull: Any, stride: int, steps: int, solver: str, batch: int, uniform: bool = False
+        self, sync: SyncMethod, stride: int, steps: int, solver: str, batch: int, uniform: bool = False
     ) -> torch.Tensor:
         """Sample jointly, as the engine does."""
         canvas = PlaneCanvas(CELLS, self.width, CELLS, stride, uniform=uniform)
         conditioning = Conditioning(*self.text, [0] * len(canvas.corners), GUIDANCE)
         scheduler = self.backbone.scheduler(solver, steps)
-        return sample(self.backbone, canvas, scheduler, self.state, conditioning, pull, WindowBatch(batch))
+        return sample(self.backbone, canvas, scheduler, self.state, conditioning, sync, WindowBatch(batch))
 
     def diffusers(self) -> torch.Tensor:
         """Run diffusers' panorama pipeline as its defaults are: a stride of 8 cells, one window at a time."""
@@ -83,31 +84,33 @@ class Bench:
         ).images  # type: ignore[union-attr]
 
     def sync(self, stride: int, steps: int, solver: str, share: float | None = None) -> torch.Tensor:
-        """Run our method as it is; with a share, every step of that share pulls, as published."""
-        chosen = settings(EnvironmentSpec("any", kind="plate"), steps, self.backbone)
+        """Run our method as it is; with a share, every step of that share has sync, as published."""
+        method = METHODS["sync"]
+        chosen = method.settings(EnvironmentSpec("any", kind="plate"), steps, self.backbone.folder)
         if share is not None:
             chosen = replace(chosen, steps=round(steps * share), every=1)
-        pull = fast_pull(self._embed("sync"), chosen, self.batch, ())
-        return self.ours(pull, stride, steps, solver, self.batch)
+        return self.ours(build_sync(method, chosen, self.context), stride, steps, solver, self.batch)
 
     def published(self, share: float) -> torch.Tensor:
-        """Run SyncDiffusion as its authors do; it pulls in a share of the steps."""
-        pull = paper.PaperSync(
-            self._embed("sync-paper"), paper.STRENGTH, round(self.steps * share), paper.DECAY
+        """Run SyncDiffusion as its authors do; a share of the steps has sync."""
+        method = METHODS["sync-paper"]
+        chosen = method.settings(
+            EnvironmentSpec("any", kind="plate", method=method.name), self.steps, self.backbone.folder
         )
-        return self.ours(pull, paper.STRIDE, self.steps, "ddim", 1, uniform=True)
+        sync = build_sync(method, replace(chosen, steps=round(self.steps * share)), self.context)
+        return self.ours(sync, STRIDE, self.steps, "ddim", 1, uniform=True)
 
     def full_decoder(self) -> torch.Tensor:
         """Run ``sync`` as it is where a model's tiny decoder is not on the computer."""
         tiny, self.backbone.tiny = self.backbone.tiny, None
         try:
-            return self.sync(paper.STRIDE, self.steps, "ddim")
+            return self.sync(STRIDE, self.steps, "ddim")
         finally:
             self.backbone.tiny = tiny
 
     def cases(self) -> dict[str, Run]:
         """Return what is compared, by name; the slowest last, in case the run is stopped before."""
-        plain, stride, few = no_pull, paper.STRIDE, max(1, self.steps // 2)
+        plain, stride, few = no_sync, STRIDE, max(1, self.steps // 2)
         return {
             "multidiffusion, defaults": lambda: self.ours(plain, 32, few, "dpm", self.batch),
             "sync, defaults": lambda: self.sync(32, few, "dpm"),
@@ -131,15 +134,10 @@ class Bench:
         if self.backbone.device.type == "cpu":
             return self._resized(CELLS, 2).cases()
         narrow, wide = (
-            self._resized(CELLS + 2 * paper.STRIDE, 5).cases(),
+            self._resized(CELLS + 2 * STRIDE, 5).cases(),
             self._resized(self.width, 2).cases(),
         )
         return {name: (narrow if name in ONE_BY_ONE else wide)[name] for name in wide}
 
     def _resized(self, cells: int, steps: int) -> Bench:
-        return Bench(self.backbone, cells * self.backbone.scale, steps, self.embeds)
-
-    def _embed(self, method: str) -> Any:
-        if method not in self.embeds:
-            self.embeds[method] = choose(self.backbone, method)
-        return self.embeds[method]
+        return Bench(self.backbone, cells * self.backbone.scale, steps, self.context.nets)

@@ -41,8 +41,8 @@ from sync_engine.canvas.tiled_decode import decode_plane
 from sync_engine.catalog.models import find
 from sync_engine.common.device import choose_device, choose_dtype, device_name
 from sync_engine.common.errors import EngineError, first_line
-from sync_engine.diffusion.joint_loop import Conditioning, no_pull
-from sync_engine.sync.distance import WEIGHTS_VARIABLE, lpips_weights
+from sync_engine.diffusion.joint_loop import Conditioning, no_sync
+from sync_engine.sync.feature_nets import WEIGHTS_VARIABLE, lpips_weights
 
 RATIOS = {
     "sync over multidiffusion (aim: at most 1.10)": ("sync", "multidiffusion"),
@@ -166,7 +166,7 @@ def memory_at(backbone: Any, width: int) -> float:
     """Return the peak GiB of one denoising step and the decoding at a width, less the picture itself."""
     bench = Bench(backbone, width, 1)
     with instruments.PeakMemory(backbone.device) as memory:
-        latents = bench.ours(no_pull, 32, 1, "ddim", min(AT_ONCE, bench.batch))
+        latents = bench.ours(no_sync, 32, 1, "ddim", min(AT_ONCE, bench.batch))
         decode_plane(backbone.decode, latents, backbone.scale, wrap=False)
     on_cpu = backbone.device.type == "cpu"
     picture = 4 * 4 * CELLS * backbone.scale * width if on_cpu else 0  # colours and weights, float32

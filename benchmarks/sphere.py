@@ -27,8 +27,8 @@ from sync_engine.evaluation.intra_lpips import IntraLpips
 from sync_engine.evaluation.metric import Metric
 from sync_engine.evaluation.picture import Picture, read
 from sync_engine.evaluation.poles import Poles
-from sync_engine.interface.spec import METHODS
-from sync_engine.sync.distance import lpips_weights
+from sync_engine.sync.feature_nets import lpips_weights
+from sync_engine.sync.methods import METHODS
 
 PHOTOGRAPHED = {
     "wrap": (0.66, 0.98, 1.42),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..settings.scene import CUSTOM
-from ..sync_engine.interface.spec import PULLING_METHODS
+from ..sync_engine.interface.methods import METHODS
 from .engine_status import draw_first_run
 from .parts import draw_generate, draw_prompt
 from .presets import SYNCSCAPE_PT_presets
@@ -73,7 +73,7 @@ class VIEW3D_PT_syncscape_advanced(_Tab, bpy.types.Panel):
         layout.prop(settings, "steps")
         layout.prop(settings, "guidance")
         column = layout.column()
-        column.active = settings.method in PULLING_METHODS
+        column.active = METHODS[settings.method].has_sync_settings
         column.prop(settings, "custom_sync")
         if settings.custom_sync:
             column.prop(settings, "sync_strength")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from ..sync_engine.interface.methods import METHODS
+
 CUSTOM = "CUSTOM"
 KIND_ITEMS = (
     ("world", "World", "A seamless 360° picture, twice as wide as high, that lights the scene", "WORLD", 0),
@@ -32,13 +34,4 @@ PROJECTION_ITEMS = (
         "Windows of the 360° picture itself: for models that were tuned on such pictures",
     ),
 )
-METHOD_ITEMS = (
-    ("sync", "Sync", "Windows agree with each other while they form: one coherent place. Fast"),
-    ("multidiffusion", "Blend", "Windows are only blended where they overlap. Fastest, less coherent"),
-    ("sync-paper", "Sync (as published)", "The published SyncDiffusion, through the whole network. Slow"),
-    (
-        "blended",
-        "Window by Window",
-        "Each window continues the finished ones: for plates and equirectangular Worlds. The look may drift",
-    ),
-)
+METHOD_ITEMS = tuple((method.name, method.label, method.help) for method in METHODS.values())

@@ -17,7 +17,8 @@ from bpy.props import (
     StringProperty,
 )
 
-from ..sync_engine.interface.spec import LIMITS, PULLING_METHODS, WORLD_WIDTH, EnvironmentSpec
+from ..sync_engine.interface.methods import METHODS
+from ..sync_engine.interface.spec import LIMITS, WORLD_WIDTH, EnvironmentSpec
 from . import loras as lora_lines
 from .choices import CUSTOM, KIND_ITEMS, METHOD_ITEMS, PLATE_SIZE_ITEMS, PROJECTION_ITEMS, WORLD_SIZE_ITEMS
 
@@ -162,12 +163,12 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
     )
     custom_sync: BoolProperty(
         name="Own Sync Settings",
-        description="Set how strongly the windows are pulled together instead of the method's own values",
+        description="Set the strength and the number of steps of sync instead of the method's own values",
     )
     sync_strength: FloatProperty(
         name="Strength",
-        description="How strongly the windows are pulled together: 3 is normal for Sync (plates 1), "
-        "20 as published",
+        description="Weight of the sync gradient, which brings the windows together: 3 is normal for Sync "
+        "(plates 1), 20 as published",
         default=3.0,
         min=LIMITS["sync_strength"].minimum,
         max=LIMITS["sync_strength"].maximum,
@@ -175,8 +176,8 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
     )
     sync_steps: IntProperty(
         name="Sync Steps",
-        description="The first so many steps pull the windows together, every second of them where a model's "
-        "windows are decoded for it. 0 uses the method's own number",
+        description="Number of initial steps with sync, every second of them where a model's windows are "
+        "decoded for it. 0 uses the method's own number",
         default=0,
         **_whole("sync_steps"),
     )
@@ -250,7 +251,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
     def to_spec(self, device: str = "auto") -> EnvironmentSpec:
         """Return the job that these settings describe, not yet validated."""
         width, height = self.size()
-        own = self.custom_sync and self.method in PULLING_METHODS
+        own = self.custom_sync and METHODS[self.method].has_sync_settings
         return EnvironmentSpec(
             prompt=self.prompt.strip(),
             negative=self.negative.strip(),
@@ -295,7 +296,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
         self.steps, self.guidance = spec.steps or 0, spec.guidance or 0.0
         self.lock_seed = spec.seed is not None
         self.seed = spec.seed or 0
-        self.custom_sync = spec.method in PULLING_METHODS and spec.sync_strength is not None
+        self.custom_sync = METHODS[spec.method].has_sync_settings and spec.sync_strength is not None
         if self.custom_sync:
             self.sync_strength, self.sync_steps = spec.sync_strength, spec.sync_steps or 0
         self.ldr = spec.ldr

@@ -32,9 +32,9 @@ from sync_engine.interface.messages import (
     FailureCode,
     encode,
 )
+from sync_engine.interface.methods import METHODS
 from sync_engine.interface.spec import (
     KINDS,
-    METHODS,
     OFFLOADS,
     PRECISIONS,
     PROJECTIONS,
@@ -52,7 +52,10 @@ SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "projection": {"choices": PROJECTIONS, "help": "how a world is painted"},
     "prompt_zenith": {"help": "what the view straight up shows"},
     "prompt_nadir": {"help": "what the view straight down shows"},
-    "method": {"choices": METHODS},
+    "method": {
+        "choices": tuple(METHODS),
+        "help": " ".join(f"{method.name}: {method.help}." for method in METHODS.values()),
+    },
     "model": {"metavar": "draft|ID|DIR|FILE", "help": "a name of the table, a hub id, a folder or a file"},
     "loras": {
         "flag": "--lora",
@@ -65,10 +68,18 @@ SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "steps": {"type": int, "help": "denoising steps"},
     "guidance": {"type": float, "help": "classifier-free guidance scale"},
     "seed": {"type": int},
-    "sync_strength": {"type": float, "help": "normal: 3 for sync (plates 1), 20 for sync-paper"},
+    "sync_strength": {
+        "type": float,
+        "help": "weight of the sync gradient; usual: "
+        + ", ".join(
+            f"{method.usual_strength} for {method.name}"
+            for method in METHODS.values()
+            if method.usual_strength
+        ),
+    },
     "sync_steps": {
         "type": int,
-        "help": "the first so many steps pull (every second where windows are decoded)",
+        "help": "number of initial steps with sync (every second of them where windows are decoded)",
     },
     "sync_decay": {"type": float, "help": "factor on the strength from step to step"},
     "stride": {"type": int, "help": "distance of neighbouring windows in latent cells"},

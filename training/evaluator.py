@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from sync_engine.canvas.views import View as FixedView
 from sync_engine.canvas.views import cut_view
-from sync_engine.sync.distance import load_lpips
+from sync_engine.sync.feature_nets import load_lpips
 from training import checkpoints
 from training.panoramas import Record, is_held_out, open_pictures, read_index, to_panorama
 from training.precision import autocast

@@ -131,15 +131,6 @@ class Backbone:
         shift = self.vae.config.get("shift_factor") or 0.0
         return ((encoded - shift) * self.vae.config.scaling_factor).to(picture.dtype)
 
-    def latent_features(self) -> torch.nn.Module | None:
-        """Return the model's own perceptual net on latents, where its folder has one."""
-        folder = self.folder / "perceptual"
-        if not (folder / "config.json").is_file():
-            return None
-        from sync_engine.sync.perceptual_net import LatentFeatures
-
-        return LatentFeatures.from_folder(folder).to(self.device).eval().requires_grad_(False)
-
 
 def _decode(vae: Any, latents: torch.Tensor) -> torch.Tensor:
     scaled = latents.to(vae.dtype) / vae.config.scaling_factor + (vae.config.get("shift_factor") or 0.0)

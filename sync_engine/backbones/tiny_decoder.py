@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tiny autoencoders (TAESD): a picture of latents at nearly no cost, for previews and the pull of ``sync``.
+"""Tiny autoencoders (TAESD): a picture of latents at nearly no cost, for previews and the method ``sync``.
 
 The finished picture is always decoded with the model's own autoencoder.
 """

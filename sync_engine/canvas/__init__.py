@@ -18,7 +18,7 @@ class Canvas(Protocol):
     """What a job needs of a canvas.
 
     Attributes:
-        rows: the numbers of the windows at one elevation that a method may pull together, for each elevation,
+        rows: the numbers of the windows at one elevation that a method may compare, for each elevation,
             the anchor first.
     """
 

@@ -46,7 +46,7 @@ def examine() -> dict[str, Any]:
         return report
     from sync_engine.catalog import models
     from sync_engine.common import device
-    from sync_engine.sync.distance import lpips_weights
+    from sync_engine.sync.feature_nets import lpips_weights
 
     chosen = device.choose_device("auto")
     report |= {

@@ -51,8 +51,8 @@ Predict = Callable[[torch.Tensor, list[int]], torch.Tensor]
 """Noisy windows and their numbers to clean windows, at the current timestep."""
 
 
-class Pull(Protocol):
-    """A method: it may change windows and their clean predictions to bring them together."""
+class SyncMethod(Protocol):
+    """What a method does in a step: it may change windows and their clean predictions."""
 
     def __call__(
         self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
@@ -70,7 +70,7 @@ class Step:
     x0: torch.Tensor
 
 
-def no_pull(
+def no_sync(
     step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
 ) -> tuple[torch.Tensor | None, torch.Tensor]:
     """MultiDiffusion (Bar-Tal et al. 2023): the windows meet in their overlap and nowhere else."""
@@ -137,7 +137,7 @@ def sample(
     scheduler: Any,
     state: torch.Tensor,
     conditioning: Conditioning,
-    pull: Pull = no_pull,
+    sync: SyncMethod = no_sync,
     batch: WindowBatch | None = None,
     on_step: Callable[[Step], None] | None = None,
     start: int = 0,
@@ -145,7 +145,7 @@ def sample(
 ) -> torch.Tensor:
     """Denoise a state jointly in all windows of a canvas and return its clean latents.
 
-    Every timestep predicts the clean x0 of each window, lets the method pull them together,
+    Every timestep predicts the clean x0 of each window, lets the method bring them together,
     fuses them on the canvas and makes one scheduler step there (MultiDiffusion, Bar-Tal et al.
     2023, eq. 5, written in x0), so that multistep and stochastic solvers work unchanged.
 
@@ -156,7 +156,7 @@ def sample(
         state: initial noise in the canvas's layout, float32, on the denoiser's device, times the
             scheduler's ``solvers.initial_scale``.
         conditioning: text embeddings and guidance scale.
-        pull: the method.
+        sync: what the method does in a step.
         batch: how many windows at once.
         on_step: called after each step; may raise to stop.
         start: number of the first timestep; the state must be noisy to just that level.
@@ -179,7 +179,7 @@ def sample(
         predict = x0_predictor(denoiser, timestep, level, conditioning)
         windows = canvas.gather(state)
         x0 = batch.map(predict, windows, list(range(len(windows))))
-        moved, x0 = pull(step, windows, x0, rows, predict)
+        moved, x0 = sync(step, windows, x0, rows, predict)
         if moved is not None:
             state = canvas.fuse(moved)
         canvas_x0 = canvas.fuse(x0, coarse=step >= COARSE_FROM * len(scheduler.timesteps))
@@ -190,7 +190,7 @@ def sample(
 
 
 def split_rows_by_prompt(rows: list[list[int]], index: list[int]) -> list[list[int]]:
-    """Split each row of windows by prompt: windows that show different things are not pulled together."""
+    """Split each row of windows by prompt: windows that show different things are not compared."""
     return [
         [number for number in row if index[number] == prompt]
         for row in rows

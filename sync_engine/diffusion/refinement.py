@@ -111,7 +111,7 @@ def _encode_views(backbone: Any, canvas: SphereCanvas, picture: torch.Tensor) ->
 
 
 class KeepLayout:
-    """A pull that keeps what fills several cells as it was in the picture so far.
+    """The sync of a detail pass: it keeps what fills several cells as it was in the picture so far.
 
     Args:
         clean: the latents ``(V, C, w, w)`` of the picture so far in each view.

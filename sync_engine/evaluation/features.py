@@ -13,7 +13,7 @@ import torch
 from sync_engine.common.errors import EngineError, ModelNotAvailable
 from sync_engine.evaluation.picture import Picture
 from sync_engine.interface.messages import FailureCode
-from sync_engine.sync.distance import WEIGHTS_VARIABLE, load_lpips, lpips_weights
+from sync_engine.sync.feature_nets import WEIGHTS_VARIABLE, load_lpips, lpips_weights
 
 INCEPTION_VARIABLE = "SYNCSCAPE_INCEPTION"
 

@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from .loras import Lora
+from .methods import METHODS
 from .wording import Message, as_message
 
 SPEC_VERSION = 1
 KINDS = ("world", "plate")
-METHODS = ("sync", "multidiffusion", "sync-paper", "blended")
-PULLING_METHODS = ("sync", "sync-paper")
-"""The methods that the sync settings mean something to."""
 PROJECTIONS = ("sphere", "equirectangular")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 SOLVERS = ("auto", "dpm", "unipc", "euler", "euler-trailing", "euler-ancestral", "ddim", "lcm")
@@ -96,8 +94,7 @@ class EnvironmentSpec:
             360° pictures. A plate does not use it.
         prompt_zenith, prompt_nadir: what the views straight up and down show; empty derives them
             from ``prompt``. Only a world on the sphere uses them.
-        method: how the windows are joined (``sync``, ``multidiffusion``, ``sync-paper``), or made one
-            after the other (``blended``, on a plate or an equirectangular world).
+        method: how the windows are joined, a name of ``methods.METHODS``.
         model: ``draft``, a name of the table of models, a hub id, a folder, or a safetensors file.
         loras: safetensors files of changes to the model, each ``FILE`` or ``FILE:WEIGHT``.
         tiny_decoder: what previews and ``sync`` decode with: ``auto`` (the family's tiny decoder, where it
@@ -107,11 +104,10 @@ class EnvironmentSpec:
         steps: denoising steps.
         guidance: classifier-free guidance scale.
         seed: seed of the initial noise; ``None`` draws one.
-        sync_strength: weight of the coherence gradient; 3 is the normal strength of ``sync``, 1 for a
-            plate unless it is seen through LPIPS; 20 the published weight of ``sync-paper``.
-        sync_steps: the first so many steps pull the windows together; with ``sync`` and a model whose windows
-            are decoded for it, every second of them.
-        sync_decay: factor on the weight from one step to the next.
+        sync_strength: weight of the sync gradient; each method has its own usual strength.
+        sync_steps: number of initial steps with sync; with ``sync`` and a model whose windows are decoded for
+            it, every second of them.
+        sync_decay: factor on the strength from one step to the next.
         stride: distance of neighbouring windows in latent cells (8 pixels each, 16 with FLUX.2 klein).
         sun_stops: strength of a world's lights in stops over everything else; ``None`` estimates it.
         ldr: keep the range of the picture: no light is added to a world.
@@ -166,14 +162,8 @@ class EnvironmentSpec:
         _check_prompt("prompt_nadir", self.prompt_nadir, required=False)
         _check_choice("kind", self.kind, KINDS)
         _check_choice("projection", self.projection, PROJECTIONS)
-        _check_choice("method", self.method, METHODS)
-        if self.method == "blended" and self.kind == "world" and self.projection == "sphere":
-            raise SpecError(
-                "projection",
-                self.projection,
-                "the method blended continues a flat picture to its sides",
-                "Use the projection equirectangular, or the method sync.",
-            )
+        _check_choice("method", self.method, tuple(METHODS))
+        self._check_canvas()
         _check_choice("precision", self.precision, PRECISIONS)
         _check_choice("offload", self.offload, OFFLOADS)
         _check_choice("solver", self.solver, SOLVERS)
@@ -202,6 +192,28 @@ class EnvironmentSpec:
             if getattr(self, name) is not None:
                 _check_number(name, getattr(self, name), LIMITS[name], whole=False)
         return self
+
+    @property
+    def canvas(self) -> str:
+        """What the picture is painted on: ``sphere``, ``equirectangular`` or ``plate``."""
+        return self.projection if self.kind == "world" else "plate"
+
+    def _check_canvas(self) -> None:
+        allowed = METHODS[self.method].canvases
+        if self.canvas in allowed:
+            return
+        field = "kind" if self.kind == "plate" or not set(allowed) & set(PROJECTIONS) else "projection"
+        able = ", ".join(name for name, method in METHODS.items() if self.canvas in method.canvases)
+        raise SpecError(
+            field,
+            getattr(self, field),
+            Message("the method {method} cannot paint it", method=self.method),
+            Message(
+                "It paints: {canvases}. Or use the method {others}.",
+                canvases=", ".join(allowed),
+                others=able,
+            ),
+        )
 
     @property
     def _width_limit(self) -> Limit:

@@ -18,22 +18,21 @@ from sync_engine.backbones.loading import folder_of, read_index
 from sync_engine.canvas import Canvas
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas, yaw_of_seed
-from sync_engine.canvas.tiled_decode import TiledFallbackDecoder, window_starts
+from sync_engine.canvas.tiled_decode import TiledFallbackDecoder
 from sync_engine.catalog import models
 from sync_engine.common.device import is_out_of_memory, window_batch
 from sync_engine.common.errors import JobCancelled, OutOfMemory, OutputError
 from sync_engine.common.progress import Reporter
 from sync_engine.diffusion import refinement
-from sync_engine.diffusion.joint_loop import Conditioning, Step, WindowBatch, sample
-from sync_engine.diffusion.solvers import initial_scale
+from sync_engine.diffusion.joint_loop import Conditioning, Step, WindowBatch
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.prompting import sun_in_prompt
 from sync_engine.prompting.view_prompts import light_phrases, phrases_of, window_prompts
 from sync_engine.runtime import output, results
 from sync_engine.runtime.model_cache import ModelCache
-from sync_engine.sync import blended
-from sync_engine.sync.methods import Settings, pull_for, settings
+from sync_engine.sync.method import MethodSettings, Sampling, SyncContext
+from sync_engine.sync.methods import METHODS
 
 PREVIEW_SHARE = 0.05
 """Live previews may take this share of the denoising time."""
@@ -98,6 +97,7 @@ class _Job:
         cancelled: Callable[[], bool],
     ) -> None:
         self.engine, self.spec, self.folder = engine, spec, folder
+        self.method = METHODS[spec.method]
         self.reporter, self.cancelled = reporter, cancelled
         self.timings: dict[str, float] = {}
         self._sky: sun_in_prompt.Luminary | None = None
@@ -115,7 +115,7 @@ class _Job:
         backbone = self._stage(
             "load", lambda: self.engine.backbone(self.spec, tiny_folder, self.reporter.note)
         )
-        chosen = settings(self.spec, steps, backbone)
+        chosen = self.method.settings(self.spec, steps, backbone.folder)
         unknown = backbone.unknown_words(self.spec.prompt)
         if unknown:
             self.reporter.note(f"The model {self.spec.model} does not know: {', '.join(unknown)}.")
@@ -179,7 +179,7 @@ class _Job:
         if self.cancelled():
             raise JobCancelled
 
-    def _canvas(self, backbone: Any, chosen: Settings) -> Canvas:
+    def _canvas(self, backbone: Any, chosen: MethodSettings) -> Canvas:
         if self.spec.kind == "world" and self.spec.projection == "sphere":
             return SphereCanvas(backbone.window, turn=self._turn)
         return PlaneCanvas(
@@ -189,7 +189,7 @@ class _Job:
             self._stride(backbone),
             wrap=self.spec.kind == "world",
             uniform=chosen.uniform,
-            starts=blended.starts if self.spec.method == "blended" else window_starts,
+            starts=self.method.window_starts,
         )
 
     @property
@@ -197,8 +197,7 @@ class _Job:
         return yaw_of_seed(int(self.spec.seed or 0))
 
     def _stride(self, backbone: Any) -> int:
-        """Half a window; a quarter for the paper's method, which is its 16 of 64 cells."""
-        return self.spec.stride or backbone.window // (4 if self.spec.method == "sync-paper" else 2)
+        return self.spec.stride or self.method.stride(backbone.window)
 
     def _encode(self, backbone: Any, canvas: Canvas, guidance: float) -> Conditioning:
         wanted = window_prompts(self.spec, canvas.elevations, phrases_of(backbone.folder))
@@ -212,27 +211,26 @@ class _Job:
         )
 
     def _denoise(
-        self, backbone: Any, canvas: Canvas, conditioning: Conditioning, chosen: Settings, steps: int
+        self, backbone: Any, canvas: Canvas, conditioning: Conditioning, chosen: MethodSettings, steps: int
     ) -> torch.Tensor:
         generator = torch.Generator().manual_seed(int(self.spec.seed or 0))
         state = canvas.noise(backbone.channels, generator).to(backbone.device)
         backbone.make_room(denoise=True)
         batch = self._batch(backbone)
-        scheduler = partial(backbone.scheduler, chosen.scheduler, steps, canvas.window_size)
         self._denoise_start = time.perf_counter()
-        solver = scheduler()
-
-        def on_step(step: Step) -> None:
-            self._on_step(backbone, canvas, step)
-
-        if self.spec.method == "blended":
-            assert isinstance(canvas, PlaneCanvas)  # the spec allows no other
-            return blended.extend(backbone, canvas, scheduler, state, conditioning, generator, batch, on_step)
-        pull = pull_for(self.spec.method, chosen, backbone, batch.size, canvas.elevations)
-        state = state * initial_scale(solver)
-        return sample(
-            backbone, canvas, solver, state, conditioning, pull, batch, on_step, generator=generator
+        context = SyncContext(
+            model=backbone, batch=batch.size, elevations=canvas.elevations, nets=self.engine.nets
         )
+        run = Sampling(
+            canvas=canvas,
+            scheduler=partial(backbone.scheduler, chosen.solver, steps, canvas.window_size),
+            state=state,
+            conditioning=conditioning,
+            generator=generator,
+            batch=batch,
+            on_step=lambda step: self._on_step(backbone, canvas, step),
+        )
+        return self.method.sample(chosen, context, run)
 
     def _batch(self, backbone: Any) -> WindowBatch:
         size = window_batch(backbone.device, backbone.window)
@@ -274,7 +272,13 @@ class _Job:
         self.reporter.step(done, parts)
 
     def _refine(
-        self, backbone: Any, picture: torch.Tensor, height: int, chosen: Settings, steps: int, guidance: float
+        self,
+        backbone: Any,
+        picture: torch.Tensor,
+        height: int,
+        chosen: MethodSettings,
+        steps: int,
+        guidance: float,
     ) -> torch.Tensor:
         self._denoise_start, self._preview_cost = time.perf_counter(), 0.0
         return refinement.refine(
@@ -283,7 +287,7 @@ class _Job:
             height,
             self._turn,
             condition=lambda canvas: self._encode(backbone, canvas, guidance),
-            scheduler=backbone.scheduler(chosen.scheduler, steps),
+            scheduler=backbone.scheduler(chosen.solver, steps),
             generator=torch.Generator().manual_seed(int(self.spec.seed or 0) + height),
             batch=self._batch(backbone),
             on_step=lambda canvas, step: self._on_step(backbone, canvas, step),

@@ -12,16 +12,23 @@ from sync_engine.catalog import models
 from sync_engine.common.device import choose_device, choose_dtype, give_memory_back
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.sync.feature_nets import FeatureNets
 
 
 class ModelCache:
-    """Holds the model of the last job; another one, or other LoRAs or settings of memory, take its place."""
+    """Holds the model of the last job; another one, or other LoRAs or settings of memory, take its place.
+
+    Attributes:
+        nets: what windows were compared through so far; they stay when another model takes its place.
+    """
 
     def __init__(self) -> None:
+        self.nets = FeatureNets()
         self._loaded: tuple[tuple[Any, ...], Any] | None = None
 
     def release(self) -> None:
-        """Drop the model and give its memory back."""
+        """Drop the model and the nets and give their memory back."""
+        self.nets.clear()
         self._loaded = None
         give_memory_back()
 
@@ -52,7 +59,8 @@ class ModelCache:
             spec.compile,
         )
         if self._loaded is None or self._loaded[0] != key:
-            self.release()
+            self._loaded = None
+            give_memory_back()
             backbone = load(model, device, dtype, loras, spec.offload)
             if spec.compile:
                 backbone.compile()

@@ -20,6 +20,7 @@ from sync_engine.interface.spec import SPEC_VERSION, EnvironmentSpec
 from sync_engine.radiance.expand import expand
 from sync_engine.radiance.lights import SkyLight
 from sync_engine.runtime import output
+from sync_engine.sync.feature_nets import FeatureNet
 
 
 def write_pictures(
@@ -56,18 +57,18 @@ def write_record(
     job_id: str,
     timings: dict[str, float],
     light: dict[str, Any] | None,
-    net: str,
+    net: FeatureNet | None,
 ) -> None:
     """Write ``spec.json``: the complete spec, what made the picture, and the seconds of each stage.
 
-    ``net`` is what a pull saw the windows through (``distance.net_of``), empty without a pull.
+    ``net`` is what the windows were compared through, none where they were not.
     """
     record = {
         "spec_version": SPEC_VERSION,
         "id": job_id,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "spec": spec.to_dict(),
-        "engine": _versions(backbone) | ({"sync_net": net} if net else {}),
+        "engine": _versions(backbone) | ({"sync_net": net.value} if net else {}),
         "timings": timings,
     }
     if light is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fast method: pull the clean predictions together, with no pass through the denoiser."""
+"""The gradient step of ``sync``: on the clean predictions, with no pass through the denoiser."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ import torch
 
 from sync_engine.canvas.smoothing import low_pass
 from sync_engine.diffusion.joint_loop import Predict
-from sync_engine.sync.distance import Embed, distance, mean_features, pooled
+from sync_engine.sync.embeddings import Embed, distance, mean_features, pooled
 
-STRENGTH, PLATE_STRENGTH = 3.0, 1.0
-"""At 2 a plate, whose windows are all in one row, lost nebulae and hills. Through LPIPS 3 is for both."""
-STEPS_SHARE = 0.6
-DECODED_SHARE, DECODED_EVERY, DECODED_LONGER = 0.7, 2, 5 / 3
-"""Where windows are decoded to be compared, every second step of this share pulls, and so many times as far:
-nearly the effect of all of 0.6 at three fifths of the cost. The first steps alone, pulled harder, do less.
-In a run of few steps no further than the steps left out would have gone."""
-DECAY = 0.95
+DECODED_LONGER = 5 / 3
+"""A gradient step goes up to so many times as far where only some of the steps have one; in a run of few
+steps no further than the steps left out would have gone."""
 LIMIT_OF_RMS = 0.25
 """A step moves x0 by at most this share of its root mean square at strength 1."""
 COARSE_CELLS = 4
@@ -31,7 +26,7 @@ arrangement in every direction, rings around the zenith."""
 
 
 class FastSync:
-    """Moves each window's x0 towards the mean look of its row, by the gradient with respect to x0.
+    """Moves each window's x0 towards the mean features of its row, by the gradient with respect to x0.
 
     The network's prediction is used as it is and no second pass is made, which is what makes
     this cheap (the gradient of MPGD, He et al. 2024, on the loss of SyncDiffusion, Lee et al. 2023).
@@ -41,12 +36,12 @@ class FastSync:
     Args:
         embed: the perceptual embedding of clean latents.
         strength: 3 is normal (over-relaxed), 1 for plates but through LPIPS; 0 changes nothing.
-        steps: the first so many steps pull.
+        steps: number of initial steps with sync.
         decay: factor on the strength from one step to the next.
         batch: how many windows are embedded at once.
         elevations: where each window looks, degrees above the horizon; none on a plate of one row.
-        pictures: whether the embedding decodes the latents and looks at pictures, as LPIPS does.
-        every: of the first ``steps`` every so many pull; each goes further where that is not 1.
+        decoded: whether the embedding decodes the latents and looks at pictures, as LPIPS does.
+        every: of the first ``steps`` every so many have a gradient step, a longer one where that is not 1.
     """
 
     def __init__(
@@ -57,11 +52,11 @@ class FastSync:
         decay: float,
         batch: int,
         elevations: Sequence[float] = (),
-        pictures: bool = False,
+        decoded: bool = False,
         every: int = 1,
     ) -> None:
         self.embed, self.strength, self.steps, self.decay, self.batch = embed, strength, steps, decay, batch
-        self.every, self._cells = every, COARSE_CELLS if pictures else 1
+        self.every, self._cells = every, COARSE_CELLS if decoded else 1
         self._longer = min(DECODED_LONGER, steps / max(1, -(-steps // every)))
         self._skyward = {number for number, degrees in enumerate(elevations) if degrees > POOLED_ABOVE_DEG}
 
@@ -76,17 +71,17 @@ class FastSync:
         for row in rows:
             if len(row) > 1:
                 embed = pooled(self.embed) if row[0] in self._skyward else self.embed
-                self._pull_row(embed, x0, row, size)
+                self._move_row(embed, x0, row, size)
         return None, x0
 
-    def _pull_row(self, embed: Embed, x0: torch.Tensor, row: list[int], size: float) -> None:
+    def _move_row(self, embed: Embed, x0: torch.Tensor, row: list[int], size: float) -> None:
         parts = _batches(sorted(row), self.batch, x0.device)
         target = _mean_features(embed, x0, parts, len(row)) if len(parts) > 1 else None
         for part in parts:
             windows = x0[part].detach().requires_grad_()
             with torch.enable_grad():
-                look = embed(windows)
-                losses = distance(look, target or mean_features(look))
+                features = embed(windows)
+                losses = distance(features, target or mean_features(features))
                 (gradient,) = torch.autograd.grad(losses.sum(), windows)
             x0[part] -= _step(windows.detach(), losses.detach(), gradient, size, self._cells)
 

@@ -6,9 +6,7 @@ from __future__ import annotations
 import torch
 
 from sync_engine.diffusion.joint_loop import Predict
-from sync_engine.sync.distance import Embed, distance
-
-STRENGTH, STEPS, DECAY, STRIDE = 20.0, 10, 0.95, 16
+from sync_engine.sync.embeddings import Embed, distance
 
 
 class PaperSync:
@@ -24,7 +22,7 @@ class PaperSync:
     Args:
         embed: perceptual embedding of clean latents (it decodes them).
         strength: the published weight is 20.
-        steps: how many of the first steps pull; published 10.
+        steps: number of initial steps with sync; published 10.
         decay: published 0.95.
     """
 

@@ -13,7 +13,7 @@ import torch
 
 from benchmarks import denoiser, instruments, peers, random_model, save_report
 from benchmarks.peer_cases import Bench
-from sync_engine.sync import distance
+from sync_engine.sync import embeddings, feature_nets
 
 CPU = torch.device("cpu")
 
@@ -74,12 +74,12 @@ def test_ratios_leave_out_what_has_not_run() -> None:
 
 def test_random_lpips_is_what_the_engine_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("lpips", reason="the shape is that of the package's net")
-    monkeypatch.setenv(distance.WEIGHTS_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(feature_nets.WEIGHTS_VARIABLE, str(tmp_path))
     assert peers.find_lpips(tmp_path / "made") == "random weights of the same shape"
-    weights = distance.lpips_weights("vgg")
+    weights = feature_nets.lpips_weights("vgg")
     assert weights is not None
     assert weights.parent == tmp_path / "made"
-    embed = distance.lpips_embedding(distance.load_lpips("vgg", weights, CPU), lambda latents: latents)
+    embed = embeddings.lpips_embedding(feature_nets.load_lpips("vgg", weights, CPU), lambda latents: latents)
     layers = embed(torch.rand(1, 3, 32, 32))
     assert [layer.shape[1] for layer in layers] == [64, 128, 256, 512, 512]
     assert all(layer.isfinite().all() for layer in layers)

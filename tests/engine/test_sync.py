@@ -15,9 +15,12 @@ from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.catalog.models import find
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.diffusion.joint_loop import Conditioning, sample
-from sync_engine.sync import distance as distances
-from sync_engine.sync.distance import distance, latent_embedding, lpips_embedding
+from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.sync import feature_nets
+from sync_engine.sync.embeddings import distance, latent_embedding, lpips_embedding
 from sync_engine.sync.fast import FastSync
+from sync_engine.sync.method import SyncContext, build_sync
+from sync_engine.sync.methods import METHODS
 from sync_engine.sync.paper import PaperSync
 from tests.small_models.nets import RandomFeatures, roughness
 
@@ -54,17 +57,23 @@ def test_half_the_precision_pulls_in_the_same_direction(random_lpips) -> None:
     assert moves[1].norm() / moves[0].norm() == pytest.approx(1, abs=0.1)
 
 
+def built(backbone, method: str):
+    """Return the sync of a method with its defaults for a loaded model."""
+    chosen = METHODS[method].settings(EnvironmentSpec("a", method=method), 10, backbone.folder)
+    return build_sync(METHODS[method], chosen, SyncContext(model=backbone, batch=4))
+
+
 @pytest.mark.parametrize("method", ["sync", "sync-paper"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_only_the_fast_pull_looks_in_half_precision(
+def test_only_the_fast_method_compares_in_half_precision(
     backbone, random_lpips, monkeypatch, method: str, dtype: torch.dtype
 ) -> None:
     model = copy.deepcopy(random_lpips)
-    monkeypatch.setattr(distances, "lpips_weights", lambda net: net)
-    monkeypatch.setattr(distances, "load_lpips", lambda net, weights, device: model)
+    monkeypatch.setattr(feature_nets, "lpips_weights", lambda net: net)
+    monkeypatch.setattr(feature_nets, "load_lpips", lambda net, weights, device: model)
     monkeypatch.setattr(backbone, "dtype", dtype)
     monkeypatch.setattr(backbone, "decode", lambda latents: latents[:, :3])
-    layers = distances.choose(backbone, method)(torch.randn(1, 4, 64, 64))
+    layers = built(backbone, method).embed(torch.randn(1, 4, 64, 64))
     quick = method == "sync" and dtype == torch.bfloat16
     expected = torch.bfloat16 if quick else torch.float32
     assert next(model.net.parameters()).dtype == expected
@@ -131,8 +140,8 @@ def test_through_pictures_nothing_finer_than_four_cells_moves() -> None:
     embed = latent_embedding(RandomFeatures())
     x0 = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     coarse, whole = (
-        FastSync(embed, 1.0, 5, 1.0, 4, pictures=pictures)(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1] - x0
-        for pictures in (True, False)
+        FastSync(embed, 1.0, 5, 1.0, 4, decoded=decoded)(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1] - x0
+        for decoded in (True, False)
     )
     assert roughness(coarse) < 0.3 < roughness(whole)
 
@@ -146,7 +155,7 @@ def test_a_pull_has_no_less_effect_where_most_of_its_gradient_is_fine() -> None:
     def embed(latents: torch.Tensor) -> list[torch.Tensor]:
         return [latents, 30 * latents * noise.sign() * noise.square()]
 
-    pulled = FastSync(embed, 1.0, 5, 1.0, 4, pictures=True)(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1]
+    pulled = FastSync(embed, 1.0, 5, 1.0, 4, decoded=True)(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1]
     assert (pulled.std(dim=0) < 0.95 * x0.std(dim=0)).float().mean() > 0.5
 
 
@@ -261,16 +270,15 @@ def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> 
 def test_a_model_without_a_net_is_seen_through_the_draft_model(backbone, monkeypatch, tmp_path) -> None:
     """The fast method needs no download: pictures of any model go through the draft model's encoder."""
     from sync_engine.catalog import models
-    from sync_engine.sync.distance import WEIGHTS_VARIABLE, choose
     from tests.small_models import tiny
 
-    monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
+    monkeypatch.delenv(feature_nets.WEIGHTS_VARIABLE, raising=False)
     draft = tiny.build(tmp_path / "draft")
     monkeypatch.setitem(models.TABLE, "draft", models.find(str(draft)))
     with pytest.raises(ModelNotAvailable, match="perceptual net"):
-        choose(backbone, "sync")
+        built(backbone, "sync")
     save_net(draft / "perceptual")
-    embed = choose(backbone, "sync")
+    embed = built(backbone, "sync").embed
     windows = torch.randn(2, 4, 16, 16, requires_grad=True)
     distance(embed(windows), embed(windows.detach().flip(0))).sum().backward()
     assert windows.grad is not None

@@ -19,8 +19,11 @@ from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.progress import Reporter
 from sync_engine.downloads import hub, store
 from sync_engine.interface.messages import EXIT_STATUS, Progress
+from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.runtime.job import Engine
-from sync_engine.sync import distance
+from sync_engine.sync import feature_nets
+from sync_engine.sync.method import SyncContext
+from sync_engine.sync.methods import METHODS
 from tests.small_models import tiny, tiny_flow, tiny_xl
 from tests.small_models.fake_hub import REVISION, FakeHub
 
@@ -127,13 +130,17 @@ def test_without_a_pull_the_picture_is_the_same(tmp_path: Path, folder: Path, de
 
 
 def test_the_papers_method_keeps_the_models_own(folder: Path, decoder: Path, monkeypatch) -> None:
-    monkeypatch.delenv(distance.WEIGHTS_VARIABLE, raising=False)
+    monkeypatch.delenv(feature_nets.WEIGHTS_VARIABLE, raising=False)
     backbone = load(models.find(str(folder)), CPU, torch.float32)
     backbone.tiny = tiny_decoder.load(decoder, backbone)
     latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
-    seen = distance.choose(backbone, "sync-paper")(latents)
+    method = METHODS["sync-paper"]
+    chosen = method.settings(EnvironmentSpec("a", method=method.name), 10, backbone.folder)
+    context = SyncContext(model=backbone, batch=1)
+    seen = method.build(chosen, context).embed(latents)  # type: ignore[attr-defined]
     backbone.tiny = None
-    for layer, own in zip(seen, distance.choose(backbone, "sync-paper")(latents), strict=True):
+    alone = method.build(chosen, context).embed(latents)  # type: ignore[attr-defined]
+    for layer, own in zip(seen, alone, strict=True):
         torch.testing.assert_close(layer, own)
 
 

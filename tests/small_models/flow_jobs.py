@@ -15,12 +15,18 @@ from sync_engine.catalog import models
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.progress import Reporter
 from sync_engine.interface.messages import Event
-from sync_engine.interface.spec import METHODS, EnvironmentSpec
+from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.runtime.job import Engine
+from sync_engine.sync.methods import METHODS
 
 KINDS = ("sphere", "ring", "plate")
-CASES = [(kind, method) for kind in KINDS for method in METHODS if (kind, method) != ("sphere", "blended")]
-"""What is to be made, with which method; ``blended`` is for flat pictures, whatever the model."""
+CASES = [
+    (kind, name)
+    for kind in KINDS
+    for name, method in METHODS.items()
+    if {"ring": "equirectangular"}.get(kind, kind) in method.canvases
+]
+"""What is to be made, with which method; not every method can paint a sphere."""
 
 
 def row(folder: Path, window: int) -> models.Model:

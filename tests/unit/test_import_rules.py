@@ -17,9 +17,13 @@ ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "sync_engine"
 DOOR = [ENGINE / "interface", ENGINE / "host", ENGINE / "installer"]
 """What Blender's process may import of the engine."""
+METHODS = [ENGINE / "sync" / "feature_nets.py", ENGINE / "sync" / "method.py"]
+METHODS += sorted((ENGINE / "sync" / "methods").glob("*.py"))
+"""What the door finds by its place: the top of these files imports the standard library and the door only,
+their functions import what is heavy."""
 BLENDER_SIDE = ("engine", "operators", "panels", "scene", "settings", "translations")
 BLENDER_FILES = ("api.py", "preferences.py")
-NOT_YET = {("backbones", "sync"), ("batch", "cli")}
+NOT_YET = {("batch", "cli")}
 """Arrows between the engine's rooms that close a circle and are still to go."""
 PROBE = """
 import importlib, sys
@@ -42,6 +46,15 @@ def _imports_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             module = node.module or ""
             yield from ((node.level, f"{module}.{alias.name}".strip(".")) for alias in node.names)
+
+
+def imported_at_the_top(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (level, module) of the imports that run when a file is imported."""
+    for node in ast.parse(path.read_text(encoding="utf-8"), str(path)).body:
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.level, node.module or ""
 
 
 def files(folder: Path) -> list[Path]:
@@ -71,8 +84,20 @@ def test_the_door_imports_itself_and_the_standard_library(path) -> None:
             )
 
 
+@pytest.mark.parametrize("path", METHODS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_methods_import_the_standard_library_at_their_top(path) -> None:
+    own = {"", "feature_nets", "method", "interface.method_facts"}
+    for level, module in imported_at_the_top(path):
+        if level == 0:
+            assert module.split(".")[0] in sys.stdlib_module_names, f"{path.name} imports {module}"
+        else:
+            assert module in own, f"{path.name} imports {module}"
+
+
 def test_importing_the_door_loads_only_the_standard_library() -> None:
-    names = [f"sync_engine.{path.parent.name}.{path.stem}" for path in door() if path.stem != "__init__"]
+    paths = [path for path in (*door(), *METHODS) if path.stem != "__init__"]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
+    packages = {"sync_engine", *(name.rpartition(".")[0] for name in names)}
     run = subprocess.run(
         [sys.executable, "-c", PROBE, *names],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -85,8 +110,7 @@ def test_importing_the_door_loads_only_the_standard_library() -> None:
     foreign = {
         name
         for name in loaded
-        if name.split(".")[0] not in sys.stdlib_module_names
-        and name not in ("sync_engine", *(f"sync_engine.{folder.name}" for folder in DOOR), *names)
+        if name.split(".")[0] not in sys.stdlib_module_names and name not in (*packages, *names)
     }
     assert not foreign
 

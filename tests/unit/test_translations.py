@@ -68,6 +68,10 @@ class X_OT_y(Operator):
     bl_idname = "not.shown"
     bl_label = "The label"
     size: IntProperty(name="The name", description="One " "text")
+class Toy(Method):
+    name = "not-shown"
+    label = "A method"
+    help = "Its help"
 MODE_ITEMS = (("ID", "An item", "Its tooltip"),)
 STAGES = {"load": "A stage"}
 AGAIN_HINT = "The remedy."
@@ -89,6 +93,7 @@ def f(layout, n):
             path.mkdir(parents=True)
     (tmp_path / "panels" / "new.py").write_text(source, encoding="utf-8")
     assert set(ui_strings.shown_texts(tmp_path)) == {
+        *("A method", "Its help"),
         *("The tooltip", "The label", "The name", "One text", "An item", "Its tooltip", "A stage"),
         *(
             "The remedy.",

@@ -25,7 +25,12 @@ BLENDER_SIDE = (
     "preferences.py",
     "translations/__init__.py",
 )
-ENGINE_SIDE = ("sync_engine/interface", "sync_engine/host", "sync_engine/installer")
+ENGINE_SIDE = (
+    "sync_engine/interface",
+    "sync_engine/host",
+    "sync_engine/installer",
+    "sync_engine/sync/methods",
+)
 """The engine's own errors, outside the door, are sentences of another program and stay English."""
 TEXT_TABLES = {"STAGES", "NAMES", "NOTHING_YET", "OTHER_KIND"}
 """Dictionaries whose values are shown."""
@@ -58,6 +63,8 @@ VALUE = re.compile(r"\{\w+(?::[^{}]*)?\}")
 """A field of a template."""
 SENTENCES = {"message", "hint", "problem", "reason", "template"}
 """Names that only hold what is shown later."""
+LABELS = {"bl_label", "bl_description", "label", "help"}
+"""Attributes of classes that are shown: of operators and panels, and of methods (``sync/methods``)."""
 LINES = {"engine_lines"}
 """Functions whose returned texts are drawn."""
 
@@ -94,10 +101,7 @@ def _of_class(node: ast.ClassDef) -> Iterator[str]:
         if docstring:
             yield docstring
     for item in node.body:
-        if isinstance(item, ast.Assign) and getattr(item.targets[0], "id", "") in (
-            "bl_label",
-            "bl_description",
-        ):
+        if isinstance(item, ast.Assign) and getattr(item.targets[0], "id", "") in LABELS:
             yield from _values(item.value)
 
 

@@ -8,25 +8,19 @@ to one anchor as well as to the mean of many windows.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, normalize, rms_norm
 
-from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.sync.feature_nets import LAYOUT_WEIGHT, FeatureNet
+from sync_engine.sync.method import SyncContext
 
 Embed = Callable[[torch.Tensor], list[torch.Tensor]]
 """Clean latents ``(N, C, h, w)`` to feature maps whose squared difference is the distance."""
 
 LAYOUT_GRID = 8
-LAYOUT_WEIGHT = 0.2
-"""Of the layout beside the perceptual net's features: at 1, colours were pulled far harder than shapes."""
-PLATE_LAYOUT_WEIGHT = 0.05
-"""The same of a plate, whose colours agree much sooner than those of a world."""
-WEIGHTS_VARIABLE = "SYNCSCAPE_LPIPS"
 
 
 def distance(a: list[torch.Tensor], b: list[torch.Tensor]) -> torch.Tensor:
@@ -69,43 +63,13 @@ def _mean(maps: torch.Tensor) -> torch.Tensor:
     return total.reshape(1, height, width, channels).permute(0, 3, 1, 2)
 
 
-def lpips_weights(net: str) -> Path | None:
-    """Return the file with the weights of ``lpips.LPIPS(net=…)``, if this machine has it."""
-    folder = os.environ.get(WEIGHTS_VARIABLE)
-    if not folder:
-        return None
-    file = Path(folder) / f"{net}.safetensors"
-    return file if file.is_file() else None
-
-
-def load_lpips(net: str, weights: Path, device: torch.device) -> Any:
-    """Build ``lpips.LPIPS`` with weights from a safetensors file, in float32, without a download."""
-    from safetensors.torch import load_file
-
-    from sync_engine.common import torchvision_schemas  # noqa: F401  # before lpips imports torchvision
-
-    import lpips  # isort: skip
-
-    model = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
-    state = {name: value.float() for name, value in load_file(weights).items()}
-    missing = model.load_state_dict(state, strict=False).missing_keys
-    # ``lins`` names the modules ``lin0``, ``lin1``, … a second time; the scaling layer is constant.
-    lacking = [name for name in missing if not name.startswith(("lins.", "scaling_layer."))]
-    if lacking:
-        raise ModelNotAvailable(
-            f"{weights} lacks {lacking[0]} of lpips.LPIPS(net={net!r}).",
-            f"Put the weights of lpips 0.1 there, or unset {WEIGHTS_VARIABLE}.",
-        )
-    return model.to(device).eval().requires_grad_(False)
-
-
 def lpips_embedding(
     model: Any, decode: Callable[[torch.Tensor], torch.Tensor], dtype: torch.dtype | None = None
 ) -> Embed:
     """Return the embedding whose distance equals LPIPS of the decoded windows.
 
     Args:
-        model: from ``load_lpips``.
+        model: from ``feature_nets.load_lpips``.
         decode: latents to pictures in [-1, 1].
         dtype: its net changes to this, where given, and the features are of it.
     """
@@ -171,54 +135,30 @@ def halved(embed: Embed) -> Embed:
     return embed_half
 
 
-def net_of(backbone: Any, method: str) -> str:
-    """Return what a method sees windows through: ``own`` (the model's, on latents), ``lpips`` or ``draft``.
-
-    The fast method prefers the model's own net, which needs no decoding. The paper's method takes LPIPS-VGG
-    where its weights are there (environment variable ``SYNCSCAPE_LPIPS`` names their folder). Where neither
-    is, the windows are decoded and seen through the draft model's encoder and net.
-    """
-    weights = lpips_weights("vgg") is not None
-    if backbone.latent_features() is not None and (method == "sync" or not weights):
-        return "own"
-    return "lpips" if weights else "draft"
-
-
-def choose(backbone: Any, method: str, layout: float = LAYOUT_WEIGHT) -> Embed:
-    """Return the embedding for a method, see ``net_of``.
-
-    The fast method decodes with the tiny decoder where the backbone has one. ``layout`` is the weight that
-    ``latent_embedding`` gives brightness and colours.
-    """
-    net, weights = net_of(backbone, method), lpips_weights("vgg")
-    if net == "own":
-        return latent_embedding(backbone.latent_features(), layout)
-    decode = backbone.quick_decode if method == "sync" else backbone.decode
-    # A pull is a direction, which bfloat16 keeps (cosine 0.98 to float32's); float16 loses small gradients.
-    quick = torch.bfloat16 if method == "sync" and backbone.dtype == torch.bfloat16 else torch.float32
-    if net == "lpips" and weights is not None:
-        embed = lpips_embedding(load_lpips("vgg", weights, backbone.device), decode, quick)
-    else:
-        embed = _through_draft(backbone, decode, layout, quick)
-    return halved(embed) if method == "sync" else embed
-
-
-def _through_draft(
-    backbone: Any, decode: Callable[[torch.Tensor], torch.Tensor], layout: float, dtype: torch.dtype
+def embedding(
+    net: FeatureNet,
+    context: SyncContext,
+    decode: Callable[[torch.Tensor], torch.Tensor],
+    dtype: torch.dtype,
+    layout: float = LAYOUT_WEIGHT,
 ) -> Embed:
-    from sync_engine.backbones.loading import load
-    from sync_engine.catalog.models import TABLE
+    """Return the embedding of a model's clean latents through a net.
 
-    draft = load(TABLE["draft"], backbone.device, dtype)
-    net = draft.latent_features()
-    if net is None:
-        raise ModelNotAvailable(
-            f"The bundled model's folder {draft.folder} lacks its perceptual net.",
-            "Install the extension again, or use the method multidiffusion.",
-        )
-    own = latent_embedding(net, layout)
+    Args:
+        net: which.
+        context: the model, and what loads the net.
+        decode: latents to pictures in [-1, 1], for a net that looks at pictures.
+        dtype: the net's precision, where it looks at pictures.
+        layout: weight of brightness and colours, see ``latent_embedding``.
+    """
+    loaded = context.nets.get(net, context.model, dtype)
+    if net is FeatureNet.OWN:
+        return latent_embedding(loaded, layout)
+    if net is FeatureNet.LPIPS:
+        return lpips_embedding(loaded, decode, dtype)
+    own = latent_embedding(context.nets.get(FeatureNet.OWN, loaded, dtype), layout)
 
     def embed(latents: torch.Tensor) -> list[torch.Tensor]:
-        return own(draft.encode_picture(decode(latents).float()))
+        return own(loaded.encode_picture(decode(latents).float()))
 
     return embed
