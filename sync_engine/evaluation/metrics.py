@@ -75,6 +75,12 @@ def _repetition(device, needs: Needs):
     return Repetition()
 
 
+def _weave(device, needs: Needs):
+    from sync_engine.evaluation.weave import Weave
+
+    return Weave()
+
+
 def _clip(device, needs: Needs):
     from sync_engine.evaluation.clip_score import ClipScore
 
@@ -112,6 +118,7 @@ TABLE: dict[str, Row] = {
     "poles": Row("rays or rings around the zenith and the nadir", _poles),
     "detail": Row("gradient energy, and variety of the parts", _detail),
     "repetition": Row("strongest sideways self-correlation", _repetition),
+    "weave": Row("power at the periods of the decoder's grid", _weave),
     "clip": Row("CLIP score against the prompt", _clip, alone=False),
     "kid-vgg": Row("kernel distance to --reference, VGG features", _kid("vgg"), alone=False),
     "kid": Row("kernel distance to --reference, Inception features", _kid("inception"), alone=False),

@@ -16,7 +16,6 @@ from sync_engine.radiance.directions import (
     irradiance,
     normals,
     pixel_directions,
-    pixel_of,
     reduced,
     solid_angles,
 )
@@ -32,10 +31,10 @@ from sync_engine.radiance.lights import (
 )
 from sync_engine.radiance.srgb import to_linear
 from sync_engine.radiance.sun import hidden_sun, sun_colour
+from sync_engine.radiance.sun_disc import add_sun
 
 ANALYSIS_WIDTH = 512
 MOST_LIGHTS = 16
-SUN_RADIUS = np.radians(0.266)
 SUN_INRADIUS = np.radians(8.0)
 """A light whose inner circle is wider than this is a sky or a window, not a sun with its glow."""
 SUN_SHARE, SUN_K = 0.5, 0.15
@@ -189,7 +188,7 @@ def _add_lights(linear: np.ndarray, found: _Found, k: float, known: bool) -> lis
             and lights.inradius[index] <= SUN_INRADIUS
         )
         if sun:
-            _add_disc(linear, direction, amount * found.tint)
+            add_sun(linear, direction, amount * found.tint)
         else:
             soft[index + 1] = amount / lights.weight[index]
         azimuth = float(np.degrees(np.arctan2(direction[1], direction[0])))
@@ -216,29 +215,6 @@ def _add_lights(linear: np.ndarray, found: _Found, k: float, known: bool) -> lis
         for channel in range(3):
             linear[..., channel] += shape * np.float32(found.tint[channel])
     return added
-
-
-def _add_disc(linear: np.ndarray, direction: np.ndarray, energy: np.ndarray) -> None:
-    """Add a disc of the sun's size whose radiance times solid angle is ``energy`` ``(3,)``."""
-    height, width = linear.shape[:2]
-    row, column = pixel_of(direction, height, width)
-    reach = int(np.ceil(SUN_RADIUS / np.pi * height)) + 2
-    rows = np.arange(max(0, round(row) - reach), min(height, round(row) + reach + 1))
-    cosine = max(float(np.cos((0.5 - (row + 0.5) / height) * np.pi)), 1e-3)
-    wide = min(width // 2, int(np.ceil(reach / cosine)))
-    columns = np.arange(round(column) - wide, round(column) + wide)
-    fine = (np.arange(8) + 0.5) / 8 - 0.5
-    elevation = (0.5 - ((rows[:, None] + fine).ravel() + 0.5) / height) * np.pi
-    azimuth = (0.5 - ((columns[:, None] + fine).ravel() + 0.5) / width) * 2 * np.pi
-    flat = direction[0] * np.cos(azimuth) + direction[1] * np.sin(azimuth)
-    inside = np.cos(elevation)[:, None] * flat[None] + np.sin(elevation)[:, None] * direction[2] >= np.cos(
-        SUN_RADIUS
-    )
-    cover = inside.reshape(len(rows), 8, len(columns), 8).mean(axis=(1, 3))
-    if not cover.any():  # a pixel far larger than the disc
-        cover[np.abs(rows - row).argmin(), np.abs(columns - column).argmin()] = 1.0
-    total = (cover * solid_angles(height, width)[rows]).sum()
-    linear[np.ix_(rows, columns % width)] += (cover[..., None] * (energy / total)).astype(np.float32)
 
 
 def _exposure(linear: np.ndarray) -> float:

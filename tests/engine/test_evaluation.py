@@ -25,6 +25,7 @@ from sync_engine.evaluation.intra_style import IntraStyle, gram
 from sync_engine.evaluation.kid import kid
 from sync_engine.evaluation.picture import BadPicture, Picture, find, read
 from sync_engine.evaluation.repetition import Repetition
+from sync_engine.evaluation.weave import Weave
 from sync_engine.radiance.expand import expand
 from sync_engine.radiance.srgb import to_linear
 from sync_engine.runtime.output import write_exr
@@ -224,6 +225,19 @@ def test_repetition_finds_a_repeated_part(kind: str) -> None:
     assert figure.measure(Picture("p", part.repeat(1, 1, 4), kind))["repetition"] > 0.98
     assert figure.measure(Picture("p", fresh, kind))["repetition"] < 0.4
     assert figure.measure(Picture("p", level, kind))["repetition"] < 0.01, "a level horizon is no repetition"
+
+
+@pytest.mark.parametrize("period", [8, 4, 8 / 3])
+def test_weave_finds_the_grid_of_a_decoder(period: float) -> None:
+    clean = 0.4 + 0.2 * torch.rand(3, 256, 512, generator=torch.manual_seed(0))
+    lines = 0.02 * torch.cos(2 * math.pi * torch.arange(512) / period)
+    before, woven = (Weave().measure(Picture("p", pixels, "plate")) for pixels in (clean, clean + lines))
+    assert before["weave_across"] < 1.5
+    assert before["weave_down"] < 1.5
+    assert woven["weave_across"] > 3
+    assert woven["weave_down"] == pytest.approx(before["weave_down"], rel=0.05)
+    assert Weave().measure(Picture("p", clean, "world")) == {}, "the views of a world are resampled"
+    assert Weave().measure(Picture("p", clean[:, :64], "plate")) == {}
 
 
 def test_distances_of_sets() -> None:
