@@ -19,7 +19,7 @@ from pathlib import Path
 from tools import wheels
 
 ROOT = Path(__file__).resolve().parents[1]
-NEVER = {".build", ".ci", ".venv", "benchmarks", "demo", "docs"}
+NEVER = {".build", ".ci", ".github", ".venv", "benchmarks", "demo", "docs"}
 NEVER |= {"integrations", "tests", "tools", "training", "wheels"}
 
 

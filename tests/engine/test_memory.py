@@ -51,6 +51,7 @@ def test_release_gives_the_memory_back_to_the_system() -> None:
     assert after - before < 0.2 * (weights + 200 * 2**20)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device; it would check the allocator")
 def test_release_empties_the_allocator_of_the_gpu() -> None:
     from sync_engine.runtime.job import Engine
@@ -62,6 +63,7 @@ def test_release_empties_the_allocator_of_the_gpu() -> None:
     assert torch.cuda.memory_reserved() < 2**28
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device; it would run one out of memory")
 def test_a_gpu_that_runs_out_of_memory_goes_on_with_fewer_windows() -> None:
     """The allocator is held to 64 MiB more than it has; a window's layer takes 16."""

@@ -177,6 +177,7 @@ def test_another_error_is_not_taken_for_short_memory(tmp_path: Path, tiny_folder
     assert not backbone.vae.use_tiling
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(
     not torch.cuda.is_available(),
     reason="no CUDA device; it would check that encoders leave the GPU's memory",
