@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a picture shows its decoder's grid, a weave of 8, 4 and 2.7 pixels. Our own measure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The sun as it stands in a World: an even disc, and the aureole that air and lens put around it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The sun in a World: its energy at every size and place, its aureole's share, no edge around it."""
 
 from __future__ import annotations
