@@ -15,6 +15,7 @@ import argparse
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ import torch
 
 from benchmarks import instruments, random_model
 from benchmarks.save_report import keep
+from sync_engine.backbones.model import Residuals
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.common.device import choose_device, choose_dtype, device_name, window_batch
-from sync_engine.diffusion.joint_loop import Conditioning, WindowBatch, sample
+from sync_engine.diffusion.joint_loop import WindowBatch, sample
+from sync_engine.prompting.conditioning import Conditioning, Entry
 
 GUIDANCE = 7.5
 WIDE = 3
@@ -38,13 +41,18 @@ class Timed:
         self.backbone, self.samples, self.watch = backbone, 0, instruments.Stopwatch(backbone.device)
 
     def predict(
-        self, windows: torch.Tensor, timestep: torch.Tensor, conditioning: Conditioning, index: list[int]
+        self,
+        windows: torch.Tensor,
+        timestep: torch.Tensor,
+        conditioning: Conditioning,
+        entries: Sequence[Entry],
+        residuals: Residuals | None = None,
     ) -> torch.Tensor:
         """Return the model's guided prediction: each window is two samples."""
         self.watch.begin()
-        prediction = self.backbone.predict(windows, timestep, conditioning, index)
+        prediction = self.backbone.predict(windows, timestep, conditioning, entries, residuals)
         self.watch.end()
-        self.samples += 2 * len(index)
+        self.samples += 2 * len(entries)
         return prediction
 
 
@@ -65,7 +73,7 @@ class Sampling:
         ``latents`` holds what was sampled last.
         """
         device, timed = self.backbone.device, Timed(self.backbone)
-        conditioning = Conditioning(*self.text, [0] * len(self.canvas.corners), GUIDANCE)
+        conditioning = Conditioning.one_prompt_each(*self.text, [0] * len(self.canvas.corners), GUIDANCE)
         scheduler = self.backbone.scheduler("dpm", steps)
         instruments.synchronize(device)
         start = instruments.seconds(device)
@@ -84,8 +92,8 @@ class Sampling:
     def flops(self) -> int:
         """Return the floating-point operations of one sample, half of a guided window's."""
         one, step = self.canvas.gather(self.state)[:1], torch.tensor(500)
-        guided = Conditioning(*self.text, [0], GUIDANCE)
-        return instruments.flops(lambda: self.backbone.predict(one, step, guided, [0])) // 2
+        guided = Conditioning.one_prompt_each(*self.text, [0], GUIDANCE)
+        return instruments.flops(lambda: self.backbone.predict(one, step, guided, guided.entries)) // 2
 
 
 def measure(sampling: Sampling, steps: int, repeat: int, report: dict[str, Any]) -> dict[str, float]:

@@ -11,8 +11,9 @@ import torch
 
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.common.device import window_batch
-from sync_engine.diffusion.joint_loop import Conditioning, SyncMethod, WindowBatch, no_sync, sample
+from sync_engine.diffusion.joint_loop import SyncMethod, WindowBatch, no_sync, sample
 from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.prompting.conditioning import Conditioning
 from sync_engine.sync.feature_nets import FeatureNets
 from sync_engine.sync.method import SyncContext, build_sync
 from sync_engine.sync.methods import METHODS
@@ -49,7 +50,7 @@ class Bench:
     ) -> torch.Tensor:
         """Sample jointly, as the engine does."""
         canvas = PlaneCanvas(CELLS, self.width, CELLS, stride, uniform=uniform)
-        conditioning = Conditioning(*self.text, [0] * len(canvas.corners), GUIDANCE)
+        conditioning = Conditioning.one_prompt_each(*self.text, [0] * len(canvas.corners), GUIDANCE)
         scheduler = self.backbone.scheduler(solver, steps)
         return sample(self.backbone, canvas, scheduler, self.state, conditioning, sync, WindowBatch(batch))
 

@@ -41,7 +41,8 @@ from sync_engine.canvas.tiled_decode import decode_plane
 from sync_engine.catalog.models import find
 from sync_engine.common.device import choose_device, choose_dtype, device_name
 from sync_engine.common.errors import EngineError, first_line
-from sync_engine.diffusion.joint_loop import Conditioning, no_sync
+from sync_engine.diffusion.joint_loop import no_sync
+from sync_engine.prompting.conditioning import Conditioning
 from sync_engine.sync.feature_nets import WEIGHTS_VARIABLE, lpips_weights
 
 RATIOS = {
@@ -95,8 +96,14 @@ def about(bench: Bench) -> dict[str, Any]:
     """Return what a report says before anything has run: the device, and what its networks cost."""
     backbone = bench.backbone
     one = torch.zeros(1, 4, CELLS, CELLS, device=backbone.device)
-    guided, unguided = (Conditioning(*bench.text, [0], guidance) for guidance in (GUIDANCE, 1.0))
+    guided, unguided = (
+        Conditioning.one_prompt_each(*bench.text, [0], guidance) for guidance in (GUIDANCE, 1.0)
+    )
     step = torch.tensor(500)
+
+    def flops(words: Conditioning) -> float:
+        return instruments.flops(lambda: backbone.predict(one, step, words, words.entries))
+
     return {
         "device": device_name(backbone.device),
         "precision": str(backbone.dtype).removeprefix("torch."),
@@ -104,8 +111,8 @@ def about(bench: Bench) -> dict[str, Any]:
         "steps": bench.steps,
         "windows_at_once": bench.batch,
         # Ours computes what both samples of a guided window share once.
-        "denoiser_gflop": instruments.flops(lambda: backbone.predict(one, step, guided, [0])) / 2e9,
-        "peer_gflop": instruments.flops(lambda: backbone.predict(one, step, unguided, [0])) / 1e9,
+        "denoiser_gflop": flops(guided) / 2e9,
+        "peer_gflop": flops(unguided) / 1e9,
         "decoder_gflop": instruments.flops(lambda: backbone.decode(one)) / 1e9,
         "matmul_peak_tflops": instruments.matmul_peak(backbone.device, backbone.dtype) / 1e12,
         "failed": {},

@@ -28,10 +28,11 @@ import torch
 
 from benchmarks.gallery import Gallery
 from sync_engine.common.device import choose_device
-from sync_engine.diffusion.joint_loop import Conditioning, WindowBatch, sample
+from sync_engine.diffusion.joint_loop import WindowBatch, sample
 from sync_engine.evaluation.features import VggFeatures
 from sync_engine.evaluation.kid import kid
 from sync_engine.evaluation.picture import Picture
+from sync_engine.prompting.conditioning import Conditioning
 from training.captions import direction_phrase, strip_photo_words
 from training.encode_views import cached_view
 from training.panoramas import DATA_FOLDER, Record, is_held_out, read_index, to_panorama
@@ -105,7 +106,9 @@ def generated(
             f"{strip_photo_words(caption)}, {direction_phrase(record, view)}"
             for caption, (record, view) in zip(captions, part, strict=True)
         ]
-        conditioning = Conditioning(backbone.encode(prompts), negative, list(range(len(part))), guidance)
+        conditioning = Conditioning.one_prompt_each(
+            backbone.encode(prompts), negative, list(range(len(part))), guidance
+        )
         noise = torch.randn(
             len(part),
             backbone.channels,

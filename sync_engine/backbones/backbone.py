@@ -9,24 +9,14 @@ from typing import Any
 from sync_engine.backbones.sequential_offload import SequentialOffload
 from sync_engine.common.device import free_memory_gb, weight_bytes, working_memory_gb
 from sync_engine.common.late import torch
+from sync_engine.interface.messages import Stage
 
 TILE_CELLS = 32
 """Side of the tiles, in the autoencoder's cells, that are decoded where memory is short."""
 
 
 class Backbone:
-    """A loaded latent diffusion model without its denoiser, which is what families differ in.
-
-    Attributes:
-        folder: where the model was loaded from.
-        scale: pixels per latent cell.
-        channels: channels of the latents.
-        window: side of the window that the network was trained on, in latent cells.
-        guided: whether classifier-free guidance means something to the model.
-        has_solvers: whether there is a choice of solvers.
-        tiny: an ``AutoencoderTiny`` for the same latents, where there is one (``tiny_decoder``).
-        notes: what the user should know of how the model was placed on its device.
-    """
+    """A ``Model`` without its denoiser and its use of the text encoder, which is what families differ in."""
 
     channels: int
     window: int
@@ -80,10 +70,13 @@ class Backbone:
             for module in (*self.encoders, self.denoiser):
                 module.to(self.device)
 
-    def make_room(self, denoise: bool) -> None:
-        """With offloading: put away what the next stage does not call. Bring the denoiser if it does."""
-        if self._offloader is not None:
-            self._offloader.bring(self._offloader.groups[-1] if denoise else ())
+    def offload_for(self, stage: Stage) -> None:
+        """With offloading: leave on the device only what a stage calls."""
+        if self._offloader is None:
+            return
+        encoders, denoiser = self._offloader.groups
+        called = {Stage.ENCODE: encoders, Stage.DENOISE: denoiser}
+        self._offloader.bring(called.get(stage, ()))
 
     def compile(self) -> None:
         """Have torch compile the denoiser, on a CUDA device: minutes at first, then faster steps."""
@@ -111,11 +104,11 @@ class Backbone:
         """
         return _decode(self.vae, latents)
 
-    def quick_decode(self, latents: torch.Tensor) -> torch.Tensor:
+    def preview_decode(self, latents: torch.Tensor) -> torch.Tensor:
         """``decode`` with the tiny decoder where there is one: for looking at, not for keeping."""
         return self.decode(latents) if self.tiny is None else _decode(self.tiny, latents)
 
-    def tile_decoder(self) -> bool:
+    def decode_in_tiles(self) -> bool:
         """Have the autoencoder work in small tiles from now on; False where it does so already."""
         if self.vae.use_tiling:
             return False

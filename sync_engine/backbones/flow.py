@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sync_engine.backbones.backbone import Backbone
+from sync_engine.backbones.model import Residuals
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.late import no_grad, torch
-
-if TYPE_CHECKING:
-    from sync_engine.diffusion.joint_loop import Conditioning
+from sync_engine.prompting.conditioning import Conditioning, Entry, TextEmbedding
 
 MAX_TOKENS = 512
 QWEN_3 = ("Qwen3Model", "Qwen3ForCausalLM")
@@ -114,22 +114,26 @@ class FlowTransformer(Backbone):
         raise NotImplementedError
 
     def predict(
-        self, windows: torch.Tensor, timestep: torch.Tensor, conditioning: Conditioning, index: list[int]
+        self,
+        windows: torch.Tensor,
+        timestep: torch.Tensor,
+        conditioning: Conditioning,
+        entries: Sequence[Entry],
+        residuals: Residuals | None = None,
     ) -> torch.Tensor:
         """Return the guided velocity for windows ``(N, C, h, w)``, in their own precision."""
+        if residuals is not None:
+            raise ValueError("a transformer has no place for the residuals of a U-Net")
         noisy = windows.to(self.dtype)
-        times = timestep.to(self.device, torch.float32).expand(len(index))
-        positive = conditioning.prompts[index]
+        times = timestep.to(self.device, torch.float32).expand(len(entries))
+        text = conditioning.prompts.pick([entry.prompt for entry in entries])
         if not self.guided or conditioning.guidance <= 1.0:
-            return self._velocity(noisy, times, positive).to(windows.dtype)
-        negative = conditioning.negative[[0] * len(index)]
-        both = self._velocity(torch.cat([noisy, noisy]), times.repeat(2), self._join(positive, negative))
+            return self._velocity(noisy, times, text).to(windows.dtype)
+        text += conditioning.negatives.pick([entry.negative for entry in entries])
+        both = self._velocity(torch.cat([noisy, noisy]), times.repeat(2), text)
         with_prompt, without = both.to(windows.dtype).chunk(2)
         return without + conditioning.guidance * (with_prompt - without)
 
-    def _join(self, first: Any, second: Any) -> Any:
-        return torch.cat([first, second])
-
-    def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: Any) -> torch.Tensor:
+    def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: TextEmbedding) -> torch.Tensor:
         """Return the network's velocity for windows at timesteps ``(N,)`` of 0 to 1000."""
         raise NotImplementedError

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sync_engine.backbones.flow import FLOW_SCHEDULERS, QWEN_3, QWEN_TOKENIZERS, FlowTransformer
+from sync_engine.backbones.model import Model
 from sync_engine.catalog.families import Family, Loaded, LoraNaming, SingleFile, read_object
 from sync_engine.common.late import torch
+from sync_engine.prompting.conditioning import TextEmbedding
 
 TEXT_LAYERS = (9, 18, 27)
 """The language model's hidden states that are the text, side by side."""
@@ -65,10 +67,11 @@ class Flux2Klein(FlowTransformer):
 
     # --- words ---------------------------------------------------------------------------
 
-    def encode(self, prompts: list[str]) -> torch.Tensor:
-        """Return the text ``(P, L, 3·D)`` of prompts; the network was trained on the padding as well."""
+    def encode(self, prompts: list[str]) -> TextEmbedding:
+        """Return the text ``(L, 3·D)`` of prompts; the network was trained on the padding as well."""
         states, _ = self._hidden_states(prompts, thinking=False)
-        return torch.cat([states[layer] for layer in TEXT_LAYERS], dim=-1).to(self.dtype)
+        side_by_side = torch.cat([states[layer] for layer in TEXT_LAYERS], dim=-1)
+        return TextEmbedding(side_by_side.to(self.dtype).unbind())
 
     # --- the denoiser ----------------------------------------------------------------------
 
@@ -77,14 +80,15 @@ class Flux2Klein(FlowTransformer):
 
         return compute_empirical_mu(height * width, steps)
 
-    def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+    def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: TextEmbedding) -> torch.Tensor:
         number, _, height, width = noisy.shape
+        states = torch.stack(text.states)
         velocity = self.transformer(
             hidden_states=noisy.flatten(2).transpose(1, 2),
             timestep=times / 1000,
             guidance=None,
-            encoder_hidden_states=text,
-            txt_ids=_positions(1, 1, text.shape[1]).to(noisy.device).expand(number, -1, -1),
+            encoder_hidden_states=states,
+            txt_ids=_positions(1, 1, states.shape[1]).to(noisy.device).expand(number, -1, -1),
             img_ids=_positions(height, width, 1).to(noisy.device).expand(number, -1, -1),
             return_dict=False,
         )[0]
@@ -117,7 +121,7 @@ def _positions(height: int, width: int, words: int) -> torch.Tensor:
     )
 
 
-def _build(loaded: Loaded) -> Flux2Klein:
+def _build(loaded: Loaded) -> Model:
     distilled = loaded.index.flags.get("is_distilled", False)
     return Flux2Klein(
         loaded.folder, loaded.parts, loaded.device, loaded.dtype, loaded.window, distilled=distilled

@@ -11,6 +11,7 @@ from typing import Any
 
 from sync_engine.backbones import loras as lora_files
 from sync_engine.backbones import single_file
+from sync_engine.backbones.model import Model as LoadedModel
 from sync_engine.catalog import model_index
 from sync_engine.catalog.families import Loaded, has_weights
 from sync_engine.catalog.model_index import Index
@@ -137,7 +138,7 @@ def load(
     dtype: torch.dtype,
     loras: Sequence[Lora] = (),
     offload: str = "auto",
-) -> Any:
+) -> LoadedModel:
     """Load a model of any supported family, with LoRAs, onto a device and return its backbone.
 
     Args:

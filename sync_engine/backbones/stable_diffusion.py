@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sync_engine.backbones.backbone import Backbone
+from sync_engine.backbones.model import Model, Residuals
 from sync_engine.backbones.unet_savings import SharedStem, keep_layout
 from sync_engine.catalog.families import Family, Loaded, LoraNaming, SingleFile, read_object
 from sync_engine.catalog.few_steps import EMBEDDED_GUIDANCE, FEW_STEPS, FEW_STEPS_GUIDANCE, is_few_step
-from sync_engine.common.device import pick
 from sync_engine.common.late import no_grad, torch
 from sync_engine.diffusion import solvers
-
-if TYPE_CHECKING:
-    from sync_engine.diffusion.joint_loop import Conditioning
+from sync_engine.prompting.conditioning import Conditioning, Entry, TextEmbedding
 
 U_NET = ("UNet2DConditionModel",)
 AUTOENCODERS = ("AutoencoderKL", "AutoencoderTiny")
@@ -74,8 +73,8 @@ class StableDiffusion(Backbone):
     # --- words ---------------------------------------------------------------------------
 
     @no_grad
-    def encode(self, prompts: list[str]) -> Any:
-        """Return the embeddings ``(P, L, D)`` of prompts, padded and cut to the encoder's length."""
+    def encode(self, prompts: list[str]) -> TextEmbedding:
+        """Return the embeddings of prompts, padded and cut to the encoder's length."""
         tokens = self.tokenizer(
             prompts,
             padding="max_length",
@@ -86,7 +85,8 @@ class StableDiffusion(Backbone):
         mask = None
         if getattr(self.text_encoder.config, "use_attention_mask", False):
             mask = tokens.attention_mask.to(self.device)
-        return self.text_encoder(tokens.input_ids.to(self.device), attention_mask=mask)[0].to(self.dtype)
+        states = self.text_encoder(tokens.input_ids.to(self.device), attention_mask=mask)[0]
+        return TextEmbedding(states.to(self.dtype).unbind())
 
     # --- the denoiser ----------------------------------------------------------------------
 
@@ -95,39 +95,54 @@ class StableDiffusion(Backbone):
         return solvers.build(name, self._scheduler, steps)
 
     def predict(
-        self, windows: torch.Tensor, timestep: torch.Tensor, conditioning: Conditioning, index: list[int]
+        self,
+        windows: torch.Tensor,
+        timestep: torch.Tensor,
+        conditioning: Conditioning,
+        entries: Sequence[Entry],
+        residuals: Residuals | None = None,
     ) -> torch.Tensor:
         """Return the guided prediction for windows ``(N, C, h, w)``, in their own precision.
 
         A consistency model (LCM, Luo et al. 2023) was distilled from guided predictions and is told the
         guidance: one evaluation at any scale, and no negative prompt.
         """
-        positive = self._pick(conditioning.prompts, index)
+        text = conditioning.prompts.pick([entry.prompt for entry in entries])
         noisy = windows.to(self.dtype).contiguous(memory_format=torch.channels_last)
         told = self.unet.config.get("time_cond_proj_dim")
         if told is not None:
-            guidance = self._embed_guidance(conditioning.guidance, told).expand(len(index), -1)
-            return self._unet(noisy, timestep, positive, guidance).to(windows.dtype)
+            guidance = self._embed_guidance(conditioning.guidance, told).expand(len(entries), -1)
+            return self._unet(noisy, timestep, text, residuals, guidance).to(windows.dtype)
         if conditioning.guidance <= 1.0:
-            return self._unet(noisy, timestep, positive).to(windows.dtype)
-        negative = self._pick(conditioning.negative, [0] * len(index))
+            return self._unet(noisy, timestep, text, residuals).to(windows.dtype)
+        text = conditioning.negatives.pick([entry.negative for entry in entries]) + text
         with self._stem.guided():
-            both = self._unet(torch.cat([noisy, noisy]), timestep, self._join(negative, positive))
+            both = self._unet(torch.cat([noisy, noisy]), timestep, text, residuals and residuals.twice())
         without, with_prompt = both.to(windows.dtype).chunk(2)
         return without + conditioning.guidance * (with_prompt - without)
 
-    def _pick(self, text: Any, numbers: list[int]) -> Any:
-        return pick(text, numbers)
-
-    def _join(self, first: Any, second: Any) -> Any:
-        return torch.cat([first, second])
-
     def _unet(
-        self, noisy: torch.Tensor, timestep: torch.Tensor, text: Any, guidance: torch.Tensor | None = None
+        self,
+        noisy: torch.Tensor,
+        timestep: torch.Tensor,
+        text: TextEmbedding,
+        residuals: Residuals | None = None,
+        guidance: torch.Tensor | None = None,
     ) -> torch.Tensor:
         return self.unet(
-            noisy, timestep, encoder_hidden_states=text, timestep_cond=guidance, return_dict=False
+            noisy,
+            timestep,
+            encoder_hidden_states=torch.stack(text.states),
+            added_cond_kwargs=self._added(noisy, text),
+            timestep_cond=guidance,
+            down_block_additional_residuals=residuals and residuals.down,
+            mid_block_additional_residual=residuals and residuals.middle,
+            return_dict=False,
         )[0]
+
+    def _added(self, noisy: torch.Tensor, text: TextEmbedding) -> dict[str, torch.Tensor] | None:
+        """Return what else the U-Net is told of a batch."""
+        return None
 
     def _embed_guidance(self, scale: float, size: int) -> torch.Tensor:
         """Return sines and cosines ``(1, size)`` of a guidance scale, as LCM was trained with (its w + 1)."""
@@ -137,7 +152,7 @@ class StableDiffusion(Backbone):
         return get_timestep_embedding(w, size).to(self.dtype)
 
 
-def _build(loaded: Loaded) -> StableDiffusion:
+def _build(loaded: Loaded) -> Model:
     return StableDiffusion(loaded.folder, loaded.parts, loaded.device, loaded.dtype)
 
 

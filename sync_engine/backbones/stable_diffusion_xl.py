@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sync_engine.backbones.model import Model
 from sync_engine.backbones.stable_diffusion import (
     AUTOENCODERS,
     CLIP_TOKENIZERS,
@@ -20,22 +20,9 @@ from sync_engine.backbones.stable_diffusion import (
     unet_defaults,
 )
 from sync_engine.catalog.families import Family, Loaded
-from sync_engine.common.device import pick
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.late import no_grad, torch
-
-
-@dataclass(frozen=True)
-class Text:
-    """What the two encoders make of P prompts.
-
-    Attributes:
-        states: ``(P, L, D)``, the encoders' last-but-one hidden states side by side.
-        pooled: ``(P, E)``, the second encoder's projected embedding of the whole prompt.
-    """
-
-    states: torch.Tensor
-    pooled: torch.Tensor
+from sync_engine.prompting.conditioning import TextEmbedding
 
 
 class StableDiffusionXL(StableDiffusion):
@@ -75,8 +62,12 @@ class StableDiffusionXL(StableDiffusion):
         return [self.text_encoder, self.text_encoder_2]
 
     @no_grad
-    def encode(self, prompts: list[str]) -> Text:
-        """Return the text of prompts, each padded and cut to the encoders' length."""
+    def encode(self, prompts: list[str]) -> TextEmbedding:
+        """Return the text of prompts, each padded and cut to the encoders' length.
+
+        The states ``(L, D)`` are the encoders' last-but-one hidden states side by side, pooled is the second
+        encoder's projected embedding of the whole prompt.
+        """
         states, pooled = [], torch.empty(0)
         pairs = ((self.tokenizer, self.text_encoder), (self.tokenizer_2, self.text_encoder_2))
         for tokenizer, encoder in pairs:
@@ -90,37 +81,21 @@ class StableDiffusionXL(StableDiffusion):
             output = encoder(tokens.input_ids.to(self.device), output_hidden_states=True)
             states.append(output.hidden_states[-2])
             pooled = output[0]  # the second encoder's stays
-        text = Text(torch.cat(states, dim=-1).to(self.dtype), pooled.to(self.dtype))
+        both, pooled = torch.cat(states, dim=-1).to(self.dtype), pooled.to(self.dtype)
         if self._zeros_when_empty:
             empty = [number for number, prompt in enumerate(prompts) if not prompt]
-            text.states[empty] = 0
-            text.pooled[empty] = 0
-        return text
+            both[empty] = 0
+            pooled[empty] = 0
+        return TextEmbedding(both.unbind(), pooled.unbind())
 
-    def _pick(self, text: Text, numbers: list[int]) -> Text:
-        return Text(pick(text.states, numbers), pick(text.pooled, numbers))
-
-    def _join(self, first: Text, second: Text) -> Text:
-        return Text(torch.cat([first.states, second.states]), torch.cat([first.pooled, second.pooled]))
-
-    def _unet(
-        self, noisy: torch.Tensor, timestep: torch.Tensor, text: Text, guidance: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def _added(self, noisy: torch.Tensor, text: TextEmbedding) -> dict[str, torch.Tensor]:
         """Say of every window that it is a whole, uncropped picture: the sizes are a window's, in pixels."""
         height, width = (side * self.scale for side in noisy.shape[-2:])
         sizes = torch.tensor([[height, width, 0, 0, height, width]]).to(noisy.device, non_blocking=True)
-        added = {"text_embeds": text.pooled, "time_ids": sizes.expand(len(noisy), -1)}
-        return self.unet(
-            noisy,
-            timestep,
-            encoder_hidden_states=text.states,
-            added_cond_kwargs=added,
-            timestep_cond=guidance,
-            return_dict=False,
-        )[0]
+        return {"text_embeds": torch.stack(text.pooled), "time_ids": sizes.expand(len(noisy), -1)}
 
 
-def _build(loaded: Loaded) -> StableDiffusionXL:
+def _build(loaded: Loaded) -> Model:
     zeros = loaded.index.flags.get("force_zeros_for_empty_prompt", True)
     return StableDiffusionXL(loaded.folder, loaded.parts, loaded.device, loaded.dtype, zeros)
 

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sync_engine.backbones.model import Model
 from sync_engine.catalog.model_index import Index
 from sync_engine.catalog.models import TINY_CLASS, TINY_DECODERS, tiny_decoder_of
 from sync_engine.catalog.safetensors_header import check_weights_file
@@ -54,7 +55,7 @@ def find(wanted: str, index: Index) -> tuple[str, Path | None]:
     return str(folder), folder
 
 
-def load(folder: Path, backbone: Any) -> Any:
+def load(folder: Path, backbone: Model) -> Any:
     """Load a tiny decoder for a backbone, on its device and in its precision.
 
     Raises:

@@ -3,28 +3,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sync_engine.backbones.flow import FLOW_SCHEDULERS, QWEN_3, QWEN_TOKENIZERS, FlowTransformer
+from sync_engine.backbones.model import Model
 from sync_engine.catalog.families import Family, Loaded, LoraNaming, SingleFile, read_object
 from sync_engine.common.late import torch
+from sync_engine.prompting.conditioning import TextEmbedding
 
 PATCH = 2
 """Latent cells along each side of one token."""
 TURBO_SHIFT = 3.0
 """Turbo shifts its noise levels by this, the model that it was distilled from by 6."""
-
-
-@dataclass(frozen=True)
-class Text:
-    """The hidden states ``(L, D)`` of prompts, each of its own length."""
-
-    states: list[torch.Tensor]
-
-    def __getitem__(self, index: list[int]) -> Text:
-        return Text([self.states[number] for number in index])
 
 
 class ZImage(FlowTransformer):
@@ -43,10 +34,11 @@ class ZImage(FlowTransformer):
         if wanted != given:
             raise self._misfit(f"its transformer wants text of {wanted} features, its encoder gives {given}")
 
-    def encode(self, prompts: list[str]) -> Text:
+    def encode(self, prompts: list[str]) -> TextEmbedding:
         """Return the hidden states of prompts, without their padding."""
         states, words = self._hidden_states(prompts, thinking=True)
-        return Text([state[kept].to(self.dtype) for state, kept in zip(states[-2], words, strict=True)])
+        pairs = zip(states[-2], words, strict=True)
+        return TextEmbedding(tuple(state[kept].to(self.dtype) for state, kept in pairs))
 
     def _shift(self, height: int, width: int, steps: int) -> float:
         from diffusers.pipelines.z_image.pipeline_z_image import calculate_shift
@@ -55,20 +47,17 @@ class ZImage(FlowTransformer):
         config = self._scheduler.config
         return calculate_shift((height // PATCH) * (width // PATCH), *(config[name] for name in names))
 
-    def _join(self, first: Text, second: Text) -> Text:
-        return Text([*first.states, *second.states])
-
-    def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: Text) -> torch.Tensor:
+    def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: TextEmbedding) -> torch.Tensor:
         """The network's time runs from noise to picture, and so does its velocity: both are turned round.
 
         It numbers a picture's tokens itself, from 0 after those of the text.
         """
         frames = list(noisy.unsqueeze(2).unbind())
-        velocity = self.transformer(frames, (1000 - times) / 1000, text.states, return_dict=False)[0]
+        velocity = self.transformer(frames, (1000 - times) / 1000, list(text.states), return_dict=False)[0]
         return -torch.stack(velocity).squeeze(2)
 
 
-def _build(loaded: Loaded) -> ZImage:
+def _build(loaded: Loaded) -> Model:
     return ZImage(loaded.folder, loaded.parts, loaded.device, loaded.dtype, loaded.window)
 
 

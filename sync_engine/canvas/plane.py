@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import torch
 
-from sync_engine.canvas.tiled_decode import decode_plane, window_starts
+from sync_engine.canvas.layout import window_starts
+from sync_engine.canvas.tiled_decode import decode_plane
 
 THUMBNAIL_WIDTH = 32
 PLATE_DEGREES = 60.0

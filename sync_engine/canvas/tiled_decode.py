@@ -3,31 +3,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 import torch
 
+from sync_engine.canvas.layout import window_starts
 from sync_engine.common.device import give_memory_back, is_out_of_memory
 
 TILE, OVERLAP = 64, 16
 """Side of a tile and overlap of neighbouring tiles, in latent cells."""
-
-
-def window_starts(length: int, window: int, stride: int, wrap: bool) -> list[int]:
-    """Return where windows of ``window`` cells start on an axis of ``length`` cells.
-
-    An open axis ends with a window that touches its end, whatever the stride. A wrapped axis
-    is divided evenly, no two neighbours further apart than ``stride``.
-    """
-    if wrap:
-        count = math.ceil(length / stride)
-        return [round(i * length / count) for i in range(count)]
-    if window >= length:
-        return [0]
-    starts = list(range(0, length - window, stride))
-    return [*starts, length - window]
 
 
 @torch.no_grad()
@@ -70,30 +55,42 @@ def decode_plane(
     return (picture.div_(total).add_(1).div_(2)).clamp_(0, 1)
 
 
+class TilingDecoder(Protocol):
+    """The part of a model that makes pictures of latents."""
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Decode latents ``(N, C, h, w)`` to sRGB ``(N, 3, h·scale, w·scale)`` in [-1, 1]."""
+        ...
+
+    def decode_in_tiles(self) -> bool:
+        """Have ``decode`` work in small tiles from now on; False where it does so already."""
+        ...
+
+
 class TiledFallbackDecoder:
-    """A backbone's decoder that goes on in tiles where memory runs out.
+    """A model's decoder that goes on in tiles where memory runs out.
 
     A canvas is decoded in tiles or views anyway; this is for a single one that does not fit, 1024 pixels wide
     in float32 for Stable Diffusion XL. The tiles are diffusers' own, blended where they overlap.
 
     Args:
-        backbone: decodes.
+        model: decodes.
         note: told when tiles are used.
     """
 
-    def __init__(self, backbone: Any, note: Callable[[str], None]) -> None:
-        self.backbone, self._note = backbone, note
+    def __init__(self, model: TilingDecoder, note: Callable[[str], None]) -> None:
+        self.model, self._note = model, note
 
     def __call__(self, latents: torch.Tensor) -> torch.Tensor:
-        """Decode latents ``(N, C, h, w)`` as the backbone does."""
+        """Decode latents ``(N, C, h, w)`` as the model does."""
         try:
-            return self.backbone.decode(latents)
+            return self.model.decode(latents)
         except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error) or not self.backbone.tile_decoder():
+            if not is_out_of_memory(error) or not self.model.decode_in_tiles():
                 raise
         give_memory_back()
         self._note("Memory is short: the picture is decoded in tiles.")
-        return self.backbone.decode(latents)
+        return self.model.decode(latents)
 
 
 def _ramp(size: int, overlap: int) -> torch.Tensor:

@@ -113,11 +113,6 @@ def window_batch(device: torch.device, window: int) -> int:
     return max(1, min(most, int(free_memory_gb(device) * 0.6 / per_window_gb)))
 
 
-def pick(rows: torch.Tensor, numbers: list[int]) -> torch.Tensor:
-    """Return rows of a tensor by number; a list as an index would have the processor wait for a GPU."""
-    return rows.index_select(0, torch.tensor(numbers).to(rows.device, non_blocking=True))
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of torch or Python means that memory ran out."""
     if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):

@@ -3,52 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 
+from sync_engine.backbones.model import Denoiser
 from sync_engine.canvas import Canvas
 from sync_engine.common.device import give_memory_back, is_out_of_memory
 from sync_engine.common.errors import OutOfMemory
+from sync_engine.diffusion.guides import StepGuide, residuals_of
 from sync_engine.diffusion.prediction import NoiseLevel, levels
 from sync_engine.diffusion.solvers import advance
+from sync_engine.prompting.conditioning import Conditioning, Entry
 
 COARSE_FROM = 0.4
 """After this share of the steps windows with latents of their own agree on what is coarse only: by then
 they show the same things, and the mean of their details would be a blur."""
 
 
-@dataclass
-class Conditioning:
-    """Text embeddings for every window.
-
-    Attributes:
-        prompts: what the backbone's ``encode`` made of the distinct prompts; only it looks inside.
-        negative: the same of the negative prompt alone.
-        index: which of the prompts each of the V windows has.
-        guidance: classifier-free guidance scale; at 1 or below the negative is not evaluated.
-    """
-
-    prompts: Any
-    negative: Any
-    index: list[int]
-    guidance: float
-
-
-class Denoiser(Protocol):
-    """The part of a backbone that the loop calls."""
-
-    def predict(
-        self, windows: torch.Tensor, timestep: torch.Tensor, conditioning: Conditioning, index: list[int]
-    ) -> torch.Tensor:
-        """Return the network's guided prediction for windows whose prompts are ``index``."""
-        ...
-
-
 Predict = Callable[[torch.Tensor, list[int]], torch.Tensor]
 """Noisy windows and their numbers to clean windows, at the current timestep."""
+Item = TypeVar("Item")
 
 
 class SyncMethod(Protocol):
@@ -95,14 +72,19 @@ class WindowBatch:
         self.size = max(1, size)
         self._on_note, self._check = on_note, check
 
-    def map(self, function: Predict, windows: torch.Tensor, index: list[int]) -> torch.Tensor:
-        """Apply ``function`` to the windows in batches and join what it returns."""
+    def map(
+        self,
+        function: Callable[[torch.Tensor, list[Item]], torch.Tensor],
+        windows: torch.Tensor,
+        items: list[Item],
+    ) -> torch.Tensor:
+        """Apply ``function`` to windows and what belongs to each, in batches, and join what it returns."""
         done: list[torch.Tensor] = []
         start = 0
-        while start < len(index):
+        while start < len(items):
             self._check()
             part = slice(start, start + self.size)
-            result = self._try(function, windows[part], index[part])
+            result = self._try(function, windows[part], items[part])
             if result is None:
                 self.size //= 2
                 self._on_note(f"Memory is short: {self.size} windows at a time.")
@@ -112,13 +94,18 @@ class WindowBatch:
                 start += self.size
         return torch.cat(done)
 
-    def _try(self, function: Predict, windows: torch.Tensor, index: list[int]) -> torch.Tensor | None:
+    def _try(
+        self,
+        function: Callable[[torch.Tensor, list[Item]], torch.Tensor],
+        windows: torch.Tensor,
+        items: list[Item],
+    ) -> torch.Tensor | None:
         """Return what the function returns, or None where a smaller batch may fit.
 
         The error ends here: as long as it lives, its traceback holds the tensors that took the memory.
         """
         try:
-            return function(windows, index)
+            return function(windows, items)
         except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -142,6 +129,7 @@ def sample(
     on_step: Callable[[Step], None] | None = None,
     start: int = 0,
     generator: torch.Generator | None = None,
+    guides: Sequence[StepGuide] = (),
 ) -> torch.Tensor:
     """Denoise a state jointly in all windows of a canvas and return its clean latents.
 
@@ -155,12 +143,13 @@ def sample(
         scheduler: a diffusers scheduler whose timesteps are set.
         state: initial noise in the canvas's layout, float32, on the denoiser's device, times the
             scheduler's ``solvers.initial_scale``.
-        conditioning: text embeddings and guidance scale.
+        conditioning: the entries of every window, text embeddings and guidance scale.
         sync: what the method does in a step.
         batch: how many windows at once.
         on_step: called after each step; may raise to stop.
         start: number of the first timestep; the state must be noisy to just that level.
         generator: on the CPU; draws the noise that stochastic solvers add, one field for the whole canvas.
+        guides: change what the model sees at each step.
     """
     batch = batch or WindowBatch(16)
     noise_levels = levels(scheduler)
@@ -172,13 +161,15 @@ def sample(
             raise ValueError(f"{scheduler.__class__.__name__} adds noise and needs a generator")
         return canvas.noise(state.shape[1], generator).to(state)
 
-    rows = split_rows_by_prompt(canvas.rows, conditioning.index)
+    rows = split_rows_by_prompt(canvas.rows, conditioning.backgrounds)
     timesteps = scheduler.timesteps.to(state.device)  # once: a copy in a step would wait for a GPU
     for step, timestep in enumerate(timesteps[start:], start):
         level = noise_levels[step]
-        predict = x0_predictor(denoiser, timestep, level, conditioning)
+        for guide in guides:
+            state = guide.change_state(step, level, state)
+        predict = x0_predictor(denoiser, timestep, level, conditioning, batch, step, guides)
         windows = canvas.gather(state)
-        x0 = batch.map(predict, windows, list(range(len(windows))))
+        x0 = predict(windows, list(range(len(windows))))
         moved, x0 = sync(step, windows, x0, rows, predict)
         if moved is not None:
             state = canvas.fuse(moved)
@@ -198,12 +189,53 @@ def split_rows_by_prompt(rows: list[list[int]], index: list[int]) -> list[list[i
     ]
 
 
-def x0_predictor(denoiser: Denoiser, timestep: Any, level: NoiseLevel, conditioning: Conditioning) -> Predict:
-    """Return the function from noisy windows and their numbers to clean windows at one timestep."""
+def x0_predictor(
+    denoiser: Denoiser,
+    timestep: Any,
+    level: NoiseLevel,
+    conditioning: Conditioning,
+    batch: WindowBatch,
+    step: int = 0,
+    guides: Sequence[StepGuide] = (),
+) -> Predict:
+    """Return the function from noisy windows and their numbers to clean windows at one timestep.
 
-    def predict(windows: torch.Tensor, numbers: list[int]) -> torch.Tensor:
-        prompts = [conditioning.index[number] for number in numbers]
-        prediction = denoiser.predict(level.input(windows), timestep, conditioning, prompts)
+    It evaluates every entry of these windows, as many at once as the batch says, and combines them by mask.
+    """
+
+    def evaluate(windows: torch.Tensor, entries: list[Entry]) -> torch.Tensor:
+        seen = level.input(windows)
+        residuals = residuals_of(guides, step, timestep, seen, conditioning, entries)
+        prediction = denoiser.predict(seen, timestep, conditioning, entries, residuals)
         return level.to_x0(prediction, windows)
 
+    def predict(windows: torch.Tensor, numbers: list[int]) -> torch.Tensor:
+        groups = [conditioning.entries_of(number) for number in numbers]
+        entries = [entry for group in groups for entry in group]
+        if len(entries) > len(groups):
+            pairs = zip(windows.split(1), groups, strict=True)
+            windows = torch.cat([window for window, group in pairs for _ in group])
+        for guide in guides:
+            windows = guide.change_windows(step, level, windows, entries)
+        return combine(batch.map(evaluate, windows, entries), groups)
+
     return predict
+
+
+def combine(x0: torch.Tensor, groups: Sequence[Sequence[Entry]]) -> torch.Tensor:
+    """Return the clean windows ``(V, C, h, w)`` of the clean entries ``(N, C, h, w)`` of V groups.
+
+    ``x0 = Σ m_r x0_r / Σ m_r`` over a window's entries (MultiDiffusion, Bar-Tal et al. 2023, region-based,
+    eq. 8, written in x0). What has one entry is that entry.
+    """
+    if len(x0) == len(groups):
+        return x0
+    parts = zip(x0.split([len(group) for group in groups]), groups, strict=True)
+    return torch.cat([_weighted_mean(part, group) if len(group) > 1 else part for part, group in parts])
+
+
+def _weighted_mean(x0: torch.Tensor, entries: Sequence[Entry]) -> torch.Tensor:
+    everywhere = x0.new_ones(x0.shape[-2:])
+    masks = [everywhere if entry.mask is None else entry.mask.to(x0) for entry in entries]
+    weight = torch.stack(masks)[:, None]
+    return (x0 * weight).sum(dim=0, keepdim=True) / weight.sum(dim=0, keepdim=True)

@@ -34,6 +34,10 @@ class NoiseLevel:
         """Return what the network sees of a noisy state."""
         return noisy if self.scale == 1.0 else noisy * self.scale
 
+    def noised(self, clean: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Return clean latents made noisy to this level."""
+        return self.alpha * clean + self.sigma * noise
+
     def to_x0(self, prediction: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
         """Return the clean latents that a prediction means."""
         if self.kind == "sample":

@@ -15,11 +15,13 @@ from typing import Any
 
 import torch
 
+from sync_engine.backbones.model import Model
 from sync_engine.canvas.smoothing import low_pass
 from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.canvas.views import continued, cut_continued
-from sync_engine.diffusion.joint_loop import Conditioning, Predict, Step, WindowBatch, sample
+from sync_engine.diffusion.joint_loop import Predict, Step, WindowBatch, sample
 from sync_engine.diffusion.prediction import levels
+from sync_engine.prompting.conditioning import Conditioning
 
 STRENGTH = 0.4
 """Share of the steps that a detail pass repeats."""
@@ -50,7 +52,7 @@ def field_of_view(window: int, scale: int, height: int) -> float:
 
 
 def refine(
-    backbone: Any,
+    model: Model,
     picture: torch.Tensor,
     height: int,
     turn: float,
@@ -64,7 +66,7 @@ def refine(
     """Return the picture ``(3, H, 2·H)`` in [0, 1] at a larger height, with new detail.
 
     Args:
-        backbone: encodes, denoises, decodes.
+        model: encodes, denoises, decodes.
         picture: the smaller picture, ``(3, h, 2·h)`` in [0, 1].
         height: the new height.
         turn: how far the views are turned around the vertical, in degrees.
@@ -75,19 +77,19 @@ def refine(
         on_step: called with the pass's canvas after each denoising step; may raise to stop.
         on_part: called after each decoded view; may raise to stop.
     """
-    canvas = SphereCanvas(backbone.window, field_of_view(backbone.window, backbone.scale, height), turn)
-    clean = _encode_views(backbone, canvas, picture)
+    canvas = SphereCanvas(model.window, field_of_view(model.window, model.scale, height), turn)
+    clean = _encode_views(model, canvas, picture)
     steps = len(scheduler.timesteps)
     start = min(round(steps * (1 - STRENGTH)), steps - 1)
     level = levels(scheduler)[start]
-    noise = canvas.noise(backbone.channels, generator).to(backbone.device)
-    state = level.alpha * clean + level.sigma * noise
+    noise = canvas.noise(model.channels, generator).to(model.device)
+    state = level.noised(clean, noise)
 
     def step_of_pass(step: Step) -> None:
         on_step(canvas, Step(step.step - start, step.steps - start, step.x0))
 
     x0 = sample(
-        backbone,
+        model,
         canvas,
         scheduler,
         state,
@@ -98,16 +100,16 @@ def refine(
         start=start,
         generator=generator,
     )
-    return canvas.decode(backbone.decode, x0, height, on_part)
+    return canvas.decode(model.decode, x0, height, on_part)
 
 
 @torch.no_grad()
-def _encode_views(backbone: Any, canvas: SphereCanvas, picture: torch.Tensor) -> torch.Tensor:
+def _encode_views(model: Model, canvas: SphereCanvas, picture: torch.Tensor) -> torch.Tensor:
     """Return the latents ``(V, C, w, w)`` of what each view sees of a picture; one by one, to save memory."""
     source = continued(picture)
-    size = canvas.window * backbone.scale
+    size = canvas.window * model.scale
     views = (cut_continued(source, view, size) for view in canvas.views)
-    return torch.cat([backbone.encode_picture(view.mul(2).sub(1).to(backbone.device)) for view in views])
+    return torch.cat([model.encode_picture(view.mul(2).sub(1).to(model.device)) for view in views])
 
 
 class KeepLayout:

@@ -30,6 +30,20 @@ class FailureCode(StrEnum):
     INTERNAL = "internal"
 
 
+class Stage(StrEnum):
+    """What a job, or work on a stored model (``VERIFY``, ``REMOVE``), is doing."""
+
+    DOWNLOAD = "download"
+    LOAD = "load"
+    ENCODE = "encode"
+    DENOISE = "denoise"
+    DECODE = "decode"
+    DETAIL = "detail"
+    WRITE = "write"
+    VERIFY = "verify"
+    REMOVE = "remove"
+
+
 EXIT_STATUS: dict[FailureCode, int] = {
     FailureCode.BAD_SPEC: 2,
     FailureCode.MODEL_NOT_AVAILABLE: 3,
@@ -110,8 +124,8 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a job is. ``stage`` is ``download``, ``load``, ``encode``, ``denoise``, ``decode``, ``detail``
-    or ``write``, for a model also ``verify`` or ``remove``; the steps of a download are megabytes.
+    """Where a job is. ``stage`` is a ``Stage``, or one that a later engine adds; the steps of a download are
+    megabytes.
 
     ``step`` of ``steps`` are done, ``eta_s`` seconds are left (None: not known yet), ``preview`` is
     the path of a PNG of the picture as it is now, ``note`` a sentence for the user (a Message where it has

@@ -15,6 +15,7 @@ import torch
 
 from sync_engine.backbones import tiny_decoder
 from sync_engine.backbones.loading import folder_of, read_index
+from sync_engine.backbones.model import Model
 from sync_engine.canvas import Canvas
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas, yaw_of_seed
@@ -24,10 +25,12 @@ from sync_engine.common.device import is_out_of_memory, window_batch
 from sync_engine.common.errors import JobCancelled, OutOfMemory, OutputError
 from sync_engine.common.progress import Reporter
 from sync_engine.diffusion import refinement
-from sync_engine.diffusion.joint_loop import Conditioning, Step, WindowBatch
+from sync_engine.diffusion.joint_loop import Step, WindowBatch
 from sync_engine.interface.loras import Lora
+from sync_engine.interface.messages import Stage
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.prompting import sun_in_prompt
+from sync_engine.prompting.conditioning import Conditioning
 from sync_engine.prompting.view_prompts import light_phrases, phrases_of, window_prompts
 from sync_engine.runtime import output, results
 from sync_engine.runtime.model_cache import ModelCache
@@ -179,7 +182,7 @@ class _Job:
         if self.cancelled():
             raise JobCancelled
 
-    def _canvas(self, backbone: Any, chosen: MethodSettings) -> Canvas:
+    def _canvas(self, backbone: Model, chosen: MethodSettings) -> Canvas:
         if self.spec.kind == "world" and self.spec.projection == "sphere":
             return SphereCanvas(backbone.window, turn=self._turn)
         return PlaneCanvas(
@@ -196,26 +199,26 @@ class _Job:
     def _turn(self) -> float:
         return yaw_of_seed(int(self.spec.seed or 0))
 
-    def _stride(self, backbone: Any) -> int:
+    def _stride(self, backbone: Model) -> int:
         return self.spec.stride or self.method.stride(backbone.window)
 
-    def _encode(self, backbone: Any, canvas: Canvas, guidance: float) -> Conditioning:
+    def _encode(self, backbone: Model, canvas: Canvas, guidance: float) -> Conditioning:
         wanted = window_prompts(self.spec, canvas.elevations, phrases_of(backbone.folder))
         if isinstance(canvas, SphereCanvas):
             own = (self.spec.prompt_zenith, self.spec.prompt_nadir)
             wanted = sun_in_prompt.lit_prompts(wanted, canvas.views, self._sky, self._light_phrases, own)
         distinct = list(dict.fromkeys(wanted))
         negative = backbone.encode([self.spec.negative])
-        return Conditioning(
+        return Conditioning.one_prompt_each(
             backbone.encode(distinct), negative, [distinct.index(w) for w in wanted], guidance
         )
 
     def _denoise(
-        self, backbone: Any, canvas: Canvas, conditioning: Conditioning, chosen: MethodSettings, steps: int
+        self, backbone: Model, canvas: Canvas, conditioning: Conditioning, chosen: MethodSettings, steps: int
     ) -> torch.Tensor:
         generator = torch.Generator().manual_seed(int(self.spec.seed or 0))
         state = canvas.noise(backbone.channels, generator).to(backbone.device)
-        backbone.make_room(denoise=True)
+        backbone.offload_for(Stage.DENOISE)
         batch = self._batch(backbone)
         self._denoise_start = time.perf_counter()
         context = SyncContext(
@@ -232,37 +235,37 @@ class _Job:
         )
         return self.method.sample(chosen, context, run)
 
-    def _batch(self, backbone: Any) -> WindowBatch:
+    def _batch(self, backbone: Model) -> WindowBatch:
         size = window_batch(backbone.device, backbone.window)
         return WindowBatch(size, self.reporter.note, self._check_cancel)
 
-    def _on_step(self, backbone: Any, canvas: Canvas, step: Step) -> None:
+    def _on_step(self, backbone: Model, canvas: Canvas, step: Step) -> None:
         self._check_cancel()
         self.reporter.step(step.step, step.steps, self._preview(backbone, canvas, step))
 
-    def _preview(self, backbone: Any, canvas: Canvas, step: Step) -> Path | None:
+    def _preview(self, backbone: Model, canvas: Canvas, step: Step) -> Path | None:
         """Write the picture as it is now, when previews are wanted and cost little enough."""
         now = time.perf_counter()
         elapsed = now - self._denoise_start
         late = now - self._last_preview > PREVIEW_EVERY_S
         if not self.reporter.wants_preview or not late or self._preview_cost > PREVIEW_SHARE * elapsed:
             return None
-        picture = backbone.quick_decode(canvas.thumbnail(step.x0))[0].float().add(1).div(2).clamp(0, 1)
+        picture = backbone.preview_decode(canvas.thumbnail(step.x0))[0].float().add(1).div(2).clamp(0, 1)
         path = self.folder.partial / "live.png"
         output.write_png(path, picture.permute(1, 2, 0).cpu().numpy())
         self._last_preview = time.perf_counter()
         self._preview_cost += self._last_preview - now
         return path
 
-    def _heights(self, backbone: Any, canvas: Canvas) -> list[int]:
+    def _heights(self, backbone: Model, canvas: Canvas) -> list[int]:
         """The picture's height after each pass: one pass, but for worlds above the model's own size."""
         wanted = self.spec.pixel_height
         if isinstance(canvas, PlaneCanvas):
             return [wanted]
         return refinement.heights(refinement.native_height(backbone.window, backbone.scale), wanted)
 
-    def _decode(self, backbone: Any, canvas: Canvas, latents: torch.Tensor, height: int) -> torch.Tensor:
-        backbone.make_room(denoise=False)
+    def _decode(self, backbone: Model, canvas: Canvas, latents: torch.Tensor, height: int) -> torch.Tensor:
+        backbone.offload_for(Stage.DECODE)
         return canvas.decode(
             TiledFallbackDecoder(backbone, self.reporter.note), latents, height, self._on_part
         )
@@ -273,7 +276,7 @@ class _Job:
 
     def _refine(
         self,
-        backbone: Any,
+        backbone: Model,
         picture: torch.Tensor,
         height: int,
         chosen: MethodSettings,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sync_engine.backbones import tiny_decoder
+from sync_engine.backbones.model import Model
 from sync_engine.catalog import models
 from sync_engine.common.device import choose_device, choose_dtype, give_memory_back
 from sync_engine.interface.loras import Lora
@@ -24,7 +25,7 @@ class ModelCache:
 
     def __init__(self) -> None:
         self.nets = FeatureNets()
-        self._loaded: tuple[tuple[Any, ...], Any] | None = None
+        self._loaded: tuple[tuple[Any, ...], Model] | None = None
 
     def release(self) -> None:
         """Drop the model and the nets and give their memory back."""
@@ -34,7 +35,7 @@ class ModelCache:
 
     def backbone(
         self, spec: EnvironmentSpec, tiny: Path | None = None, note: Callable[[str], None] = lambda text: None
-    ) -> Any:
+    ) -> Model:
         """Return the spec's model on the spec's device, loading it when another was there.
 
         Args:

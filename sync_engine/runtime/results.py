@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from sync_engine import VERSION
+from sync_engine.backbones.model import Model
 from sync_engine.common.device import device_name, peak_memory_gb
 from sync_engine.common.errors import EngineError
 from sync_engine.interface.messages import FailureCode
@@ -53,7 +54,7 @@ def write_pictures(
 def write_record(
     folder: Path,
     spec: EnvironmentSpec,
-    backbone: Any,
+    backbone: Model,
     job_id: str,
     timings: dict[str, float],
     light: dict[str, Any] | None,
@@ -76,7 +77,7 @@ def write_record(
     output.write_json(folder / "spec.json", record)
 
 
-def _versions(backbone: Any) -> dict[str, Any]:
+def _versions(backbone: Model) -> dict[str, Any]:
     import diffusers
 
     return {

@@ -15,10 +15,12 @@ from typing import Any
 
 import torch
 
+from sync_engine.backbones.model import Denoiser
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.diffusion.joint_loop import Conditioning, Denoiser, Step, WindowBatch, x0_predictor
+from sync_engine.diffusion.joint_loop import Step, WindowBatch, x0_predictor
 from sync_engine.diffusion.prediction import levels
 from sync_engine.diffusion.solvers import advance, initial_scale
+from sync_engine.prompting.conditioning import Conditioning
 
 
 def starts(length: int, window: int, stride: int, wrap: bool) -> list[int]:
@@ -101,9 +103,9 @@ def extend(
         steps = list(zip(solver.timesteps, levels(solver), strict=True))
         for step, (timestep, level) in enumerate(steps):
             if known.any():
-                window = torch.where(mask, level.alpha * source + level.sigma * draw_noise(), window)
-            predict = x0_predictor(denoiser, timestep, level, conditioning)
-            x0 = batch.map(predict, window, [number])
+                window = torch.where(mask, level.noised(source, draw_noise()), window)
+            predict = x0_predictor(denoiser, timestep, level, conditioning, batch, step)
+            x0 = predict(window, [number])
             window = advance(solver, step, level, x0, window, draw_noise)
             clean[..., rows, around] = torch.where(mask, source, x0)
             if on_step is not None:

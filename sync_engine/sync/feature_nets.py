@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from sync_engine.backbones.model import Model
+
 WEIGHTS_VARIABLE = "SYNCSCAPE_LPIPS"
 """The environment variable that names the folder with ``vgg.safetensors`` and ``alex.safetensors``."""
 FOLDER = "perceptual"
@@ -93,7 +95,7 @@ class FeatureNets:
         """Drop all nets."""
         self._loaded.clear()
 
-    def get(self, net: FeatureNet, model: Any, dtype: torch.dtype) -> Any:
+    def get(self, net: FeatureNet, model: Model, dtype: torch.dtype) -> Any:
         """Return a net on a model's device: for ``DRAFT`` the draft model, whose own net is its ``OWN``.
 
         Args:
@@ -109,7 +111,7 @@ class FeatureNets:
         return self._loaded[key]
 
 
-def _load(net: FeatureNet, model: Any, dtype: torch.dtype) -> Any:
+def _load(net: FeatureNet, model: Model, dtype: torch.dtype) -> Any:
     if net is FeatureNet.OWN:
         return _own(model.folder, model.device)
     weights = lpips_weights("vgg")

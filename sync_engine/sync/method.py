@@ -19,8 +19,11 @@ from .feature_nets import FeatureNet, FeatureNets
 if TYPE_CHECKING:
     import torch
 
-    from sync_engine.diffusion.joint_loop import Conditioning, Step, SyncMethod, WindowBatch
+    from sync_engine.backbones.model import Model
+    from sync_engine.canvas import Canvas
+    from sync_engine.diffusion.joint_loop import Step, SyncMethod, WindowBatch
     from sync_engine.interface.spec import EnvironmentSpec
+    from sync_engine.prompting.conditioning import Conditioning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +61,7 @@ class SyncContext:
         nets: loads what the windows are compared through.
     """
 
-    model: Any
+    model: Model
     batch: int
     elevations: Sequence[float] = ()
     nets: FeatureNets = field(default_factory=FeatureNets)
@@ -78,7 +81,7 @@ class Sampling:
         on_step: called after each step; may raise to stop.
     """
 
-    canvas: Any
+    canvas: Canvas
     scheduler: Callable[[], Any]
     state: torch.Tensor
     conditioning: Conditioning
@@ -120,8 +123,8 @@ class Method(MethodFacts, Generic[Settings]):
         return window // 2
 
     def window_starts(self, length: int, window: int, stride: int, wrap: bool) -> list[int]:
-        """Return where windows start on an axis of a plane, see ``tiled_decode.window_starts``."""
-        from sync_engine.canvas.tiled_decode import window_starts
+        """Return where windows start on an axis of a plane, see ``layout.window_starts``."""
+        from sync_engine.canvas.layout import window_starts
 
         return window_starts(length, window, stride, wrap)
 

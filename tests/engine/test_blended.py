@@ -13,8 +13,9 @@ from sync_engine.__main__ import main
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.common.errors import JobCancelled
 from sync_engine.common.progress import Reporter
-from sync_engine.diffusion.joint_loop import Conditioning, sample
+from sync_engine.diffusion.joint_loop import sample
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
+from sync_engine.prompting.conditioning import Conditioning
 from sync_engine.runtime.job import Engine
 from sync_engine.sync.blended import extend, kept_of_first, starts
 
@@ -27,7 +28,9 @@ def canvas_of(width: int, wrap: bool = False, height: int = WINDOW, stride: int 
 
 def conditioning_for(backbone, windows: int) -> Conditioning:
     prompts = backbone.encode(["a calm sea", "desert sunset"])
-    return Conditioning(prompts, backbone.encode([""]), [number % 2 for number in range(windows)], 3.0)
+    return Conditioning.one_prompt_each(
+        prompts, backbone.encode([""]), [number % 2 for number in range(windows)], 3.0
+    )
 
 
 def run(backbone, canvas: PlaneCanvas, solver: str = "ddim", steps: int = 3, on_step=None) -> torch.Tensor:
@@ -128,7 +131,9 @@ def straight(backbone, noise: torch.Tensor, order, generator: torch.Generator, s
                 fresh = torch.randn(1, 4, WINDOW, WINDOW, generator=generator)[0]
                 x[known] = (now.sqrt() * old + (1 - now).sqrt() * fresh)[known]
             with torch.no_grad():
-                eps = backbone.predict(x[None], torch.tensor(t), conditioning, [number % 2])[0]
+                eps = backbone.predict(
+                    x[None], torch.tensor(t), conditioning, conditioning.entries[number : number + 1]
+                )[0]
             if scheduler.config.prediction_type == "v_prediction":
                 eps = now.sqrt() * eps + (1 - now).sqrt() * x
             x0 = (x - (1 - now).sqrt() * eps) / now.sqrt()
@@ -166,7 +171,7 @@ def test_the_denoiser_sees_one_window_at_a_time_whatever_the_width(backbone) -> 
     sizes = set()
 
     class Watched:
-        def predict(self, windows, timestep, conditioning, index):
+        def predict(self, windows, timestep, conditioning, entries, residuals=None):
             sizes.add(tuple(windows.shape))
             return torch.zeros_like(windows)
 

@@ -14,8 +14,9 @@ from sync_engine.backbones.flux2_klein import Flux2Klein
 from sync_engine.backbones.loading import load
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.catalog import models
-from sync_engine.diffusion.joint_loop import Conditioning, sample
+from sync_engine.diffusion.joint_loop import sample
 from sync_engine.interface.messages import Progress
+from sync_engine.prompting.conditioning import Conditioning
 from tests.small_models import flow_jobs, tiny_flow
 
 CPU = torch.device("cpu")
@@ -65,7 +66,9 @@ def theirs_and_ours(
         height=16 * height,
         width=128,
     ).images
-    conditioning = Conditioning(backbone.encode(["a calm sea"]), backbone.encode([negative]), [0], guidance)
+    conditioning = Conditioning.one_prompt_each(
+        backbone.encode(["a calm sea"]), backbone.encode([negative]), [0], guidance
+    )
     scheduler = backbone.scheduler("dpm", steps, canvas.window_size)
     ours = sample(backbone, canvas, scheduler, state, conditioning)
     return theirs, backbone.unpack(ours)
@@ -97,7 +100,8 @@ def test_the_comparison_would_see_another_prompt_guidance_or_shift(base) -> None
     state = canvas.noise(16, torch.Generator().manual_seed(5))
     nothing = base.encode([""])
     sea, desert = (
-        Conditioning(base.encode([words]), nothing, [0], 1.0) for words in ("a calm sea", "desert")
+        Conditioning.one_prompt_each(base.encode([words]), nothing, [0], 1.0)
+        for words in ("a calm sea", "desert")
     )
     other_words = sample(base, canvas, base.scheduler("dpm", 4, (8, 8)), state, desert)
     other_shift = sample(base, canvas, base.scheduler("dpm", 4, (64, 64)), state, sea)
@@ -123,7 +127,7 @@ def test_every_window_of_a_wide_canvas_has_positions_from_0(backbone, monkeypatc
     monkeypatch.setattr(backbone.transformer, "forward", watch)
     canvas = PlaneCanvas(8, 32, backbone.window, 4, wrap=True)
     text = backbone.encode(["a calm sea"])
-    conditioning = Conditioning(text, text, [0] * len(canvas.corners), 1.0)
+    conditioning = Conditioning.one_prompt_each(text, text, [0] * len(canvas.corners), 1.0)
     state = canvas.noise(backbone.channels, torch.Generator().manual_seed(5))
     sample(backbone, canvas, backbone.scheduler("dpm", 1, canvas.window_size), state, conditioning)
     (inputs,) = seen
@@ -165,7 +169,7 @@ def test_pictures_are_decoded_and_encoded_as_diffusers_does(backbone) -> None:
         PlaneCanvas(8, 8, 8, 4),
         backbone.scheduler("dpm", 1, (8, 8)),
         state,
-        Conditioning(backbone.encode(["a calm sea"]), backbone.encode([""]), [0], 1.0),
+        Conditioning.one_prompt_each(backbone.encode(["a calm sea"]), backbone.encode([""]), [0], 1.0),
     )
     decoded = backbone.decode(latents)
     assert decoded.std() > 0.01
@@ -205,8 +209,8 @@ def test_half_precision_is_bfloat16(folder: Path) -> None:
     half = load(flow_jobs.row(folder, PIXELS), CPU, torch.float16)
     assert half.dtype == half.transformer.dtype == half.text_encoder.dtype == torch.bfloat16
     text = half.encode(["a calm sea"])
-    windows = torch.randn(2, 16, 8, 8)
-    prediction = half.predict(windows, torch.tensor(500.0), Conditioning(text, text, [0], 4.0), [0, 0])
+    windows, words = torch.randn(2, 16, 8, 8), Conditioning.one_prompt_each(text, text, [0, 0], 4.0)
+    prediction = half.predict(windows, torch.tensor(500.0), words, words.entries)
     assert prediction.dtype == torch.float32
     assert half.decode(windows).isfinite().all()
 

@@ -8,12 +8,15 @@ import torch
 
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.common.errors import JobCancelled, OutOfMemory
-from sync_engine.diffusion.joint_loop import Conditioning, WindowBatch, sample
+from sync_engine.diffusion.joint_loop import WindowBatch, sample
 from sync_engine.diffusion.prediction import NoiseLevel
+from sync_engine.prompting.conditioning import Conditioning
 
 
 def conditioning_for(backbone, windows: int, guidance: float = 7.5) -> Conditioning:
-    return Conditioning(backbone.encode(["a calm sea"]), backbone.encode([""]), [0] * windows, guidance)
+    return Conditioning.one_prompt_each(
+        backbone.encode(["a calm sea"]), backbone.encode([""]), [0] * windows, guidance
+    )
 
 
 @pytest.mark.parametrize("solver", ["ddim", "dpm"])
@@ -73,7 +76,7 @@ def test_each_window_has_its_own_prompt(backbone) -> None:
             canvas,
             backbone.scheduler("ddim", 1),
             state,
-            Conditioning(prompts, negative, index, 7.5),
+            Conditioning.one_prompt_each(prompts, negative, index, 7.5),
         )
         for index in ([0, 0], [0, 1])
     ]

@@ -16,10 +16,11 @@ from sync_engine.catalog import models
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.progress import Reporter
 from sync_engine.diffusion import solvers
-from sync_engine.diffusion.joint_loop import Conditioning, sample
+from sync_engine.diffusion.joint_loop import sample
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.messages import EXIT_STATUS, FailureCode
 from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.prompting.conditioning import Conditioning
 from sync_engine.runtime.job import Engine
 from tests.small_models import lora_files, tiny, tiny_flow, tiny_xl
 
@@ -48,7 +49,9 @@ class Case:
         canvas = PlaneCanvas(side, side, side, side)
         scheduler = backbone.scheduler("model", 3, (side, side))
         state = canvas.noise(backbone.channels, torch.Generator().manual_seed(5))
-        words = Conditioning(backbone.encode(["a calm sea"]), backbone.encode([""]), [0], self.guidance)
+        words = Conditioning.one_prompt_each(
+            backbone.encode(["a calm sea"]), backbone.encode([""]), [0], self.guidance
+        )
         return sample(backbone, canvas, scheduler, state * solvers.initial_scale(scheduler), words)
 
     @property
@@ -120,10 +123,12 @@ def test_on_a_flow_model_the_network_is_that_of_diffusers(flow: Case) -> None:
     backbone = load(models.find(str(flow.folder)), CPU, torch.float32, both)
     plain = load(models.find(str(flow.folder)), CPU, torch.float32)
     noisy = torch.randn(1, backbone.channels, 8, 8, generator=torch.Generator().manual_seed(5))
-    words = Conditioning(backbone.encode(["a calm sea"]), backbone.encode([""]), [0], 1.0)
-    ours, without = (one.predict(noisy, torch.tensor(500.0), words, [0]) for one in (backbone, plain))
+    words = Conditioning.one_prompt_each(backbone.encode(["a calm sea"]), backbone.encode([""]), [0], 1.0)
+    ours, without = (
+        one.predict(noisy, torch.tensor(500.0), words, words.entries) for one in (backbone, plain)
+    )
     backbone.transformer = pipeline.transformer.eval().requires_grad_(False)
-    theirs = backbone.predict(noisy, torch.tensor(500.0), words, [0])
+    theirs = backbone.predict(noisy, torch.tensor(500.0), words, words.entries)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
     assert (ours - without).abs().max() > 1e-3, "the LoRA changes nothing"
 

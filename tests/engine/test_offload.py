@@ -15,7 +15,7 @@ from sync_engine.backbones.sequential_offload import OFFLOAD_DEVICE, SequentialO
 from sync_engine.canvas.tiled_decode import TiledFallbackDecoder
 from sync_engine.catalog import models
 from sync_engine.common.progress import Reporter
-from sync_engine.interface.messages import Progress
+from sync_engine.interface.messages import Progress, Stage
 from sync_engine.runtime.job import Engine
 from tests.small_models import tiny, tiny_flow, tiny_xl
 
@@ -131,8 +131,8 @@ def test_with_turns_the_picture_is_the_same(tmp_path: Path, monkeypatch, build) 
         )
 
     def decode(self, latents):
-        at_decode.append(self.backbone._offloader._here)
-        return self.backbone.decode(latents)
+        at_decode.append(self.model._offloader._here)
+        return self.model.decode(latents)
 
     monkeypatch.setattr(Backbone, "place", place)
     monkeypatch.setattr(TiledFallbackDecoder, "__call__", decode)
@@ -187,5 +187,5 @@ def test_turns_free_the_memory_of_the_gpu(tmp_path: Path) -> None:
     backbone = load(models.find(str(folder)), CUDA, torch.float32, (), "model")
     backbone.encode(["a calm sea"])
     with_encoders = torch.cuda.memory_allocated()
-    backbone.make_room(denoise=False)
+    backbone.offload_for(Stage.DECODE)
     assert torch.cuda.memory_allocated() < with_encoders

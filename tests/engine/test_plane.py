@@ -8,8 +8,8 @@ import itertools
 import pytest
 import torch
 
+from sync_engine.canvas.layout import window_starts
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.canvas.tiled_decode import window_starts
 
 CANVASES = [
     PlaneCanvas(16, 40, 16, 8),

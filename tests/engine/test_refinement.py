@@ -9,7 +9,8 @@ from torch.nn.functional import interpolate
 
 from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.diffusion import refinement
-from sync_engine.diffusion.joint_loop import Conditioning, Step, WindowBatch
+from sync_engine.diffusion.joint_loop import Step, WindowBatch
+from sync_engine.prompting.conditioning import Conditioning
 
 
 class Dreamer:
@@ -28,7 +29,7 @@ class Dreamer:
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         return latents
 
-    def predict(self, windows, timestep, conditioning, index) -> torch.Tensor:
+    def predict(self, windows, timestep, conditioning, entries, residuals=None) -> torch.Tensor:
         steps = torch.arange(16.0)
         stripes = torch.where(steps % 2 == 0, 0.3, -0.3)
         return (stripes + torch.linspace(-0.6, 0.6, 16)[:, None]).expand_as(windows)
@@ -52,7 +53,9 @@ def smaller() -> torch.Tensor:
 
 def refined(smaller: torch.Tensor, model: Dreamer) -> torch.Tensor:
     def condition(canvas: SphereCanvas) -> Conditioning:
-        return Conditioning(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), [0] * len(canvas.views), 1.0)
+        return Conditioning.one_prompt_each(
+            torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), [0] * len(canvas.views), 1.0
+        )
 
     seen: list[tuple[int, int]] = []
 

@@ -19,11 +19,11 @@ from sync_engine.catalog.families import Family
 from sync_engine.catalog.single_file_header import inspect
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.progress import Reporter
-from sync_engine.diffusion.joint_loop import Conditioning
 from sync_engine.downloads import store
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.messages import EXIT_STATUS
 from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.prompting.conditioning import Conditioning
 from sync_engine.runtime.job import Engine
 from tests.small_models import lora_files, original_layout, tiny, tiny_flow, tiny_xl
 from tests.small_models.fake_hub import REVISION, FakeHub
@@ -84,9 +84,9 @@ def outputs(model: str, window: int = 0, *loras: Lora) -> list[torch.Tensor]:
     """Return what a model makes of the same words and noise: its prediction and its picture."""
     row = models.find(model)
     backbone = load(dataclasses.replace(row, window=window or row.window), CPU, torch.float32, loras)
-    words = Conditioning(backbone.encode(["a calm sea"]), backbone.encode([""]), [0], 2.0)
+    words = Conditioning.one_prompt_each(backbone.encode(["a calm sea"]), backbone.encode([""]), [0], 2.0)
     noisy = torch.randn(1, backbone.channels, 8, 8, generator=torch.Generator().manual_seed(5))
-    prediction = backbone.predict(noisy, torch.tensor(500.0), words, [0])
+    prediction = backbone.predict(noisy, torch.tensor(500.0), words, words.entries)
     return [prediction, backbone.decode(noisy)]
 
 

@@ -19,10 +19,11 @@ from sync_engine.catalog.models import with_defaults
 from sync_engine.common.errors import EngineError
 from sync_engine.common.progress import Reporter
 from sync_engine.diffusion import solvers
-from sync_engine.diffusion.joint_loop import Conditioning, sample
+from sync_engine.diffusion.joint_loop import sample
 from sync_engine.diffusion.prediction import levels
 from sync_engine.interface.messages import FailureCode, Progress
 from sync_engine.interface.spec import SOLVERS as SPEC_SOLVERS
+from sync_engine.prompting.conditioning import Conditioning
 from sync_engine.runtime.job import Engine
 from tests.small_models import flow_jobs, tiny, tiny_flow, tiny_xl
 
@@ -117,7 +118,7 @@ def test_one_window_equals_the_pipeline_of_diffusers(
         canvas,
         scheduler,
         noise * solvers.initial_scale(scheduler),
-        Conditioning(backbone.encode(["a calm sea"]), backbone.encode([""]), [0], guidance),
+        Conditioning.one_prompt_each(backbone.encode(["a calm sea"]), backbone.encode([""]), [0], guidance),
         generator=torch.Generator().manual_seed(6),
     )
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
@@ -153,18 +154,18 @@ def test_the_noise_of_a_step_is_one_field_of_the_canvas(tiny_folder: Path, solve
     canvas = SphereCanvas(16)
 
     class Dark:
-        def predict(self, windows, timestep, conditioning, index) -> torch.Tensor:
+        def predict(self, windows, timestep, conditioning, entries, residuals=None) -> torch.Tensor:
             return torch.zeros_like(windows)
 
     state = canvas.noise(4, torch.Generator().manual_seed(1)) * solvers.initial_scale(scheduler)
     seen: list[torch.Tensor] = []
 
     class Watched(Dark):
-        def predict(self, windows, timestep, conditioning, index) -> torch.Tensor:
+        def predict(self, windows, timestep, conditioning, entries, residuals=None) -> torch.Tensor:
             seen.append(windows.clone())
-            return super().predict(windows, timestep, conditioning, index)
+            return super().predict(windows, timestep, conditioning, entries, residuals)
 
-    conditioning = Conditioning(torch.zeros(1), torch.zeros(1), [0] * len(canvas.views), 1.0)
+    conditioning = Conditioning.one_prompt_each(torch.zeros(1), torch.zeros(1), [0] * len(canvas.views), 1.0)
     sample(Watched(), canvas, scheduler, state, conditioning, generator=torch.Generator().manual_seed(2))
     per_step = len(seen) // 4
     first, second = (torch.cat(seen[start : start + per_step]) for start in (0, per_step))
@@ -190,7 +191,7 @@ def _as_windows(cells: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 def test_a_stochastic_solver_without_a_generator_is_an_error(tiny_folder: Path) -> None:
     backbone = load(models.find(str(tiny_folder)), CPU, torch.float32)
     canvas = PlaneCanvas(16, 16, 16, 8)
-    conditioning = Conditioning(backbone.encode(["a"]), backbone.encode([""]), [0], 1.0)
+    conditioning = Conditioning.one_prompt_each(backbone.encode(["a"]), backbone.encode([""]), [0], 1.0)
     with pytest.raises(ValueError, match="needs a generator"):
         sample(backbone, canvas, backbone.scheduler("lcm", 2), torch.zeros(1, 4, 16, 16), conditioning)
 
@@ -203,10 +204,8 @@ def test_guidance_inside_costs_one_evaluation_and_matters(tmp_path: Path) -> Non
     backbone.unet.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
     noisy = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(1))
     text, empty = backbone.encode(["a calm sea"]), backbone.encode([""])
-    weak, strong = (
-        backbone.predict(noisy, torch.tensor(500), Conditioning(text, empty, [0, 0], scale), [0, 0])
-        for scale in (1.0, 8.0)
-    )
+    words = [Conditioning.one_prompt_each(text, empty, [0, 0], scale) for scale in (1.0, 8.0)]
+    weak, strong = (backbone.predict(noisy, torch.tensor(500), each, each.entries) for each in words)
     assert sizes == [2, 2]
     assert (weak - strong).abs().max() > 1e-4
 

@@ -17,8 +17,9 @@ from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.catalog import models
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.progress import Reporter
-from sync_engine.diffusion.joint_loop import Conditioning, sample
+from sync_engine.diffusion.joint_loop import sample
 from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.prompting.conditioning import Conditioning
 from sync_engine.runtime.job import Engine
 from tests.small_models import tiny_xl
 
@@ -57,7 +58,7 @@ def theirs_and_ours(
         width=128,
     ).images
     text, without = backbone.encode(["a calm sea"]), backbone.encode([negative])
-    conditioning = Conditioning(text, without, [0], guidance)
+    conditioning = Conditioning.one_prompt_each(text, without, [0], guidance)
     return theirs, sample(backbone, canvas, backbone.scheduler(solver, 6), state, conditioning)
 
 
@@ -79,8 +80,8 @@ def test_a_model_may_encode_the_empty_prompt(tmp_path: Path, backbone) -> None:
     other = load(models.find(str(tiny_xl.build(tmp_path / "m", zeros_when_empty=False))), CPU, torch.float32)
     theirs, ours = theirs_and_ours(other, "dpm", 6.0, "")
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
-    assert other.encode([""]).states.abs().max() > 0.1
-    assert backbone.encode([""]).states.abs().max() == 0
+    assert other.encode([""]).states[0].abs().max() > 0.1
+    assert backbone.encode([""]).states[0].abs().max() == 0
 
 
 def test_every_condition_reaches_the_network(backbone) -> None:

@@ -14,8 +14,9 @@ from sync_engine.backbones.loading import load
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.catalog.models import find
 from sync_engine.common.errors import ModelNotAvailable
-from sync_engine.diffusion.joint_loop import Conditioning, sample
+from sync_engine.diffusion.joint_loop import sample
 from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.prompting.conditioning import Conditioning
 from sync_engine.sync import feature_nets
 from sync_engine.sync.embeddings import distance, latent_embedding, lpips_embedding
 from sync_engine.sync.fast import FastSync
@@ -217,7 +218,7 @@ def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> 
     canvas = PlaneCanvas(16, 40, 16, stride, uniform=True)
     state = canvas.noise(4, torch.Generator().manual_seed(5)).double()
     prompt, negative = backbone.encode(["a calm sea"]), backbone.encode([""])
-    conditioning = Conditioning(prompt, negative, [0] * len(canvas.corners), 7.5)
+    conditioning = Conditioning.one_prompt_each(prompt, negative, [0] * len(canvas.corners), 7.5)
     pull = PaperSync(lpips_embedding(random_lpips, backbone.decode), weight, sync_steps, decay)
     ours = sample(backbone, canvas, backbone.scheduler("ddim", steps), state, conditioning, pull)
 
@@ -225,8 +226,10 @@ def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> 
     unet, vae = backbone.unet, backbone.vae
 
     def noise_of(latent: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        without = unet(latent, t, encoder_hidden_states=negative).sample
-        prediction = without + 7.5 * (unet(latent, t, encoder_hidden_states=prompt).sample - without)
+        without = unet(latent, t, encoder_hidden_states=torch.stack(negative.states)).sample
+        prediction = without + 7.5 * (
+            unet(latent, t, encoder_hidden_states=torch.stack(prompt.states)).sample - without
+        )
         alpha = scheduler.alphas_cumprod[t]
         if scheduler.config.prediction_type == "v_prediction":
             return alpha.sqrt() * prediction + (1 - alpha).sqrt() * latent

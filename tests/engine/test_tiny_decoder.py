@@ -62,9 +62,9 @@ def test_it_decodes_what_diffusers_own_decodes(folder: Path, decoder: Path) -> N
     backbone = load(models.find(str(folder)), CPU, torch.float32)
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1), requires_grad=True)
     own = backbone.decode(latents)
-    torch.testing.assert_close(backbone.quick_decode(latents), own)
+    torch.testing.assert_close(backbone.preview_decode(latents), own)
     backbone.tiny = tiny_decoder.load(decoder, backbone)
-    quick = backbone.quick_decode(latents)
+    quick = backbone.preview_decode(latents)
     pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
     vae = AutoencoderTiny.from_pretrained(decoder)
     theirs = vae.decode(latents / vae.config.scaling_factor).sample

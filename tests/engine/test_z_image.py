@@ -14,8 +14,9 @@ from sync_engine.backbones.z_image import ZImage
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.catalog import models
 from sync_engine.common.errors import ModelNotAvailable
-from sync_engine.diffusion.joint_loop import Conditioning, WindowBatch, sample
+from sync_engine.diffusion.joint_loop import WindowBatch, sample
 from sync_engine.interface.messages import EXIT_STATUS
+from sync_engine.prompting.conditioning import Conditioning
 from tests.small_models import flow_jobs, tiny_flow
 
 CPU = torch.device("cpu")
@@ -66,7 +67,9 @@ def theirs_and_ours(
         height=8 * height,
         width=128,
     ).images
-    conditioning = Conditioning(backbone.encode(["a calm sea"]), backbone.encode([negative]), [0], guidance)
+    conditioning = Conditioning.one_prompt_each(
+        backbone.encode(["a calm sea"]), backbone.encode([negative]), [0], guidance
+    )
     scheduler = backbone.scheduler("dpm", steps, canvas.window_size)
     return theirs, sample(backbone, canvas, scheduler, state, conditioning)
 
@@ -99,7 +102,7 @@ def test_the_comparison_would_see_another_prompt_guidance_or_shift(backbone) -> 
     canvas = PlaneCanvas(16, 16, 16, 8)
     state = canvas.noise(4, torch.Generator().manual_seed(5))
     sea, desert = (
-        Conditioning(backbone.encode([words]), backbone.encode([""]), [0], 1.0)
+        Conditioning.one_prompt_each(backbone.encode([words]), backbone.encode([""]), [0], 1.0)
         for words in ("a calm sea", "desert")
     )
     other_words = sample(backbone, canvas, backbone.scheduler("dpm", 5, (16, 16)), state, desert)
@@ -124,13 +127,16 @@ def test_windows_of_different_words_do_not_hear_each_other(backbone) -> None:
     long = (
         "a calm sea under sunset sky a calm sea under sunset sky a calm sea under sunset sky a calm sea under"
     )
-    conditioning = Conditioning(
+    conditioning = Conditioning.one_prompt_each(
         backbone.encode(["desert", f"{long} {long}"]), backbone.encode([""]), [0, 1], 4.0
     )
     windows = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(1))
     assert len(conditioning.prompts.states[1]) > 32 > len(conditioning.prompts.states[0])
-    together = backbone.predict(windows, torch.tensor(600.0), conditioning, [0, 1])
-    alone = [backbone.predict(windows[i : i + 1], torch.tensor(600.0), conditioning, [i]) for i in (0, 1)]
+    together = backbone.predict(windows, torch.tensor(600.0), conditioning, conditioning.entries)
+    alone = [
+        backbone.predict(windows[i : i + 1], torch.tensor(600.0), conditioning, [conditioning.entries[i]])
+        for i in (0, 1)
+    ]
     torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-5)
 
 
@@ -145,7 +151,7 @@ def test_every_window_of_a_wide_canvas_has_positions_from_0(backbone, monkeypatc
 
     monkeypatch.setattr(backbone.transformer.rope_embedder.__class__, "__call__", watch)
     canvas = PlaneCanvas(16, 64, backbone.window, 8, wrap=True)
-    conditioning = Conditioning(
+    conditioning = Conditioning.one_prompt_each(
         backbone.encode(["a calm sea"]), backbone.encode([""]), [0] * len(canvas.corners), 1.0
     )
     state = canvas.noise(4, torch.Generator().manual_seed(5))
@@ -162,9 +168,11 @@ def test_a_window_is_predicted_as_if_it_were_a_picture_alone(backbone) -> None:
     canvas = PlaneCanvas(16, 64, backbone.window, 8, wrap=True)
     state = canvas.noise(4, torch.Generator().manual_seed(5))
     windows = canvas.gather(state)
-    conditioning = Conditioning(backbone.encode(["a calm sea"]), backbone.encode([""]), [0] * 8, 1.0)
+    conditioning = Conditioning.one_prompt_each(
+        backbone.encode(["a calm sea"]), backbone.encode([""]), [0] * 8, 1.0
+    )
     ours = WindowBatch(3).map(
-        lambda part, numbers: backbone.predict(part, torch.tensor(400.0), conditioning, [0] * len(numbers)),
+        lambda part, entries: backbone.predict(part, torch.tensor(400.0), conditioning, entries),
         windows,
         list(range(8)),
     )
@@ -226,9 +234,8 @@ def test_half_precision_is_bfloat16(folder: Path) -> None:
     half = load(flow_jobs.row(folder, PIXELS), CPU, torch.float16)
     assert half.dtype == half.transformer.dtype == half.text_encoder.dtype == torch.bfloat16
     text = half.encode(["a calm sea"])
-    prediction = half.predict(
-        torch.randn(1, 4, 16, 16), torch.tensor(500.0), Conditioning(text, text, [0], 4.0), [0]
-    )
+    words = Conditioning.one_prompt_each(text, text, [0], 4.0)
+    prediction = half.predict(torch.randn(1, 4, 16, 16), torch.tensor(500.0), words, words.entries)
     assert prediction.dtype == torch.float32
     assert prediction.isfinite().all()
 

@@ -30,8 +30,10 @@ class Blended(Method[MethodSettings]):
 
     def sample(self, settings: MethodSettings, context: SyncContext, run: Sampling) -> torch.Tensor:
         """Make one window after the other."""
+        from sync_engine.canvas.plane import PlaneCanvas
         from sync_engine.sync.blended import extend
 
+        assert isinstance(run.canvas, PlaneCanvas)  # by ``canvases`` the spec allows no other
         return extend(
             context.model,
             run.canvas,

@@ -83,7 +83,7 @@ class Sync(Method[SyncSettings]):
         # A gradient step is a direction, which bfloat16 keeps (cosine 0.98 to float32's); float16 loses
         # small gradients.
         dtype = torch.bfloat16 if model.dtype == torch.bfloat16 else torch.float32
-        embed = embedding(net, context, model.quick_decode, dtype, settings.layout)
+        embed = embedding(net, context, model.preview_decode, dtype, settings.layout)
         return self.build_with(halved(embed) if net.decodes else embed, settings, context)
 
     def build_with(self, embed: Embed, settings: SyncSettings, context: SyncContext) -> SyncMethod:
