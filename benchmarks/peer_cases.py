@@ -72,7 +72,7 @@ class Bench:
             requires_safety_checker=False,
         )
         pipeline.set_progress_bar_config(disable=True)
-        positive, negative = self.text
+        positive, negative = (torch.stack(text.states) for text in self.text)
         return pipeline(
             prompt_embeds=positive,
             negative_prompt_embeds=negative,

@@ -123,7 +123,7 @@ def straight(backbone, noise: torch.Tensor, order, generator: torch.Generator, s
         columns = [(left + i) % width for i in range(WINDOW)]
         x = torch.stack([noise[0, :, :, c] for c in columns], dim=-1)
         old = torch.stack([picture[:, :, c] for c in columns], dim=-1)
-        known = ~old.isnan()
+        known, entries = ~old.isnan(), conditioning.entries_of(number)
         for t in scheduler.timesteps.tolist():
             now = products[t]
             later = products[t - gap] if t >= gap else scheduler.final_alpha_cumprod
@@ -131,9 +131,7 @@ def straight(backbone, noise: torch.Tensor, order, generator: torch.Generator, s
                 fresh = torch.randn(1, 4, WINDOW, WINDOW, generator=generator)[0]
                 x[known] = (now.sqrt() * old + (1 - now).sqrt() * fresh)[known]
             with torch.no_grad():
-                eps = backbone.predict(
-                    x[None], torch.tensor(t), conditioning, conditioning.entries[number : number + 1]
-                )[0]
+                eps = backbone.predict(x[None], torch.tensor(t), conditioning, entries)[0]
             if scheduler.config.prediction_type == "v_prediction":
                 eps = now.sqrt() * eps + (1 - now).sqrt() * x
             x0 = (x - (1 - now).sqrt() * eps) / now.sqrt()

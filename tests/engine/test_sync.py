@@ -226,10 +226,9 @@ def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> 
     unet, vae = backbone.unet, backbone.vae
 
     def noise_of(latent: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        without = unet(latent, t, encoder_hidden_states=torch.stack(negative.states)).sample
-        prediction = without + 7.5 * (
-            unet(latent, t, encoder_hidden_states=torch.stack(prompt.states)).sample - without
-        )
+        texts = (torch.stack(text.states) for text in (negative, prompt))
+        without, with_prompt = (unet(latent, t, encoder_hidden_states=text).sample for text in texts)
+        prediction = without + 7.5 * (with_prompt - without)
         alpha = scheduler.alphas_cumprod[t]
         if scheduler.config.prediction_type == "v_prediction":
             return alpha.sqrt() * prediction + (1 - alpha).sqrt() * latent

@@ -174,15 +174,15 @@ def test_a_window_is_predicted_as_if_it_were_a_picture_alone(backbone) -> None:
     ours = WindowBatch(3).map(
         lambda part, entries: backbone.predict(part, torch.tensor(400.0), conditioning, entries),
         windows,
-        list(range(8)),
+        list(conditioning.entries),
     )
     network = their_pipeline(backbone.folder).transformer
     for number, (_, left) in enumerate(canvas.corners):
         alone = state.roll(-left, dims=-1)[..., :16].permute(1, 0, 2, 3)
         with torch.no_grad():
-            (theirs,) = network([alone], torch.tensor([0.6]), conditioning.prompts.states, return_dict=False)[
-                0
-            ]
+            (theirs,) = network(
+                [alone], torch.tensor([0.6]), list(conditioning.prompts.states), return_dict=False
+            )[0]
         torch.testing.assert_close(ours[number], -theirs[:, 0], rtol=0, atol=1e-5)
 
 
