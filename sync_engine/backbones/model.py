@@ -99,7 +99,7 @@ class Model(Denoiser, Protocol):
         """Return a diffusers scheduler with its timesteps set.
 
         Args:
-            name: a solver, see ``solvers.build``.
+            name: a solver, see ``schedulers.build``.
             steps: denoising steps.
             cells: height and width of the windows in latent cells; by default the model's own.
         """

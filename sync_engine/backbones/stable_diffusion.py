@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sync_engine.backbones import schedulers
 from sync_engine.backbones.backbone import Backbone
 from sync_engine.backbones.model import Model, Residuals
 from sync_engine.backbones.unet_savings import SharedStem, keep_layout
 from sync_engine.catalog.families import Family, Loaded, LoraNaming, SingleFile, read_object
 from sync_engine.catalog.few_steps import EMBEDDED_GUIDANCE, FEW_STEPS, FEW_STEPS_GUIDANCE, is_few_step
 from sync_engine.common.late import no_grad, torch
-from sync_engine.diffusion import solvers
 from sync_engine.prompting.conditioning import Conditioning, Entry, TextEmbedding
 
 U_NET = ("UNet2DConditionModel",)
@@ -91,8 +91,8 @@ class StableDiffusion(Backbone):
     # --- the denoiser ----------------------------------------------------------------------
 
     def scheduler(self, name: str, steps: int, cells: tuple[int, int] | None = None) -> Any:
-        """Return a diffusers scheduler with its timesteps set; for the names see ``solvers.build``."""
-        return solvers.build(name, self._scheduler, steps)
+        """Return a diffusers scheduler with its timesteps set; for the names see ``schedulers.build``."""
+        return schedulers.build(name, self._scheduler, steps)
 
     def predict(
         self,

@@ -31,7 +31,7 @@ class MethodSettings:
     """What a job samples with. A method that has more settings derives its own class.
 
     Attributes:
-        solver: see ``solvers.build``; ``model`` is the model's own, ``published`` DDIM.
+        solver: see ``schedulers.build``; ``model`` is the model's own, ``published`` DDIM.
         uniform: whether all cells of a window count alike where windows overlap on a plane.
         strength: weight of the sync gradient.
         steps: number of initial steps with sync.

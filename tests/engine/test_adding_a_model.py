@@ -18,8 +18,8 @@ from sync_engine.catalog import families, models
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.progress import Reporter
 from sync_engine.runtime.job import Engine
-from tests.engine import tiny
 from tests.engine.pixel_jobs import read
+from tests.small_models import tiny
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "dev" / "adding-a-model.md"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from sync_engine.backbones import schedulers
 from sync_engine.backbones.loading import load
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas
@@ -234,14 +235,14 @@ def test_the_folder_names_the_solver(tmp_path: Path, solver: str, name: str, exp
 
 def test_a_spec_names_a_solver(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[str] = []
-    build = solvers.build
+    build = schedulers.build
 
     def watched(name: str, own: Any, steps: int) -> Any:
         made = build(name, own, steps)
         used.append(type(made).__name__)
         return made
 
-    monkeypatch.setattr(solvers, "build", watched)
+    monkeypatch.setattr(schedulers, "build", watched)
     for solver in SPEC_SOLVERS:
         spec = tiny.plate_spec(tiny_folder, method="multidiffusion", steps=1, solver=solver, guidance=1.0)
         files, _ = Engine().run(spec, tmp_path / solver, Reporter("job", lambda event: None))
@@ -263,14 +264,16 @@ def test_a_flow_model_says_that_it_has_one_solver(tmp_path: Path, monkeypatch: p
 def test_a_solver_that_the_loop_does_not_know_becomes_dpm(tiny_folder: Path) -> None:
     from diffusers import PNDMScheduler
 
-    assert type(solvers.build("model", PNDMScheduler(**BETAS), 4)).__name__ == "DPMSolverMultistepScheduler"
+    assert (
+        type(schedulers.build("model", PNDMScheduler(**BETAS), 4)).__name__ == "DPMSolverMultistepScheduler"
+    )
 
 
 def test_lcm_cannot_make_more_steps_than_it_was_distilled_for(tiny_folder: Path) -> None:
     from diffusers import LCMScheduler
 
     with pytest.raises(EngineError, match="steps = 60") as refused:
-        solvers.build("model", LCMScheduler(**BETAS), 60)
+        schedulers.build("model", LCMScheduler(**BETAS), 60)
     assert refused.value.code is FailureCode.BAD_SPEC
 
 
