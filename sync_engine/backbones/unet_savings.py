@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two savings in diffusers' U-Nets: what both halves of a guided batch share, and a layout that stays.
 
-Neither changes what a network computes, apart from rounding. How much they save is in ``docs/results.md``.
+Neither changes what a network computes, apart from rounding. How much they save is in
+``docs/experiments/2026-11-27-benchmarks.md``.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def cpu_has_fast_bf16() -> bool:
     """Whether this processor multiplies bfloat16 matrices faster than float32 ones.
 
     AMX does, and AMD's AVX-512 BF16. Intel's alone (a server processor whose AMX the hypervisor hides) does
-    not: products took 1.5 to 1.7 times as long as in float32, a World 1.3 times (``docs/results.md``).
+    not: products take 1.5 to 1.7 times as long as in float32 (``docs/experiments/2026-11-27-benchmarks.md``).
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -19,6 +19,7 @@ PER_PAGE = {
     "docs/dev/architecture.md": 80,
     "docs/dev/testing.md": 40,
     "docs/dev/adding-a-canvas.md": 60,
+    "docs/dev/adding-a-method.md": 60,
     "docs/dev/adding-a-model.md": 60,
     "docs/science/sync.md": 120,
     "docs/science/sphere.md": 80,
