@@ -66,6 +66,9 @@ TABLE: dict[str, str] = {
     # scene/whole.py, damaged results
     "The picture {path} is damaged ({reason}).": "Das Bild {path} ist beschädigt ({reason}).",
     "{file} is damaged ({reason})": "{file} ist beschädigt ({reason})",
+    # sync_engine/host/diagnosis.py, engines that hang
+    "The engine did not respond for {seconds:.0f} s and was ended.": "Die Engine hat {seconds:.0f} s lang nicht geantwortet und wurde beendet.",
+    "The engine did not let go of a cancelled job within {seconds:.0f} s and was ended.": "Die Engine hat einen abgebrochenen Auftrag nicht innerhalb von {seconds:.0f} s losgelassen und wurde beendet.",
     # panels/world.py
     "Make a World from a prompt, and turn the one that is installed": "Eine Welt aus einem Prompt machen und die eingesetzte drehen",
     "Strength": "Stärke",

@@ -66,6 +66,9 @@ TABLE: dict[str, str] = {
     # scene/whole.py, damaged results
     "The picture {path} is damaged ({reason}).": "图片 {path} 已损坏（{reason}）。",
     "{file} is damaged ({reason})": "{file} 已损坏（{reason}）",
+    # sync_engine/host/diagnosis.py, engines that hang
+    "The engine did not respond for {seconds:.0f} s and was ended.": "引擎 {seconds:.0f} 秒没有响应，已被结束。",
+    "The engine did not let go of a cancelled job within {seconds:.0f} s and was ended.": "引擎未能在 {seconds:.0f} 秒内放开已取消的任务，已被结束。",
     # panels/world.py
     "Make a World from a prompt, and turn the one that is installed": "用提示词生成世界环境，并旋转当前的世界环境",
     "Strength": "强度",

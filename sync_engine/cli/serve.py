@@ -19,6 +19,7 @@ from sync_engine.interface.messages import (
     MAX_LINE_BYTES,
     PROTOCOL_VERSION,
     Accepted,
+    Alive,
     Cancel,
     Cancelled,
     Done,
@@ -33,12 +34,14 @@ from sync_engine.interface.messages import (
     Released,
     Request,
     Shutdown,
+    Watch,
     decode_request,
     encode,
 )
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
 
 log = logging.getLogger(__name__)
+LEAST_HEARTBEAT_S = 0.05
 END_GRACE_S = 10.0
 """A parent that died does not wait: the process ends this long after its stdin closed."""
 
@@ -66,6 +69,7 @@ class Service:
         self._cancelled: set[str] = set()
         self._ending = threading.Event()
         self._wants_preview = True
+        self._alive_every_s: float | None = None
 
     def run(self) -> int:
         """Serve until ``shutdown`` or the end of stdin; return the exit status."""
@@ -74,7 +78,7 @@ class Service:
 
         engine = Engine()
         threading.Thread(target=self._read, name="requests", daemon=True).start()
-        self._emit(Ready(PROTOCOL_VERSION, examine()))
+        self._emit(Ready(PROTOCOL_VERSION, examine() | {"can_be_watched": True}))
         waiting: deque[Generate] = deque()
         while not self._ending.is_set():
             try:
@@ -101,6 +105,16 @@ class Service:
     # --- the reading thread ----------------------------------------------------------------
 
     def _read(self) -> None:
+        try:
+            self._read_requests()
+        finally:  # whatever ended it: nobody can be heard any more
+            self._ending.set()
+            self._inbox.put(None)
+            watchdog = threading.Timer(END_GRACE_S, os._exit, args=(0,))
+            watchdog.daemon = True
+            watchdog.start()
+
+    def _read_requests(self) -> None:
         while not self._ending.is_set():
             line = self._requests.readline(MAX_LINE_BYTES + 1)
             if not line:
@@ -114,11 +128,6 @@ class Service:
             except ProtocolError as error:
                 hint = "Send one JSON object a line, as sync_engine/interface/messages.py describes."
                 self._emit(Failed(None, FailureCode.PROTOCOL, f"A request was refused: {error}.", hint))
-        self._ending.set()
-        self._inbox.put(None)
-        watchdog = threading.Timer(END_GRACE_S, os._exit, args=(0,))
-        watchdog.daemon = True
-        watchdog.start()
 
     def _skip_line(self) -> None:
         while True:
@@ -134,10 +143,22 @@ class Service:
         elif isinstance(request, Shutdown):
             self._ending.set()
             self._inbox.put(None)
+        elif isinstance(request, Watch):
+            self._watch(request.every_s)
         elif isinstance(request, Generate):
             self._accept(request)
         else:
             self._inbox.put(request)
+
+    def _watch(self, every_s: float) -> None:
+        """Begin to tell ``alive``, or change how often."""
+        begun, self._alive_every_s = self._alive_every_s is not None, max(LEAST_HEARTBEAT_S, every_s)
+        if not begun:
+            threading.Thread(target=self._tell_alive, name="heartbeat", daemon=True).start()
+
+    def _tell_alive(self) -> None:
+        while not self._ending.wait(self._alive_every_s):
+            self._emit(Alive())
 
     def _accept(self, request: Generate) -> None:
         from sync_engine.runtime.job import with_seed

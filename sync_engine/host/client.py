@@ -22,6 +22,7 @@ from ..interface.messages import (
     Ready,
     Release,
     Shutdown,
+    Watch,
 )
 from ..interface.spec import EnvironmentSpec
 from ..interface.wording import Message
@@ -40,6 +41,11 @@ from .process import (
 
 __all__ = ["EngineClient", "EngineFailed", "EngineMissing", "EngineState", "Failure", "Job", "JobState"]
 
+HEARTBEAT_S = 5.0
+SILENT_S = 20.0
+"""An engine that has told nothing for so long does not respond."""
+CANCEL_GRACE_S = 10.0
+"""An engine that does not let go of a cancelled job in so many seconds is killed; the queue goes on."""
 LOG_NAME = "engine.log"
 """The engine's log, in the library."""
 
@@ -95,6 +101,7 @@ class EngineClient:
         self._finalizer: weakref.finalize | None = None
         self._ready = False
         self._previews = True
+        self._stuck: tuple[str, float] | None = None
         self._jobs = JobTable(self.library, self._note)
 
     @property
@@ -121,6 +128,18 @@ class EngineClient:
         """The process id of the engine, or None."""
         return self._process.popen.pid if self._process else None
 
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the engine last told anything; 0 for one that is not running or not watched."""
+        if self._process is None or not self._ready or not (self.report or {}).get("can_be_watched"):
+            return 0.0
+        return time.monotonic() - self._process.heard_at
+
+    @property
+    def not_responding(self) -> bool:
+        """Whether the engine has told nothing for ``SILENT_S``: stopped, swapped out, or hung."""
+        return self.silent_for > SILENT_S
+
     def log_tail(self, count: int = 20) -> list[str]:
         """Return the last lines of the engine's log."""
         return self._log.tail(count) if self._log else []
@@ -137,8 +156,10 @@ class EngineClient:
             if self._process.alive:
                 return
             self.drain(float("inf"))
-            if self._process is not None:  # its threads have not told yet
+            if self._process is not None and not self._process.alive:  # its threads have not told yet
                 self._on_exit(self._process.popen.returncode or 0)
+            if self._process is not None:  # started anew for the jobs that waited
+                return
         self.failure, self._ready = None, False
         try:
             command = list(
@@ -199,6 +220,12 @@ class EngineClient:
         self.shutdown()
         self.start()
 
+    def recover(self) -> None:
+        """End an engine that does not respond: its job fails, those that wait go on in a new one."""
+        if self._process is not None:
+            self._process.kill()
+            self._lose_engine(diagnosis.explain_silence(self.silent_for))
+
     def release(self) -> None:
         """Ask the engine to give the model's memory back."""
         if self._process is not None:
@@ -244,6 +271,7 @@ class EngineClient:
             The events that were applied, for those who want more than the jobs show.
         """
         applied: list[Event] = []
+        self._enforce_cancel()
         end = time.perf_counter() + budget_s
         while self._process is not None:
             try:
@@ -282,6 +310,8 @@ class EngineClient:
             self._abandon(diagnosis.explain_version(event.protocol, PROTOCOL_VERSION))
         else:
             self._ready, self.report = True, event.report
+            if event.report.get("can_be_watched") and self._process is not None:
+                self._process.send(Watch(HEARTBEAT_S))
 
     def _on_exit(self, status: int) -> None:
         """The engine is gone: its jobs fail and the next start makes a new one."""
@@ -289,11 +319,44 @@ class EngineClient:
         if self.failure is not None:  # it said itself why it cannot start
             failure = self.failure
         elif self._ready:
-            failure = diagnosis.explain_death(status, lines)
+            self._lose_engine(diagnosis.explain_death(status, lines))
+            return
         else:
             failure = diagnosis.explain_start(self._program, self.engine_root, status, lines)
         self._fail_all(failure)
         self._forget()
+
+    def _lose_engine(self, failure: Failure) -> None:
+        """The engine is gone in the middle: the job that it worked on fails, those that wait go on."""
+        self._note(str(failure))
+        waiting = self._jobs.lose_first(failure)
+        self._forget()
+        if not waiting:
+            self.failure = failure
+            return
+        try:
+            self.start()
+        except EngineMissing as error:
+            self._fail_all(error.failure)
+            return
+        assert self._process is not None
+        for job in waiting:
+            self._jobs.open.add(job.id)
+            self._process.send(Generate(job.id, job.spec.to_dict(), str(self.library / job.id)))
+
+    def _enforce_cancel(self) -> None:
+        """Kill an engine that has not let go of a cancelled job for ``CANCEL_GRACE_S``."""
+        job = self._jobs.first_open()
+        if job is None or not job.state.finished or not self._ready or self._process is None:
+            self._stuck = None
+        elif self._stuck is None or self._stuck[0] != job.id:
+            self._stuck = (job.id, time.monotonic())
+        elif time.monotonic() - self._stuck[1] > CANCEL_GRACE_S:
+            self._stuck = None
+            self._process.kill()
+            self._lose_engine(diagnosis.explain_disobedience(CANCEL_GRACE_S))
+            if self._process is None:
+                self.failure = None  # the user wanted an end, and has it
 
     def _abandon(self, failure: Failure) -> None:
         """End an engine that cannot be used."""

@@ -126,6 +126,20 @@ def explain_death(status: int, lines: list[str]) -> Failure:
     return Failure(FailureCode.ENGINE_DIED.value, message, hint)
 
 
+def explain_silence(seconds: float) -> Failure:
+    """Return the failure of a job whose engine did not respond and was ended for it."""
+    message = Message("The engine did not respond for {seconds:.0f} s and was ended.", seconds=seconds)
+    return Failure(FailureCode.ENGINE_DIED.value, message, AGAIN_HINT)
+
+
+def explain_disobedience(seconds: float) -> Failure:
+    """Return why an engine was ended that went on with a cancelled job."""
+    message = Message(
+        "The engine did not let go of a cancelled job within {seconds:.0f} s and was ended.", seconds=seconds
+    )
+    return Failure(FailureCode.ENGINE_DIED.value, message, AGAIN_HINT)
+
+
 def explain_babble(python: str, sample: str) -> Failure:
     """Return the failure of a program that does not speak the protocol."""
     return Failure(

@@ -181,6 +181,17 @@ class JobTable:
         self.open.add(job.id)
         return job
 
+    def first_open(self) -> Job | None:
+        """Return the job that the engine works on, cancelled or not; it takes them in their order."""
+        return next((job for job in self._jobs.values() if job.id in self.open), None)
+
+    def lose_first(self, error: Failure) -> list[Job]:
+        """Fail the job that the engine works on, because it is gone; return those that waited behind it."""
+        lost = self.first_open()
+        if lost is not None and not lost.state.finished:
+            lost.finish(JobState.FAILED, error=error)
+        return [job for job in self._jobs.values() if not job.state.finished]
+
     def finish_all(self, state: JobState, error: Failure | None = None) -> None:
         """Bring every job that is not finished into a final state."""
         for job in self._jobs.values():

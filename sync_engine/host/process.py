@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 import queue
@@ -16,7 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ..interface.messages import MAX_LINE_BYTES, Event, ProtocolError, Request, decode_event, encode
+from ..interface.messages import (
+    MAX_LINE_BYTES,
+    Alive,
+    Event,
+    Progress,
+    ProtocolError,
+    Request,
+    decode_event,
+    encode,
+)
 
 GARBAGE_LIMIT = 100
 """After so many lines (or megabytes) that are no events, the child is not our engine."""
@@ -84,11 +94,40 @@ class EngineLog:
                 self._file = None
 
 
+class EventQueue:
+    """What the child has told and nobody has taken yet. Of progress that nobody saw only the last is kept."""
+
+    def __init__(self) -> None:
+        self._items: deque[Event | ProtocolViolation | Ended] = deque()
+        self._lock = threading.Lock()
+
+    def put(self, item: Event | ProtocolViolation | Ended) -> None:
+        """Add an item; progress takes the place of earlier progress of the same job without a note."""
+        with self._lock:
+            last = self._items[-1] if self._items else None
+            both = isinstance(item, Progress) and isinstance(last, Progress)
+            if both and (last.job, last.stage, last.note) == (item.job, item.stage, None):
+                item = dataclasses.replace(item, preview=item.preview or last.preview)
+                self._items.pop()
+            self._items.append(item)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def get_nowait(self) -> Event | ProtocolViolation | Ended:
+        """Return the oldest item; raise queue.Empty if there is none."""
+        with self._lock:
+            if not self._items:
+                raise queue.Empty
+            return self._items.popleft()
+
+
 class EngineProcess:
     """A running engine. Nothing here blocks, except ``end``.
 
     Four threads serve the child: one writes requests, two read its outputs, one waits for its
-    death. They put what they learn into ``events``, which ends with ``Ended``.
+    death. They put what they learn into ``events``, which ends with ``Ended``; ``heard_at`` is when the
+    child last told anything, in seconds of ``time.monotonic``.
 
     Args:
         command: what to run.
@@ -101,7 +140,8 @@ class EngineProcess:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: EngineLog) -> None:
         self.log = log
-        self.events: queue.SimpleQueue[Event | ProtocolViolation | Ended] = queue.SimpleQueue()
+        self.events = EventQueue()
+        self.heard_at = time.monotonic()
         self._requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.popen = subprocess.Popen(
             list(command),
@@ -165,8 +205,11 @@ class EngineProcess:
                 if not begins:  # the rest of a line that was too long
                     garbage += 1
                     continue
+                self.heard_at = time.monotonic()
                 try:
-                    self.events.put(decode_event(line))
+                    event = decode_event(line)
+                    if not isinstance(event, Alive):
+                        self.events.put(event)
                 except ProtocolError as error:
                     garbage, sample = garbage + 1, _shorten(line)
                     self.log.write(f"{REMARK} ignored a line of the engine's stdout, {error}: {sample}")

@@ -24,7 +24,7 @@ def load_json(data: bytes) -> Any:
     if is_too_deep(data):
         raise ValueError(f"nested more than {DEEPEST} deep")
     try:
-        return json.loads(data.decode("utf-8-sig"))
+        return json.loads(data.decode("utf-8-sig", "surrogatepass"))  # paths need not be Unicode
     except RecursionError as error:
         raise ValueError("nested too deep") from error
 

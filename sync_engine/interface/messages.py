@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from .bounded_json import load_json
 from .wording import Message
 
 PROTOCOL_VERSION = 1
@@ -95,6 +96,14 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """Tell ``alive`` every so many seconds from now on, whatever else goes on."""
+
+    type: ClassVar[str] = "watch"
+    every_s: float
+
+
+@dataclass(frozen=True)
 class Shutdown:
     """Cancel what runs and end the process."""
 
@@ -106,7 +115,10 @@ class Shutdown:
 
 @dataclass(frozen=True)
 class Ready:
-    """The engine listens. ``report`` is what ``doctor --json`` prints."""
+    """The engine listens. ``report`` is what ``doctor --json`` prints.
+
+    An engine that understands ``watch`` says so in the report's ``can_be_watched``.
+    """
 
     type: ClassVar[str] = "ready"
     protocol: int
@@ -178,11 +190,18 @@ class Released:
     type: ClassVar[str] = "released"
 
 
-Request = Generate | Cancel | Preview | Release | Shutdown
-Event = Ready | Accepted | Progress | Done | Failed | Cancelled | Released
-_REQUESTS: dict[str, type] = {cls.type: cls for cls in (Generate, Cancel, Preview, Release, Shutdown)}
+@dataclass(frozen=True)
+class Alive:
+    """The process runs; only sent where ``watch`` asked for it."""
+
+    type: ClassVar[str] = "alive"
+
+
+Request = Generate | Cancel | Preview | Release | Watch | Shutdown
+Event = Ready | Accepted | Progress | Done | Failed | Cancelled | Released | Alive
+_REQUESTS: dict[str, type] = {cls.type: cls for cls in (Generate, Cancel, Preview, Release, Watch, Shutdown)}
 _EVENTS: dict[str, type] = {
-    cls.type: cls for cls in (Ready, Accepted, Progress, Done, Failed, Cancelled, Released)
+    cls.type: cls for cls in (Ready, Accepted, Progress, Done, Failed, Cancelled, Released, Alive)
 }
 _JSON_TYPES = {"str": str, "int": int, "bool": bool, "float": (int, float), "dict": dict, "None": type(None)}
 
@@ -216,8 +235,8 @@ def _decode(line: bytes, known: dict[str, type]) -> Any:
     if len(line) > MAX_LINE_BYTES:
         raise ProtocolError(f"the line is longer than {MAX_LINE_BYTES} bytes")
     try:
-        data = json.loads(line)
-    except (ValueError, RecursionError) as error:  # ValueError: also a number of too many digits
+        data = load_json(line)
+    except ValueError as error:  # also a number of too many digits, or lists within lists within lists
         raise ProtocolError(f"the line is not JSON ({error})") from error
     if not isinstance(data, dict):
         raise ProtocolError("the line is not a JSON object")

@@ -3,8 +3,8 @@
 
 ``FAKE_ENGINE`` (words) changes how it starts and ends, words of a prompt change what a job does:
 
-start: ``no_torch missing_packages old_python dies other_version babbles silent deaf stubborn``
-job:   ``slow crash exit garbage refuse flood strange fail broken mute grandchild late_done``
+start: ``no_torch missing_packages old_python dies other_version babbles silent deaf stubborn watched``
+job:   ``slow crash exit garbage refuse flood strange fail broken mute grandchild late_done hang stop``
 
 ``FAKE_ENGINE_GATE`` names a file that must exist before a request is read, ``FAKE_ENGINE_BYE`` one
 that is written when stdin ends. What it receives goes to stderr as ``got TYPE``.
@@ -54,10 +54,19 @@ def read_requests() -> None:
     for line in sys.stdin.buffer:
         request = json.loads(line)
         log(f"got {request['type']} {request.get('job', request.get('enabled', ''))}".strip())
+        if request["type"] == "watch":
+            threading.Thread(target=tell_alive, args=(request["every_s"],), daemon=True).start()
+            continue
         inbox.put(request)
     if "FAKE_ENGINE_BYE" in os.environ:
         Path(os.environ["FAKE_ENGINE_BYE"]).write_text("bye")
     inbox.put(None)
+
+
+def tell_alive(every_s: float) -> None:
+    while True:
+        time.sleep(every_s)
+        emit("alive")
 
 
 def start() -> None:
@@ -90,6 +99,8 @@ def start() -> None:
         "path": sys.path,
         "environment": {name: value for name, value in os.environ.items() if name.startswith(("PY", "FAKE"))},
     }
+    if "watched" in WORDS:
+        report["can_be_watched"] = True
     emit("ready", protocol=999 if "other_version" in WORDS else 1, report=report)
     while "deaf" in WORDS:
         time.sleep(60)
@@ -153,6 +164,10 @@ def run(request: dict) -> None:
         else:
             emit("cancelled", job=job)
         return
+    while "hang" in words:
+        time.sleep(60)
+    if "stop" in words:
+        os.kill(os.getpid(), signal.SIGSTOP)
     if "grandchild" in words:  # it inherits the pipes and holds them open
         pid = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"]).pid
         log(f"grandchild {pid}")
@@ -174,7 +189,9 @@ def run(request: dict) -> None:
     if "refuse" in words:
         emit("failed", job=None, code="protocol", message="No such request.", hint="")
     if "flood" in words:
-        line = json.dumps({"type": "progress", "job": job, "stage": "denoise", "step": 2, "steps": 4})
+        line = json.dumps(
+            {"type": "progress", "job": job, "stage": "denoise", "step": 2, "steps": 4, "note": "n"}
+        )
         write((line + "\n").encode() * 5000)
     if "strange" in words:
         huge = "1" + "0" * 400

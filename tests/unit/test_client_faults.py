@@ -6,11 +6,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from queue import Empty
 
 import pytest
 from waiting import FAKE, until
 
 from sync_engine.host.client import EngineClient, EngineFailed, EngineMissing, EngineState, JobState
+from sync_engine.host.history import list_results
+from sync_engine.host.process import EventQueue
+from sync_engine.interface.messages import Done, Progress
 from sync_engine.interface.spec import EnvironmentSpec
 
 SETTING = "Preferences → Syncscape → Engine Python"
@@ -29,13 +33,13 @@ def grandchild_of(client: EngineClient) -> int:
 
 def test_killed_engine_is_reported_within_a_second_and_the_next_job_works(client_of) -> None:
     client = client_of()
-    job, waiting = client.generate(spec("slow")), client.generate(spec())
+    job = client.generate(spec("slow"))
     until(client, lambda: job.state is JobState.RUNNING)
     until(client, lambda: "denoise step 1 of 4" in client.log_tail())
     pid = client.report["pid"]
     os.kill(pid, signal.SIGKILL)
     assert until(client, lambda: job.state.finished) < 1.0
-    assert (job.state, waiting.state) == (JobState.FAILED, JobState.FAILED)
+    assert job.state is JobState.FAILED
     assert job.error.code == "engine_died"
     assert "SIGKILL" in job.error.message
     assert "denoise step 1 of 4" in job.error.message
@@ -47,6 +51,96 @@ def test_killed_engine_is_reported_within_a_second_and_the_next_job_works(client
     assert client.report["pid"] != pid
     assert client.failure is None
     assert job.state is JobState.FAILED
+
+
+def test_jobs_that_wait_survive_the_death_of_the_engine(client_of) -> None:
+    client = client_of()
+    killer, first, second, third = (client.generate(spec(words)) for words in ("crash", "a", "crash b", "c"))
+    assert third.wait(30) is JobState.DONE
+    states = [job.state for job in (killer, first, second)]
+    assert states == [JobState.FAILED, JobState.DONE, JobState.FAILED], "each crash takes its own job only"
+    assert client.failure is None
+    assert {result.id for result in list_results(client.library)} == {first.id, third.id}
+
+
+@pytest.mark.parametrize("prompt", ["hang", "stop"])
+def test_a_cancel_that_is_not_obeyed_ends_the_engine_and_the_queue_goes_on(
+    client_of, monkeypatch, prompt: str
+) -> None:
+    monkeypatch.setattr("sync_engine.host.client.CANCEL_GRACE_S", 0.2)
+    client = client_of()
+    job, waiting, dropped = client.generate(spec(prompt)), client.generate(spec()), client.generate(spec())
+    until(client, lambda: job.state is JobState.RUNNING)
+    pid = client.pid
+    dropped.cancel()
+    job.cancel()
+    assert job.state is JobState.CANCELLED
+    assert waiting.wait(30) is JobState.DONE
+    assert client.pid != pid
+    assert dropped.state is JobState.CANCELLED
+    assert client.failure is None
+    assert (
+        "did not let go" in "\n".join(client.log_tail(500)) or client.log.with_name("engine.log.1").exists()
+    )
+    again = client.generate(spec(prompt))
+    until(client, lambda: again.state is JobState.RUNNING)
+    again.cancel()
+    until(client, lambda: client.state is EngineState.STOPPED)
+    assert client.failure is None
+    assert client.generate(spec()).wait(30) is JobState.DONE
+
+
+def test_a_cancel_that_is_obeyed_keeps_the_engine(client_of, monkeypatch) -> None:
+    monkeypatch.setattr("sync_engine.host.client.CANCEL_GRACE_S", 5.0)
+    client = client_of()
+    job = client.generate(spec("slow"))
+    until(client, lambda: job.state is JobState.RUNNING)
+    pid = client.pid
+    job.cancel()
+    until(client, lambda: client.state is EngineState.READY)
+    assert client.pid == pid
+
+
+def test_an_engine_that_says_nothing_is_told_and_can_be_given_up(client_of, monkeypatch) -> None:
+    monkeypatch.setattr("sync_engine.host.client.HEARTBEAT_S", 0.02)
+    monkeypatch.setattr("sync_engine.host.client.SILENT_S", 0.5)
+    client = client_of("watched")
+    hung = client.generate(spec("hang"))
+    until(client, lambda: hung.state is JobState.RUNNING)
+    until(client, lambda: client._process.heard_at and client.silent_for < 0.5)
+    client.cancel(hung)
+    client.recover()
+    job, waiting = client.generate(spec("stop")), client.generate(spec())
+    until(client, lambda: job.state is JobState.RUNNING)
+    until(client, lambda: client.not_responding)
+    assert job.state is JobState.RUNNING, "it may come back"
+    client.recover()
+    assert job.state is JobState.FAILED
+    assert "did not respond" in job.error.message
+    assert waiting.wait(30) is JobState.DONE
+    assert not client.not_responding
+
+
+def test_an_engine_of_an_older_version_is_not_watched(client_of) -> None:
+    client = client_of()
+    client.wait_ready(30)
+    assert client.silent_for == 0.0
+    assert client.generate(spec()).wait(30) is JobState.DONE
+    assert not any("got watch" in line for line in client.log_tail(50))
+
+
+def test_a_flood_of_progress_is_drained_at_once(client_of) -> None:
+    queue = EventQueue()
+    for number in range(200_000):
+        queue.put(Progress("a", "denoise", number, 200_000, preview="p.png" if number == 5 else None))
+    queue.put(Progress("a", "denoise", 7, 8, note="words"))
+    queue.put(Progress("a", "denoise", 8, 8))
+    queue.put(Done("a", {}, {}))
+    taken = [queue.get_nowait() for _ in range(3)]
+    assert [type(event) for event in taken] == [Progress, Progress, Done]
+    assert taken[0] == Progress("a", "denoise", 7, 8, preview="p.png", note="words")
+    with pytest.raises(Empty):
+        queue.get_nowait()
 
 
 def test_a_grandchild_that_holds_the_pipes_hides_nothing(client_of) -> None:

@@ -27,6 +27,7 @@ REQUESTS = [
     messages.Cancel("j1"),
     messages.Preview(False),
     messages.Release(),
+    messages.Watch(5.0),
     messages.Shutdown(),
 ]
 EVENTS = [
@@ -40,6 +41,7 @@ EVENTS = [
     messages.Failed("j1", "a_code_of_tomorrow", "Why."),
     messages.Cancelled("j1"),
     messages.Released(),
+    messages.Alive(),
 ]
 
 
