@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -17,7 +18,8 @@ from sync_engine.cli import batch as batch_command
 from sync_engine.cli import evaluate as evaluation
 from sync_engine.cli import export as export_command
 from sync_engine.cli import models as models_command
-from sync_engine.cli import radiance
+from sync_engine.cli import radiance, streams
+from sync_engine.cli.streams import Hearer
 from sync_engine.common.errors import JobCancelled, describe
 from sync_engine.common.priority import wait_without_spinning
 from sync_engine.interface.embedded import read_spec
@@ -43,6 +45,7 @@ from sync_engine.interface.spec import (
     SpecError,
 )
 
+STOP_GRACE_S = 10.0
 SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "prompt": {"help": "what the environment shows"},
     "negative": {"help": "what it should not show"},
@@ -137,10 +140,10 @@ def generate(options: argparse.Namespace) -> int:
     if options.json:
         from sync_engine.cli.serve import take_stdout
 
-        stream = take_stdout()
+        hearer = Hearer(take_stdout().write)
 
         def emit(event: Event) -> None:
-            stream.write(encode(event))
+            hearer(encode(event))
 
         return _generate(options, emit)
     from sync_engine.cli.terminal import TerminalProgress
@@ -162,8 +165,7 @@ def _generate(options: argparse.Namespace, emit: Any) -> int:
         emit(problem)
         return 1
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    _stop_on_signals(stop)
     from sync_engine.common.progress import Reporter
     from sync_engine.runtime.job import Engine, with_seed
 
@@ -182,6 +184,25 @@ def _generate(options: argparse.Namespace, emit: Any) -> int:
         return EXIT_STATUS.get(failure.code, 1)
     emit(Done(job, files, timings))
     return 0
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    """Set ``stop`` at the first signal; end the process at a second, or when nobody obeys for STOP_GRACE_S.
+
+    A load, a download or a long step may not look at ``stop``. What lies in the partial folder is swept by
+    the next job.
+    """
+
+    def on_signal(*_: object) -> None:
+        if stop.is_set():
+            os._exit(EXIT_CANCELLED)
+        stop.set()
+        ending = threading.Timer(STOP_GRACE_S, os._exit, (EXIT_CANCELLED,))
+        ending.daemon = True
+        ending.start()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
 
 
 def _missing_packages() -> Failed | None:
@@ -205,6 +226,16 @@ def doctor(as_json: bool) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    streams.prepare()
+    try:
+        return _run(arguments)
+    except BrokenPipeError:  # as of "| head": what was to be printed is all that is lost
+        return 0
+    finally:
+        streams.finish()
+
+
+def _run(arguments: list[str] | None) -> int:
     options = parser().parse_args(arguments)
     wait_without_spinning()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

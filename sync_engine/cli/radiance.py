@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sync_engine.cli.streams import say
 from sync_engine.common.errors import EngineError, OutputError, describe
 from sync_engine.interface.embedded import read_record
 from sync_engine.interface.messages import EXIT_STATUS, FailureCode
@@ -37,13 +38,14 @@ def run(options: argparse.Namespace) -> int:
     """Run one of the two; return the exit status."""
     try:
         if options.command == "expand":
-            sys.stdout.write(json.dumps(_expand(options)) + "\n")
+            text = json.dumps(_expand(options))
         else:
-            sys.stdout.write(json.dumps(_inspect(options.file), indent=2, ensure_ascii=False) + "\n")
+            text = json.dumps(_inspect(options.file), indent=2, ensure_ascii=False)
     except (EngineError, OSError) as error:
         failure = describe(error)
         sys.stderr.write(f"{failure.message} {failure.hint}\n")
         return EXIT_STATUS.get(failure.code, 1)
+    say(text + "\n")
     return 0
 
 

@@ -7,6 +7,7 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from sync_engine.cli.streams import say
 from sync_engine.interface.messages import Done, Event, Failed, Progress
 
 
@@ -18,9 +19,11 @@ class TerminalProgress:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as Bar
 
-        columns = (TextColumn("{task.description:8}"), BarColumn(), MofNCompleteColumn())
+        columns = (TextColumn("{task.description:8}", markup=False), BarColumn(), MofNCompleteColumn())
         self._console = Console(stderr=True)
-        self._bar = Bar(*columns, TextColumn("{task.fields[eta]}"), console=self._console, transient=True)
+        self._bar = Bar(
+            *columns, TextColumn("{task.fields[eta]}", markup=False), console=self._console, transient=True
+        )
         self._task: Any = self._bar.add_task(stage, total=None, eta="")
 
     def __enter__(self) -> TerminalProgress:
@@ -40,12 +43,12 @@ class TerminalProgress:
             sys.stderr.write(f"{event.message} {event.hint}".strip() + "\n")
         elif isinstance(event, Done):
             lines = [*event.files.values(), f"{event.timings['total']:.1f} s"]
-            sys.stdout.write("\n".join(lines) + "\n")
+            say("\n".join(lines) + "\n")
 
     def show(self, event: Progress) -> None:
         """Show one event."""
         if event.note:
-            self._console.print(event.note, style="yellow")
+            self._console.print(event.note, style="yellow", markup=False)  # a prompt may have brackets
             return
         eta = f"{event.eta_s:.0f} s left" if event.eta_s is not None else ""
         self._bar.update(

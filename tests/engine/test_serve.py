@@ -156,3 +156,26 @@ def test_the_engine_ends_with_its_parent(tiny_folder: Path, tmp_path: Path, end:
         conversation.process.stdin.close()
     assert conversation.process.wait(PATIENCE_S) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_watched_engine_tells_that_it_lives(engine: Conversation) -> None:
+    engine.say(messages.Watch(0.05))
+    for _ in range(3):
+        engine.hear("alive")
+    engine.say(messages.Watch(3600.0))
+
+
+@pytest.mark.parametrize("level", [b'{"a":', b"["], ids=["mappings", "lists"])
+def test_a_line_nested_deep_is_refused_and_the_engine_ends_with_its_parent(level: bytes) -> None:
+    conversation = Conversation()
+    conversation.hear("ready")
+    closing = b"}" if level.startswith(b"{") else b"]"
+    for depth in (40, 988, 5000):
+        nested = level * depth + b"1" + closing * depth
+        conversation.say(b'{"type": "generate", "job": "x", "out": "/tmp/x", "spec": ' + nested + b"}\n")
+        assert "not JSON" in conversation.hear("failed")["message"]
+    conversation.say(messages.Release())
+    conversation.hear("released")
+    assert conversation.process.stdin is not None
+    conversation.process.stdin.close()
+    assert conversation.process.wait(PATIENCE_S) == 0
