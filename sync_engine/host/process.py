@@ -105,8 +105,7 @@ class EventQueue:
         """Add an item; progress takes the place of earlier progress of the same job without a note."""
         with self._lock:
             last = self._items[-1] if self._items else None
-            both = isinstance(item, Progress) and isinstance(last, Progress)
-            if both and (last.job, last.stage, last.note) == (item.job, item.stage, None):
+            if isinstance(item, Progress) and isinstance(last, Progress) and _is_outdone(last, item):
                 item = dataclasses.replace(item, preview=item.preview or last.preview)
                 self._items.pop()
             self._items.append(item)
@@ -120,6 +119,11 @@ class EventQueue:
             if not self._items:
                 raise queue.Empty
             return self._items.popleft()
+
+
+def _is_outdone(last: Progress, new: Progress) -> bool:
+    """Tell whether newer progress says all that the last one did."""
+    return last.note is None and (last.job, last.stage) == (new.job, new.stage)
 
 
 class EngineProcess:
