@@ -3,10 +3,13 @@
 
     python -m benchmarks.batch --out out/batch.json                  # 10,000 jobs of 5 ms, two processes
     python -m benchmarks.batch --out out/killed.json --kill-every 200
+    python -m benchmarks.batch --out out/ray.json --processes 1 --on ray     # two actors, one driver
+    python -m benchmarks.batch --out out/rk.json --processes 1 --kill-every 200 --kill-drivers 3 --on ray
 
 The engine is a stand-in (``stand_in_engine``); one job in 500 always fails. The processes are independent
 ``batch`` commands on one folder. Wall time per job and process, less the stand-in's own, is the overhead; the
-processor's time tells the same on a busy machine. A killed process is replaced by a new one at once.
+processor's time tells the same on a busy machine. A killed process is replaced by a new one at once. On Ray
+what is killed is an actor, which the driver replaces; ``--kill-drivers`` kills the driver so many times too.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from benchmarks.live_preview import processor_seconds
 from benchmarks.save_report import keep
 from benchmarks.stand_in_engine import VARIABLE
@@ -31,6 +36,8 @@ from sync_engine.batch.shared_folder import ATTEMPTS, HIDDEN
 
 ROOT = Path(__file__).parents[1]
 STALE_AFTER_S = 5.0
+ACTORS = 2
+"""What Ray starts where there is no GPU."""
 SETTLED_AFTER = 1000
 """Jobs until a process has the memory that it needs."""
 
@@ -49,6 +56,21 @@ def resident_mb(pid: int) -> float:
     except (OSError, IndexError, ValueError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def actors_of(driver: int) -> list[psutil.Process]:
+    """Return the processes of the actors that a driver of Ray has started on this machine."""
+    try:
+        below = psutil.Process(driver).children(recursive=True)
+        return sorted(
+            (child for child in below if child.name().startswith("ray::Worker")), key=lambda c: c.pid
+        )
+    except psutil.Error:
+        return []
+
+
+def _pid(process: psutil.Process) -> int:
+    return process.pid
 
 
 class Fleet:
@@ -76,7 +98,8 @@ class Fleet:
         self.running = [self._start() for _ in range(processes)]
         self.memory: dict[int, list[float]] = {}
         self.processor_s: dict[int, float] = {}
-        self.kills = 0
+        self.kills, self.driver_kills = 0, 0
+        self._on_ray = "--on" in options
 
     def _start(self) -> subprocess.Popen:
         command = [sys.executable, "-m", "benchmarks.stand_in_engine", str(self.jobs), "--out", str(self.out)]
@@ -90,9 +113,14 @@ class Fleet:
         with os.scandir(self.out) as entries:
             return sum(1 for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
-    def watch(self, kill_every: int) -> None:
-        """Wait for the end; kill a process in turns, every so many results (0: never)."""
-        next_kill = kill_every
+    def watch(self, kill_every: int, kill_drivers: int = 0) -> None:
+        """Wait for the end.
+
+        Args:
+            kill_every: so many results a process is killed, in turns, or an actor of Ray (0: never).
+            kill_drivers: how often a driver of Ray is killed, spread over the batch.
+        """
+        next_kill, next_driver = kill_every, self.count // (kill_drivers + 1)
         while any(process.poll() is None for process in self.running):
             time.sleep(0.1)
             done = self.results()
@@ -103,13 +131,29 @@ class Fleet:
                         self.memory.setdefault(process.pid, []).append(resident_mb(process.pid))
             if kill_every and done >= next_kill:
                 next_kill += kill_every
-                number = self.kills % len(self.running)
-                if self.running[number].poll() is None:
-                    self.running[number].kill()
-                    self.running[number].wait()
-                    self.kills += 1
-                    self.running[number] = self._start()
+                if self._on_ray:
+                    self._kill_an_actor()
+                else:
+                    self._kill(self.kills % len(self.running))
+            if kill_drivers and self.driver_kills < kill_drivers and done >= next_driver:
+                next_driver += self.count // (kill_drivers + 1)
+                self.driver_kills += 1
+                self._kill(0)
+                self.kills -= 1
         self.wall_s = time.monotonic() - self.begun
+
+    def _kill(self, number: int) -> None:
+        if self.running[number].poll() is None:
+            self.running[number].kill()
+            self.running[number].wait()
+            self.kills += 1
+            self.running[number] = self._start()
+
+    def _kill_an_actor(self) -> None:
+        actors = actors_of(self.running[0].pid)
+        if actors:
+            actors[self.kills % len(actors)].kill()
+            self.kills += 1
 
     def report(self, seconds: float) -> dict[str, Any]:
         """Return what was measured, and whether every job is where it belongs."""
@@ -122,11 +166,12 @@ class Fleet:
         spread = [
             (max(mb) - min(mb)) / 2 / statistics.median(mb) for mb in self.memory.values() if len(mb) > 20
         ]
-        share = len(self.running) / self.count
+        share = (ACTORS if self._on_ray else len(self.running)) / self.count
         return {
             "jobs": self.count,
             "processes": len(self.running),
             "kills": self.kills,
+            "driver_kills": self.driver_kills,
             "states": dict(states),
             "every_other_job_once": there == {e["identity"] for e in entries} - failed,
             "expected_failures": self.count // self._fail_every if self._fail_every else 0,
@@ -160,12 +205,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0.005)
     parser.add_argument("--fail-every", type=int, default=500)
     parser.add_argument("--kill-every", type=int, default=0, metavar="RESULTS")
+    parser.add_argument("--kill-drivers", type=int, default=0, metavar="TIMES")
     parser.add_argument("--home", type=Path, help="where the results go (default: a temporary folder)")
     options, more = parser.parse_known_args()
     home = Path(tempfile.mkdtemp(prefix="batch-", dir=options.home))
     try:
         fleet = Fleet(home, options.count, options.processes, options.seconds, options.fail_every, more)
-        fleet.watch(options.kill_every)
+        fleet.watch(options.kill_every, options.kill_drivers)
         told = fleet.report(options.seconds)
     finally:
         shutil.rmtree(home, ignore_errors=True)

@@ -96,13 +96,12 @@ class Runner:
             if self._stop():
                 break
             identity = self._plan.identities[number]
-            if not standing.is_open(identity) or not self._folder.claim(identity):
+            if not standing.is_open(identity):
+                continue
+            tries = self.take(number)
+            if tries is None:
                 continue
             worked = True
-            try:
-                tries = self.make(self._plan[number])
-            finally:
-                self._folder.give_back(identity)
             if tries:
                 standing.attempts[identity] = tries
             else:
@@ -111,7 +110,17 @@ class Runner:
                 self._tell(standing.state())
         return worked
 
-    def make(self, job: Job) -> int:
+    def take(self, number: int) -> int | None:
+        """Make one job unless it is another's; return its failed attempts, 0 if done, None if not taken."""
+        identity = self._plan.identities[number]
+        if not self._folder.claim(identity):
+            return None
+        try:
+            return self._make(self._plan[number])
+        finally:
+            self._folder.give_back(identity)
+
+    def _make(self, job: Job) -> int:
         """Make one result, or keep the log of what went wrong; return its failed attempts, 0 if done."""
         place = self._folder.place(job.identity)
         reporter = Reporter(job.identity, self._on_event, wants_preview=False)

@@ -40,10 +40,10 @@ class SharedFolder:
             Clocks are not compared between machines: every time is one that the shared disk has written.
     """
 
-    def __init__(self, out: Path, stale_after_s: float = STALE_AFTER_S) -> None:
+    def __init__(self, out: Path, stale_after_s: float = STALE_AFTER_S, worker: str = "") -> None:
         self.out = out.expanduser().absolute()
         self.hidden = self.out / HIDDEN
-        self.worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+        self.worker = worker or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self._stale_after_s = stale_after_s
         self._claims, self._failed = self.hidden / "claims", self.hidden / "failed"
         self._workers, self._making = self.hidden / "workers", self.hidden / "making"
@@ -145,6 +145,10 @@ class SharedFolder:
         os.replace(part, folder / f"{number}-{self.worker}.log")
         return number
 
+    def declare_dead(self, worker: str) -> None:
+        """Say of another worker that it is dead, so that nobody waits for a sign of it."""
+        (self._workers / worker).unlink(missing_ok=True)
+
     def forget_failures(self, identities: set[str]) -> None:
         """Drop the logs of jobs, so that they are tried again."""
         for identity in self.attempts().keys() & identities:
@@ -164,9 +168,11 @@ class SharedFolder:
         """Remove a claim whose worker is dead; its attempt counts as failed. False if it lives."""
         try:
             owner = path.read_text(encoding="utf-8")
-            silent_s = self._disk_time() - max(path.stat().st_mtime, self._last_sign(owner))
+            # Without a name it is just being written, by a worker that the file does not tell yet.
+            last_sign = self._last_sign(owner) if owner else path.stat().st_mtime
         except FileNotFoundError:
             return True  # given back meanwhile
+        silent_s = self._disk_time() - last_sign
         if silent_s <= self._stale_after_s:
             return False
         doomed = self._making / self.worker / f"void-{identity}"
@@ -176,13 +182,15 @@ class SharedFolder:
             return True
         if not self.has(identity):
             words = f"The process that made this job ended, or lost the shared folder ({owner or 'unknown'})."
-            self.fail(identity, f"{words}\nNo sign of it for {silent_s:.0f} s.\n")
+            sign = f"No sign of it for {silent_s:.0f} s." if last_sign else "It has signed off."
+            self.fail(identity, f"{words}\n{sign}\n")
         doomed.unlink(missing_ok=True)
         return True
 
     def _last_sign(self, worker: str) -> float:
+        """Return when a worker gave its last sign; 0 if it is known to be gone."""
         try:
-            return (self._workers / worker).stat().st_mtime if worker else 0.0
+            return (self._workers / worker).stat().st_mtime
         except FileNotFoundError:
             return 0.0
 

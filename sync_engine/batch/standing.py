@@ -44,9 +44,9 @@ class Standing:
         self._wanted, self._folder = frozenset(identities), folder
         self.done: set[str] = set()
         self.attempts: dict[str, int] = {}
-        self._begun, self._looked_at, self._cost_s = time.monotonic(), 0.0, 0.0
+        self._looked_at, self._cost_s = 0.0, 0.0
         self.look()
-        self._done_at_begin = len(self.done)
+        self._first = (time.monotonic(), len(self.done))
 
     def look(self) -> None:
         """List what there is now."""
@@ -69,10 +69,12 @@ class Standing:
 
     def state(self) -> State:
         """Return the numbers."""
-        done, failed = len(self.done), len(self.failed())
-        fresh, left = done - self._done_at_begin, len(self._wanted) - done - failed
-        pace = (time.monotonic() - self._begun) / fresh if fresh > 0 else None
-        return State(len(self._wanted), done, failed, None if pace is None else pace * left)
+        done, failed, now = len(self.done), len(self.failed()), time.monotonic()
+        if done == self._first[1]:
+            self._first = (now, done)  # nothing new yet: models are loaded
+        made, left = done - self._first[1], len(self._wanted) - done - failed
+        eta_s = (now - self._first[0]) / made * left if made > 0 else None
+        return State(len(self._wanted), done, failed, eta_s)
 
     def failed(self) -> set[str]:
         """Return the jobs that are set aside."""

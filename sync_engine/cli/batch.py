@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sync_engine.batch import openjd, session
+from sync_engine.batch import on_ray, openjd, session
 from sync_engine.batch.local_workers import LocalWorkers
 from sync_engine.batch.plan import Plan, write_plan
 from sync_engine.batch.progress import BatchProgress
@@ -40,7 +40,13 @@ def add_parser(commands: Any) -> None:
         help="leave out what is done (the default); --no-resume wants a folder without results of these jobs",
     )
     batch.add_argument("--retry-failed", action="store_true", help="try those again that were set aside")
-    batch.add_argument("--workers", type=int, default=1, metavar="N", help="processes on this machine")
+    batch.add_argument("--workers", type=int, metavar="N", help="processes here (1), or actors of Ray")
+    batch.add_argument(
+        "--on", metavar="ray|ray://HOST:PORT", help="work on Ray: one that is started here, or a cluster"
+    )
+    batch.add_argument("--cpus", type=float, default=1.0, help="cores for each actor of Ray")
+    batch.add_argument("--gpus", type=float, default=0.0, help="GPUs for each actor of Ray, such as 0.5")
+    batch.add_argument("--memory-gb", type=float, default=0.0, help="main memory for each actor of Ray")
     batch.add_argument("--json", action="store_true", help="print progress as the protocol's events")
     batch.add_argument(
         "--stale-after",
@@ -107,7 +113,7 @@ def _failed(error: EngineError) -> int:
 
 
 def _run(options: argparse.Namespace, make_engine: Callable[[], Engine]) -> int:
-    if not 1 <= options.workers <= MOST_WORKERS:
+    if options.workers is not None and not 1 <= options.workers <= MOST_WORKERS:
         words = f"workers = {options.workers}: out of range."
         raise EngineError(FailureCode.BAD_SPEC, words, f"Use 1 to {MOST_WORKERS}.")
     with BatchProgress(options.json, options.worker) as progress:
@@ -149,7 +155,14 @@ def _work(
 
     if report is not None:
         report.write()
-    if options.workers > 1:
+    if options.on is not None:
+        placement = on_ray.Placement(options.workers or 0, options.cpus, options.gpus, options.memory_gb)
+        on = on_ray.RayBatch(
+            plan, folder, options.on, placement, options.stale_after, make_engine, stop.asked
+        )
+        stop.listen()  # Ray has handlers of its own
+        return on.run(tell)
+    if (options.workers or 1) > 1:
         return LocalWorkers(plan, folder, options.workers, options.stale_after, stop.asked).run(tell)
     return Runner(plan, folder, make_engine(), tell, progress.event, stop.asked, stop.urgent).run()
 
@@ -201,10 +214,15 @@ class Interrupts:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
+        self.listen()
+        return self
+
+    def listen(self) -> None:
+        """Have signals come here."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._on_signal)
-        return self
+                handler = signal.signal(number, self._on_signal)
+                self._before.setdefault(number, handler)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
