@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,10 +18,11 @@ from sync_engine.catalog.safetensors_header import check_start
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.downloads import store
 from sync_engine.downloads.listing import of_part, wanted
-from sync_engine.downloads.problems import Interrupted, NotTheHub, explain, network_errors
+from sync_engine.downloads.problems import Interrupted, NotTheHub, explain, network_errors, unusable_settings
 from sync_engine.downloads.store import File
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 CHUNK_BYTES = 2**18
 TIMEOUT_S = 20.0
 MAX_INDEX_BYTES = 2**20
@@ -120,9 +122,13 @@ def _list(source: Source) -> tuple[str, list[File]]:
         info = api.model_info(
             source.repository, revision=source.revision or None, files_metadata=True, timeout=TIMEOUT_S
         )
+        if info.sha and not _COMMIT.fullmatch(info.sha):
+            raise NotTheHub(f"its commit is {info.sha[:60]!r}")
         return info.sha or "", [_file(entry) for entry in info.siblings or []]
     except network_errors():
         raise
+    except (OSError, UnicodeError) as error:  # no client can be made: SSL_CERT_FILE names no file, say
+        raise unusable_settings(error, source.endpoint) from error
     except HFValidationError as error:
         raise ModelNotAvailable(
             f"model = {source.model!r} is no hub id.", "A hub id has the form OWNER/NAME."
@@ -137,6 +143,8 @@ def _file(entry: Any) -> File:
         raise ValueError(f"the size of {entry.rfilename} is not told")
     if entry.lfs:
         return File(entry.rfilename, size, sha256=entry.lfs.sha256)
+    if not entry.blob_id:
+        raise ValueError(f"the hash of {entry.rfilename} is not told")
     return File(entry.rfilename, size, blob=entry.blob_id)
 
 
@@ -210,6 +218,10 @@ def with_patience(
         check()
         try:
             return function()
+        except ModelNotAvailable:
+            raise
+        except (ImportError, UnicodeError) as error:  # what a client raises when it is made
+            raise unusable_settings(error, source.endpoint) from error
         except network_errors() as error:
             fetched = so_far()
             failures = 1 if fetched > before else failures + 1

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.common.errors import ModelNotAvailable, first_line
 
 GATED = (401, 403)
 PASSING = (408, 425, 429, 500, 502, 503, 504)
@@ -23,6 +23,19 @@ def network_errors() -> tuple[type[Exception], ...]:
     from huggingface_hub.errors import HfHubHTTPError
 
     return (httpx2.HTTPError, HfHubHTTPError, Interrupted, NotTheHub)
+
+
+def unusable_settings(error: Exception, endpoint: str) -> ModelNotAvailable:
+    """Return in words that the settings for proxy, certificates or token allow no connection at all."""
+    if "socksio" in str(error):
+        return ModelNotAvailable(
+            f"{endpoint} cannot be asked: a SOCKS proxy is set, and this engine has no SOCKS.",
+            "Set an http:// proxy (Proxy in the preferences, or ALL_PROXY), or install socksio.",
+        )
+    return ModelNotAvailable(
+        f"{endpoint} cannot be asked with the network settings of this computer ({first_line(error)}).",
+        "Check the proxy, HF_TOKEN (letters without accents), SSL_CERT_FILE and HF_ENDPOINT.",
+    )
 
 
 def explain(error: Exception, model: str, repository: str, endpoint: str) -> tuple[ModelNotAvailable, bool]:
@@ -63,6 +76,11 @@ def explain(error: Exception, model: str, repository: str, endpoint: str) -> tup
         return ModelNotAvailable(
             f"model = {model!r}: {endpoint} does not answer as a hub does ({error}).",
             "Check the endpoint; a proxy or a login page may be in between.",
+        ), False
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return ModelNotAvailable(
+            f"model = {model!r} could not be fetched: the certificate of {endpoint} is not trusted.",
+            "Behind a company's proxy, name its certificates in SSL_CERT_FILE.",
         ), False
     return ModelNotAvailable(
         f"model = {model!r} could not be fetched from {endpoint} ({error or type(error).__name__}).",

@@ -12,12 +12,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-_HOME = r"(?:^|(?<=[\s'\"=(:,;<\[]))(?:[a-z]:)?[\\/]+(?:home|users)[\\/]+"
+from .secrets_in_text import without_secrets
+
+_HOME = (
+    r"(?:^|(?<=[\s'\"=(:,;<\[]))(?:[a-z]:)?(?:[\\/]+(?:mnt|var|export|data|srv|net|usr)(?:[\\/]+[a-z])?)?"
+    r"[\\/]+(?:home|users|media|run[\\/]+media|documents and settings)[\\/]+"
+)
 _NAME = r"(?:[^\\/'\":,;\n]{1,40}(?=[\\/])|[^\\/'\"\s:,;)\]]+)"
 HOME_FOLDERS = re.compile(f"(?i)({_HOME}){_NAME}")
 """Anybody's folder on Linux, macOS and Windows, where there may be a drive before and spaces in it."""
-SECRETS = re.compile(r"\b(?:hf|sk|ghp|glpat)[_-]\w{8,}")
-CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 SHORTEST_NAME = 3
 """A shorter user or machine name is a part of too many other words."""
 LOG_LINES = 40
@@ -37,7 +40,7 @@ def without_names(text: str, folders: Mapping[str, str | os.PathLike[str]] | Non
             for form in {path, path.replace("\\", "/"), path.replace("\\", "\\\\")}:
                 text = text.replace(form, hidden[path])
     text = HOME_FOLDERS.sub(r"\1<user>", text)
-    text = CREDENTIALS.sub("<login>@", SECRETS.sub("<token>", text))
+    text = without_secrets(text)
     for name, word in ((_user(), "<user>"), (socket.gethostname(), "<machine>")):
         if len(name) >= SHORTEST_NAME:
             text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", word, text)

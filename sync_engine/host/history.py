@@ -69,7 +69,7 @@ def read_result(folder: Path) -> Result:
     """Read one result; raise ResultError that says what is wrong with the folder."""
     record = _read_record(folder)
     try:
-        spec = EnvironmentSpec.from_dict(record.get("spec"))
+        spec = EnvironmentSpec.from_record(record.get("spec"))
     except SpecError as error:
         raise ResultError(
             folder,

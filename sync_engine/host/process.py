@@ -27,6 +27,7 @@ from ..interface.messages import (
     decode_event,
     encode,
 )
+from .secrets_in_text import without_secrets
 
 GARBAGE_LIMIT = 100
 """After so many lines (or megabytes) that are no events, the child is not our engine."""
@@ -231,7 +232,9 @@ class EngineProcess:
         with io.BufferedReader(pipe) as stream:  # type: ignore[arg-type]
             while line := stream.readline(LOG_LINE_BYTES):
                 text = line.decode("utf-8", "replace").rstrip()
-                self.log.write(text.rsplit("\r", 1)[-1])  # of a progress bar only the last state
+                self.log.write(
+                    without_secrets(text.rsplit("\r", 1)[-1])
+                )  # of a progress bar only the last state
 
     def _wait(self) -> None:
         status = self.popen.wait()

@@ -76,7 +76,10 @@ SHAPE = frozenset(("dataWindow", "displayWindow", "compression", "tiles", "chunk
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading; OSError for anything but a regular file, without waiting for a pipe."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError as error:  # a NUL character in its name
+        raise OSError(str(error)) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError("not a regular file")

@@ -11,9 +11,10 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from .bounded_json import read_json
 from .loras import Lora
 from .methods import METHODS
 from .wording import Message, as_message
@@ -223,6 +224,13 @@ class EnvironmentSpec:
         """Return the fields as plain JSON values."""
         return dataclasses.asdict(self) | {"loras": list(self.loras)}
 
+    def without_paths(self) -> EnvironmentSpec:
+        """Return the spec as a picture keeps it, which may go anywhere: files by their names alone."""
+        loras = tuple(str(Lora(_name(lora.file), lora.weight)) for lora in map(Lora.parse, self.loras))
+        return dataclasses.replace(
+            self, model=_name(self.model), tiny_decoder=_name(self.tiny_decoder), loras=loras
+        )
+
     def to_json(self) -> str:
         """Return the spec as one line of JSON."""
         return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
@@ -250,6 +258,14 @@ class EnvironmentSpec:
         return cls(**values).validated()
 
     @classmethod
+    def from_record(cls, data: object) -> EnvironmentSpec:
+        """Do the same for what a result keeps; fields that only a newer version has are left out."""
+        if isinstance(data, Mapping):
+            names = {field.name for field in dataclasses.fields(cls)}
+            data = {name: value for name, value in data.items() if name in names}
+        return cls.from_dict(data)
+
+    @classmethod
     def from_json(cls, text: str) -> EnvironmentSpec:
         """Build and validate a spec from JSON text."""
         try:
@@ -264,14 +280,12 @@ class EnvironmentSpec:
     def from_file(cls, path: Path) -> EnvironmentSpec:
         """Read a spec from a JSON file, or from the ``spec.json`` of an earlier result."""
         try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, ValueError) as error:
+            data = read_json(path)
+        except OSError as error:
             raise SpecError(
                 "spec", str(path), Message("cannot be read ({reason})", reason=error), "Name a readable file."
             ) from error
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise SpecError(
                 "spec", str(path), Message("not JSON ({reason})", reason=error), "Check the file."
             ) from error
@@ -280,10 +294,17 @@ class EnvironmentSpec:
         return cls.from_dict(data)
 
 
+def _name(place: str) -> str:
+    """Return the last part of an absolute path; a hub id, a name or a relative path as it is."""
+    if PurePosixPath(place).is_absolute() or PureWindowsPath(place).is_absolute() or place.startswith("~"):
+        return PureWindowsPath(place).name or place  # both kinds of slashes part its path
+    return place
+
+
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str) or not value.strip():
         raise SpecError(name, value, "empty or not a text", "Give a text.")
-    if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in value):
+    if any(unicodedata.category(character) == "Cc" and character not in "\r\n\t" for character in value):
         raise SpecError(name, value, "contains control characters", "Remove them, or type the text again.")
     if any(unicodedata.category(character) == "Cs" for character in value):
         raise SpecError(name, value, "is not valid Unicode", "Type the text again.")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -252,7 +253,12 @@ class _Job:
             return None
         picture = backbone.preview_decode(canvas.thumbnail(step.x0))[0].float().add(1).div(2).clamp(0, 1)
         path = self.folder.partial / "live.png"
-        output.write_png(path, picture.permute(1, 2, 0).cpu().numpy())
+        try:
+            output.write_png(path, picture.permute(1, 2, 0).cpu().numpy())
+        except OSError as error:  # a full disk, say; the picture itself may still fit
+            self.reporter.note(f"There are no more previews: {error}.")
+            self._preview_cost = math.inf
+            return None
         self._last_preview = time.perf_counter()
         self._preview_cost += self._last_preview - now
         return path

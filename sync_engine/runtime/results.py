@@ -30,6 +30,7 @@ def write_pictures(
     """Write a picture ``(H, W, 3)`` in [0, 1] of a complete spec, and its preview.
 
     A world gets its light back, from the ``sky`` where that is known, and is written as EXR, a plate as PNG.
+    Both keep the spec without the paths of this computer; ``spec.json`` beside them has them.
     Returns the report on its light, None for a plate. Raises EngineError for numbers that are not finite.
     """
     if not np.isfinite(picture).all():
@@ -39,14 +40,15 @@ def write_pictures(
             "Use the precision bf16 or fp32.",
         )
     (folder / "live.png").unlink(missing_ok=True)
+    shown = spec.without_paths()
     image, light = folder / output.IMAGE_NAMES[spec.kind], None
     if spec.kind == "world":
         expanded = expand(picture, spec.sun_stops, spec.ldr, spec.exposure, sky=sky)
         light = expanded.report
-        attributes = {"syncscape": spec.to_json(), "syncscape_light": json.dumps(light)}
+        attributes = {"syncscape": shown.to_json(), "syncscape_light": json.dumps(light)}
         output.write_exr(image, expanded.radiance, attributes)
     else:
-        output.save_png(image, picture, {"syncscape": json.dumps(spec.to_dict())})
+        output.save_png(image, picture, {"syncscape": json.dumps(shown.to_dict())})
     output.save_png(folder / "preview.png", output.thumbnail(picture))
     return light
 

@@ -63,7 +63,7 @@ BAD = [
     ("prompt", "long " * 2000),
     ("prompt", "bell \x07"),
     ("prompt", "nul \x00"),
-    ("prompt", "carriage \r return"),
+    ("prompt", "a bell \a"),
     ("prompt", "escape \x1b[31m"),
     ("prompt", "half a pair \ud83d"),
     ("prompt", None),
@@ -268,3 +268,21 @@ def test_files(tmp_path) -> None:
     for missing in (tmp_path, tmp_path / "nothing.json", tmp_path / "nul\0.json"):
         with pytest.raises(SpecError, match="cannot be read"):
             EnvironmentSpec.from_file(missing)
+
+
+def test_line_ends_of_windows_are_blanks() -> None:
+    assert EnvironmentSpec("a\r\nb").validated().prompt == "a\r\nb"
+
+
+def test_a_picture_keeps_names_and_no_folders(tmp_path) -> None:
+    spec = EnvironmentSpec(
+        "a",
+        model="/home/alice/models/mine.safetensors",
+        tiny_decoder=r"C:\Users\alice\taesd",
+        loras=("/home/alice/loras/x.safetensors:0.8", "here/y.safetensors:1"),
+    )
+    kept = spec.without_paths()
+    assert (kept.model, kept.tiny_decoder) == ("mine.safetensors", "taesd")
+    assert kept.loras == ("x.safetensors:0.8", "here/y.safetensors:1")
+    for name in ("draft", "owner/name", "owner/name@main", "./folder"):
+        assert EnvironmentSpec("a", model=name).without_paths().model == name
