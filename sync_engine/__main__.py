@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from sync_engine.catalog.models import TABLE
 from sync_engine.cli import batch as batch_command
 from sync_engine.cli import evaluate as evaluation
 from sync_engine.cli import export as export_command
@@ -110,6 +111,9 @@ def parser() -> argparse.ArgumentParser:
     )
     generate.add_argument("--out", type=Path, required=True, help="folder of the result")
     generate.add_argument("--json", action="store_true", help="print the protocol's events")
+    generate.add_argument(
+        "--yes", action="store_true", help="fetch the model that the file of --spec names, without a question"
+    )
     serve = commands.add_parser("serve", help="speak the protocol on stdin and stdout")
     serve.add_argument("--idle-release", type=float, default=600.0, metavar="SECONDS")
     batch_command.add_parser(commands)
@@ -127,12 +131,20 @@ def spec_from(options: argparse.Namespace) -> EnvironmentSpec:
     given = {name: getattr(options, name) for name in SPEC_OPTIONS if getattr(options, name) is not None}
     if "loras" in given:
         given["loras"] = tuple(given["loras"])
+    if "model" in given:
+        given["model"] = _from_anywhere(given["model"])
     if options.spec is None:
         return EnvironmentSpec.from_dict(given)
     base = read_spec(options.spec)
     if "width" in given and "height" not in given:
         given["height"] = None
     return dataclasses.replace(base, **given).validated()
+
+
+def _from_anywhere(model: str) -> str:
+    """Return a folder or a file that is meant from where the command runs as an absolute path."""
+    path = Path(model).expanduser()
+    return str(path.absolute()) if path.exists() and model not in TABLE else model
 
 
 def generate(options: argparse.Namespace) -> int:
@@ -172,6 +184,7 @@ def _generate(options: argparse.Namespace, emit: Any) -> int:
     spec = with_seed(spec)
     emit(Accepted(job, spec.to_dict()))
     try:
+        _agree(options, spec.model)
         files, timings = Engine().run(spec, options.out, Reporter(job, emit, options.json), stop.is_set, job)
     except JobCancelled:
         emit(Cancelled(job))
@@ -203,6 +216,17 @@ def _stop_on_signals(stop: threading.Event) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
+
+
+def _agree(options: argparse.Namespace, model: str) -> None:
+    """Ask about a model that a file names; then nothing else asks on stdin. Raises ModelNotAvailable."""
+    from sync_engine.cli.serve import take_stdin
+    from sync_engine.downloads.consent import check_named_by_file
+
+    if options.spec is not None and options.model is None:
+        can_ask = not options.json and sys.stdin.isatty() and sys.stderr.isatty()
+        check_named_by_file(model, options.yes, can_ask)
+    take_stdin()
 
 
 def _missing_packages() -> Failed | None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,12 +11,13 @@ from typing import Any
 from sync_engine.backbones import loras as lora_files
 from sync_engine.backbones import single_file
 from sync_engine.backbones.model import Model as LoadedModel
-from sync_engine.catalog import model_index
+from sync_engine.catalog import model_folder, model_index
 from sync_engine.catalog.families import Loaded, has_weights
 from sync_engine.catalog.model_index import Index
 from sync_engine.catalog.models import TABLE, Model
 from sync_engine.catalog.safetensors_header import check_weights_file
 from sync_engine.catalog.single_file_header import inspect
+from sync_engine.catalog.small_files import read_json
 from sync_engine.common.errors import ModelNotAvailable, first_line
 from sync_engine.common.late import torch
 from sync_engine.downloads.store import installed, texts_of
@@ -63,15 +63,13 @@ def _folder_of_base(model: Model) -> Path:
 def read_index(folder: Path) -> Index:
     """Read ``model_index.json``; raise ModelNotAvailable for another family or a wrong or missing part."""
     index = folder / "model_index.json"
-    try:
-        data = json.loads(index.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not index.exists():
         raise ModelNotAvailable(
             f"model folder {folder} has no model_index.json.",
             "Name a folder in diffusers' format, as save_pretrained writes it.",
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ModelNotAvailable(f"{index} cannot be read ({error}).", "Fetch the model again.") from error
+        )
+    data = read_json(index)
+    model_folder.check_config(index, data)
     return model_index.read(data, str(folder))
 
 
@@ -91,7 +89,13 @@ def check_weights(folder: Path, parts: list[str]) -> None:
 def load_parts(
     folder: Path, index: Index, dtype: torch.dtype, only: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """Load the parts of a model's folder, or some of them, on the CPU in one precision."""
+    """Load the parts of a model's folder, or some of them, on the CPU in one precision.
+
+    Raises ModelNotAvailable before any library reads of the folder where it is not safe to.
+    """
+    classes = {part: name for part, name in index.classes.items() if only is None or part in only}
+    model_folder.check(folder, index, classes)
+    check_weights(folder, [part for part in classes if has_weights(part)])
     import sync_engine.common.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
 
     import diffusers  # isort: skip
@@ -100,21 +104,18 @@ def load_parts(
     diffusers.utils.logging.set_verbosity_error()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    classes = {part: name for part, name in index.classes.items() if only is None or part in only}
-    check_weights(folder, [part for part in classes if has_weights(part)])
     parts: dict[str, Any] = {}
     for part, name in classes.items():
         library = transformers if part.startswith(("text_encoder", "tokenizer")) else diffusers
         cls = getattr(library, name, None)
         if cls is None:
             raise model_index.wrong_class(str(folder), index.pipeline, part, name)
-        options: dict[str, Any] = {}
-        if part.startswith("text_encoder"):
-            options = {"dtype": dtype, "use_safetensors": True}
-        elif has_weights(part):
-            options = {"torch_dtype": dtype, "use_safetensors": True}
+        options: dict[str, Any] = {"trust_remote_code": False} if library is transformers else {}
+        if has_weights(part):
+            precision = "dtype" if library is transformers else "torch_dtype"
+            options |= {precision: dtype, "use_safetensors": True}
         variant = _variant(folder / part)
-        if options and variant:
+        if has_weights(part) and variant:
             options["variant"] = variant
         try:
             parts[part] = cls.from_pretrained(folder / part, local_files_only=True, **options)
@@ -157,6 +158,7 @@ def load(
         parts = load_parts(folder, index, dtype)
     if loras:
         lora_files.add(loras, index, parts, folder)
+    _limit_tokens(parts)
     backbone = index.family.build(
         Loaded(
             folder=folder,
@@ -169,3 +171,13 @@ def load(
     )
     backbone.place(offload)
     return backbone
+
+
+def _limit_tokens(parts: dict[str, Any]) -> None:
+    """Let no tokenizer fill a prompt beyond the places that its text encoder has, whatever its file says."""
+    for name, encoder in parts.items():
+        if name.startswith("text_encoder"):
+            tokenizer = parts[name.replace("text_encoder", "tokenizer")]
+            tokenizer.model_max_length = min(
+                tokenizer.model_max_length, encoder.config.max_position_embeddings
+            )

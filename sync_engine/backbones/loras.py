@@ -7,6 +7,7 @@ The changes are added to the model's weights once, when it is loaded: sampling c
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Any
 from sync_engine.catalog import families
 from sync_engine.catalog.families import LoraNaming, read_object
 from sync_engine.catalog.model_index import Index
-from sync_engine.catalog.safetensors_header import check_weights_file, shapes
+from sync_engine.catalog.safetensors_header import check_weights_file, metadata, shapes
+from sync_engine.catalog.small_files import pairs
+from sync_engine.catalog.tokenizer_file import is_harmless
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.interface.loras import Lora
 
@@ -52,11 +55,33 @@ def check(loras: Sequence[Lora], folder: Path, index: Index) -> None:
                 f"lora = {str(path)!r} is no file.", "Name a safetensors file that is on this computer."
             )
         check_weights_file(path)
+        _check_patterns(path)
         if path.suffix != ".safetensors":
             raise ModelNotAvailable(
                 f"lora = {str(path)!r} has no name that ends in .safetensors.", "Rename the file."
             )
         _check_family(path, shapes(path), folder, index)
+
+
+def _check_patterns(path: Path) -> None:
+    """Refuse a LoRA that says which layers it is for by a pattern that could take time without end."""
+    try:
+        told = json.loads(metadata(path).get("lora_adapter_metadata", "{}"))
+    except (ValueError, RecursionError) as error:
+        raise ModelNotAvailable(
+            f"lora = {str(path)!r} says of itself what is not JSON ({error}).", "Fetch the file again."
+        ) from error
+    patterns = []
+    for key, value in pairs(told):
+        if key.endswith(("_modules", "_pattern")):
+            patterns += [value] if isinstance(value, str) else list(value or ())
+    for pattern in patterns:
+        if not is_harmless(str(pattern)):
+            raise ModelNotAvailable(
+                f"lora = {str(path)!r} is refused: its pattern {str(pattern)[:80]!r} could take time "
+                "without end.",
+                "Use another LoRA.",
+            )
 
 
 def _check_family(path: Path, found: Shapes, folder: Path, index: Index) -> None:

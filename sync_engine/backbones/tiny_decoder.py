@@ -6,14 +6,15 @@ The finished picture is always decoded with the model's own autoencoder.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from sync_engine.backbones.model import Model
+from sync_engine.catalog import model_folder
 from sync_engine.catalog.model_index import Index
 from sync_engine.catalog.models import TINY_CLASS, TINY_DECODERS, tiny_decoder_of
 from sync_engine.catalog.safetensors_header import check_weights_file
+from sync_engine.catalog.small_files import read_json
 from sync_engine.common.errors import ModelNotAvailable, first_line
 from sync_engine.common.late import torch
 from sync_engine.downloads.store import installed
@@ -63,10 +64,8 @@ def load(folder: Path, backbone: Model) -> Any:
     """
     import diffusers
 
-    try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_class_name")
-    except (OSError, ValueError, AttributeError) as error:
-        raise _unreadable(folder, error) from error
+    model_folder.check_part(folder, weights=True)
+    found = read_json(folder / "config.json").get("_class_name")
     if found != TINY_CLASS:
         raise ModelNotAvailable(
             f"tiny_decoder = {str(folder)!r} is of class {found}, not {TINY_CLASS}.", REMEDY

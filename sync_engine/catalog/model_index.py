@@ -10,6 +10,9 @@ from sync_engine.catalog import families
 from sync_engine.catalog.families import Family
 from sync_engine.common.errors import ModelNotAvailable
 
+LIBRARIES = ("diffusers", "transformers")
+"""Where the classes of parts are; a pipeline may name files of its own instead."""
+
 
 @dataclass(frozen=True)
 class Index:
@@ -56,6 +59,12 @@ def read(data: Any, name: str) -> Index:
             "Fetch the model again; a pipeline saved without some of its parts cannot be used.",
         )
     classes = {part: data[part][1] for part in family.parts}
+    for part in family.parts:
+        if data[part][0] not in LIBRARIES:
+            raise ModelNotAvailable(
+                f"{name}: its part {part} is of {data[part][0]}, and code that a model brings is not run.",
+                families.remedy(),
+            )
     for part, allowed in family.parts.items():
         if classes[part] not in allowed:
             raise wrong_class(name, pipeline, part, classes[part])

@@ -52,6 +52,8 @@ class Checkpoint:
 def inspect(file: Path) -> Checkpoint:
     """Read a file's header. Raises ModelNotAvailable where it is no checkpoint of a supported family."""
     check_weights_file(file)
+    if file.suffix != ".safetensors":  # libraries go by the name, and unpickle what has another
+        raise _refused(file, "its name does not end in .safetensors", "Rename the file.")
     found = shapes(file)
     names = {name.removeprefix(DENOISER): shape for name, shape in found.items()}
     family, base = _family_of(file, names)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import platform
+import re
 import sys
 from typing import Any
 
@@ -13,6 +14,8 @@ from sync_engine import VERSION
 
 NEEDED = ("torch", "diffusers", "transformers", "safetensors", "numpy", "pillow", "OpenEXR")
 OPTIONAL = ("lpips", "peft", "rich", "accelerate", "huggingface_hub")
+TORCH_HOLES = {"2.6.0": "CVE-2025-32434", "2.10.0": "CVE-2026-24747"}
+"""The first version of torch without a hole by which a file of weights runs code, and the hole's name."""
 INSTALL_HINT = (
     "Install them into this Python with pip (see sync_engine/requirements), or name another Python "
     "in Preferences → Syncscape → Engine Python."
@@ -31,6 +34,26 @@ def _version(package: str) -> str | None:
         return None
 
 
+def torch_problems(version: str) -> list[str]:
+    """Return what is to be said of a version of torch that has known holes.
+
+    The engine unpickles nothing, so that they stay closed; but other programs share a Python.
+    """
+    holes = [name for fixed, name in TORCH_HOLES.items() if _numbers(version) < _numbers(fixed)]
+    if not holes:
+        return []
+    newest = max(TORCH_HOLES, key=_numbers)
+    return [
+        f"torch {version} has a known hole ({', '.join(holes)}): a file of weights can run code. "
+        f"Update the engine in the preferences, or install torch {newest} or newer."
+    ]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, without what is behind them (``+cpu``, ``a0``, ``rc1``)."""
+    return tuple(int(part) for part in re.match(r"[\d.]*", version)[0].split(".") if part)  # type: ignore[index]
+
+
 def examine() -> dict[str, Any]:
     """Return the report that ``doctor --json`` prints and ``ready`` carries."""
     report: dict[str, Any] = {
@@ -44,6 +67,7 @@ def examine() -> dict[str, Any]:
     if missing:
         report["problems"].append(f"Missing packages: {', '.join(missing)}. {INSTALL_HINT}")
         return report
+    report["problems"] += torch_problems(_version("torch") or "")
     from sync_engine.catalog import models
     from sync_engine.common import device
     from sync_engine.sync.feature_nets import lpips_weights

@@ -53,6 +53,20 @@ def take_stdout() -> BinaryIO:
     return events
 
 
+def take_stdin() -> BinaryIO:
+    """Keep the real stdin for requests: a library that asks something reads the end of a file."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    try:
+        requests = os.fdopen(os.dup(0), "rb")
+    except OSError:  # it was closed already
+        requests = open(os.devnull, "rb")  # noqa: SIM115  # the caller's
+    os.dup2(nothing, 0)
+    if nothing:
+        os.close(nothing)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # what was buffered is not read again
+    return requests
+
+
 class Service:
     """Reads requests in a thread of its own, so that a cancel is seen while a job runs.
 
@@ -176,6 +190,7 @@ class Service:
 
     def _run_job(self, engine, request: Generate) -> None:
         from sync_engine.common.progress import Reporter
+        from sync_engine.downloads.consent import check_named_by_scene
 
         job = request.job
 
@@ -186,6 +201,7 @@ class Service:
         reporter = Reporter(job, self._emit, self._wants_preview)
         try:
             spec = EnvironmentSpec.from_dict(request.spec)
+            check_named_by_scene(spec.model)
             files, timings = engine.run(spec, Path(request.out), reporter, cancelled, job)
         except JobCancelled:
             self._emit(Cancelled(job))
@@ -208,5 +224,5 @@ def serve(idle_release_s: float) -> int:
     events = take_stdout()
     step_back(nice_wanted())  # Blender's own interface comes first where both want the CPU
     with contextlib.suppress(KeyboardInterrupt):
-        return Service(sys.stdin.buffer, events, idle_release_s).run()
+        return Service(take_stdin(), events, idle_release_s).run()
     return 130

@@ -105,7 +105,7 @@ def ask(source: Source, check: Callable[[], None], part: str = "") -> tuple[Sour
     try:
         data = json.loads(content)
         parts = store.parts_of(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelNotAvailable(
             f"{source.repository}: its model_index.json cannot be used ({error}).", "Use another model."
         ) from error

@@ -124,6 +124,7 @@ def _load(net: FeatureNet, model: Model, dtype: torch.dtype) -> Any:
 
 
 def _own(folder: Path, device: torch.device) -> Any:
+    from sync_engine.catalog.model_folder import check_part
     from sync_engine.common.errors import ModelNotAvailable
     from sync_engine.sync.perceptual_net import LatentFeatures
 
@@ -132,4 +133,5 @@ def _own(folder: Path, device: torch.device) -> Any:
             f"The model's folder {folder} lacks its perceptual net.",
             "Install the extension again, or use the method multidiffusion.",
         )
+    check_part(folder / FOLDER, weights=True)
     return LatentFeatures.from_folder(folder / FOLDER).to(device)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a model that somebody's file names may be fetched: not before the user has agreed.
+
+A picture, a ``spec.json`` or a scene can name any repository of the hub. What the user typed is agreed to;
+what a file says is a question, with the model's name, size and licence.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from sync_engine.catalog import models
+from sync_engine.catalog.models import Model
+from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.downloads import store
+
+ANSWERS = ("y", "yes", "j", "ja")
+
+
+def to_fetch(name: str) -> Model | None:
+    """Return the model that a job with this name would fetch; None where nothing would be.
+
+    Raises ModelNotAvailable for a name that is none.
+    """
+    model = models.find(name)
+    return model if model.on_hub and store.installed(model) is None else None
+
+
+def is_of_table(model: Model) -> bool:
+    """Whether the table of models names the repository in this revision."""
+    return any((row.source, row.revision) == (model.source, model.revision) for row in models.TABLE.values())
+
+
+def in_words(model: Model) -> str:
+    """Return what is to be agreed to."""
+    size = f"{model.download_gb:.1f} GB" if model.download_gb else "a download of unknown size"
+    place = model.source if model.name == model.source else f"{model.name} ({model.source})"
+    return f"{place}, {size}, licence: {model.licence}"
+
+
+def check_named_by_file(name: str, agreed: bool, can_ask: bool) -> None:
+    """For a model that a file named: ask on the terminal, or refuse what would be fetched.
+
+    Args:
+        name: the model.
+        agreed: whether the user has said yes already.
+        can_ask: whether there is a terminal to ask on.
+
+    Raises:
+        ModelNotAvailable: the user did not agree.
+    """
+    model = to_fetch(name)
+    if model is None or agreed:
+        return
+    if can_ask:
+        sys.stderr.write(f"The file names a model that is not here: {in_words(model)}. Fetch it? [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() in ANSWERS:
+            return
+    raise _not_agreed(model)
+
+
+def check_named_by_scene(name: str) -> None:
+    """For a model that a job of ``serve`` names: refuse to fetch what the table does not have.
+
+    A scene's model may have come with a picture's settings; the panel's own download shows what it is.
+    """
+    model = to_fetch(name)
+    if model is not None and not is_of_table(model):
+        raise _not_agreed(model)
+
+
+def _not_agreed(model: Model) -> ModelNotAvailable:
+    return ModelNotAvailable(
+        f"model = {model.name!r} is fetched only after you agree: {in_words(model)}.",
+        "Look at its page, then fetch it: Models in the panel, "
+        f"or python -m sync_engine models download {model.name} (or --yes beside --spec).",
+    )
