@@ -17,6 +17,8 @@ from sync_engine.prompting.conditioning import Conditioning, Entry, TextEmbeddin
 class Residuals:
     """What ControlNets add inside a U-Net for a batch of N entries (Zhang et al. 2023).
 
+    Of a guided batch they are 2·N where the ControlNet is told the prompts too: without the prompt, with it.
+
     Attributes:
         down: one ``(N, C_i, h_i, w_i)`` for each skip connection, in the network's order.
         middle: ``(N, C, h, w)`` for the block at the bottom.
@@ -25,8 +27,10 @@ class Residuals:
     down: tuple[torch.Tensor, ...]
     middle: torch.Tensor
 
-    def twice(self) -> Residuals:
-        """Return them for both halves of a guided batch."""
+    def for_guided(self, count: int) -> Residuals:
+        """Return them for both halves of a guided batch of so many entries."""
+        if len(self.middle) == 2 * count:
+            return self
         return Residuals(tuple(torch.cat([part, part]) for part in self.down), self.middle.repeat(2, 1, 1, 1))
 
     def __add__(self, other: Residuals) -> Residuals:

@@ -117,7 +117,8 @@ class StableDiffusion(Backbone):
             return self._unet(noisy, timestep, text, residuals).to(windows.dtype)
         text = conditioning.negatives.pick([entry.negative for entry in entries]) + text
         with self._stem.guided():
-            both = self._unet(torch.cat([noisy, noisy]), timestep, text, residuals and residuals.twice())
+            both_residuals = residuals and residuals.for_guided(len(entries))
+            both = self._unet(torch.cat([noisy, noisy]), timestep, text, both_residuals)
         without, with_prompt = both.to(windows.dtype).chunk(2)
         return without + conditioning.guidance * (with_prompt - without)
 
@@ -133,14 +134,14 @@ class StableDiffusion(Backbone):
             noisy,
             timestep,
             encoder_hidden_states=torch.stack(text.states),
-            added_cond_kwargs=self._added(noisy, text),
+            added_cond_kwargs=self.added_conditions(noisy, text),
             timestep_cond=guidance,
             down_block_additional_residuals=residuals and residuals.down,
             mid_block_additional_residual=residuals and residuals.middle,
             return_dict=False,
         )[0]
 
-    def _added(self, noisy: torch.Tensor, text: TextEmbedding) -> dict[str, torch.Tensor] | None:
+    def added_conditions(self, noisy: torch.Tensor, text: TextEmbedding) -> dict[str, torch.Tensor] | None:
         """Return what else the U-Net is told of a batch."""
         return None
 

@@ -88,7 +88,7 @@ class StableDiffusionXL(StableDiffusion):
             pooled[empty] = 0
         return TextEmbedding(both.unbind(), pooled.unbind())
 
-    def _added(self, noisy: torch.Tensor, text: TextEmbedding) -> dict[str, torch.Tensor]:
+    def added_conditions(self, noisy: torch.Tensor, text: TextEmbedding) -> dict[str, torch.Tensor]:
         """Say of every window that it is a whole, uncropped picture: the sizes are a window's, in pixels."""
         height, width = (side * self.scale for side in noisy.shape[-2:])
         sizes = torch.tensor([[height, width, 0, 0, height, width]]).to(noisy.device, non_blocking=True)

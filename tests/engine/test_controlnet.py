@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ControlNets: one window equals diffusers' own pipelines; scale 0 is no control; bad folders in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sync_engine.backbones.loading import load
+from sync_engine.canvas.plane import PlaneCanvas
+from sync_engine.catalog import models
+from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.diffusion import controlnet
+from sync_engine.diffusion.controlnet import Control, ControlNets
+from sync_engine.diffusion.joint_loop import sample
+from sync_engine.prompting.conditioning import Conditioning
+from tests.small_models import tiny, tiny_xl
+
+CPU = torch.device("cpu")
+STEPS = 5
+MAP = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(8))
+
+
+def build(folder: Path, unet: Any, seed: int = 1) -> Path:
+    """Write a ControlNet for a U-Net whose answer is not zero, as that of an untrained one is."""
+    from diffusers.models.controlnets.controlnet import ControlNetModel
+
+    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 8, 16, 16))
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight += 0.05 * torch.randn(weight.shape, generator=generator)
+    net.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["sd", "xl"])
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """A model of a family, and the folder of a ControlNet for it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    made = tiny.build(folder / "m") if request.param == "sd" else tiny_xl.build(folder / "m")
+    model = load(models.find(str(made)), CPU, torch.float32)
+    return model, build(folder / "control", model.unet)
+
+
+def ours(model: Any, controls: list[Control], guidance: float, maps: torch.Tensor) -> torch.Tensor:
+    """Return the latents of one window by the joint loop."""
+    canvas = PlaneCanvas(16, 16, 16, 8)
+    state = canvas.noise(4, torch.Generator().manual_seed(5))
+    texts = model.encode(["a calm sea"]), model.encode(["desert"])
+    plain = Conditioning.one_prompt_each(*texts, [0], guidance)
+    entries = tuple(dataclasses.replace(entry, control=maps) for entry in plain.entries)
+    conditioning = dataclasses.replace(plain, entries=entries)
+    guide = ControlNets(controls, STEPS, model.guided, model.added_conditions)
+    return sample(model, canvas, model.scheduler("ddim", STEPS), state, conditioning, guides=[guide])
+
+
+def theirs(
+    model: Any, nets: list[Any], guidance: float, maps: list[torch.Tensor], **options: Any
+) -> torch.Tensor:
+    """Return the latents of diffusers' own pipeline from the same noise and words."""
+    from diffusers import StableDiffusionControlNetPipeline, StableDiffusionXLControlNetPipeline
+
+    xl = hasattr(model, "text_encoder_2")
+    pipeline = (
+        StableDiffusionXLControlNetPipeline if xl else StableDiffusionControlNetPipeline
+    ).from_pretrained(
+        model.folder,
+        controlnet=nets if len(nets) > 1 else nets[0],
+        **({} if xl else {"safety_checker": None}),
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.scheduler = model.scheduler("ddim", STEPS)
+    shown = [part[None] for part in maps]
+    return pipeline(
+        "a calm sea",
+        image=shown if len(nets) > 1 else shown[0],
+        negative_prompt="desert",
+        latents=PlaneCanvas(16, 16, 16, 8).noise(4, torch.Generator().manual_seed(5)),
+        num_inference_steps=STEPS,
+        guidance_scale=guidance,
+        output_type="latent",
+        height=128,
+        width=128,
+        **options,
+    ).images
+
+
+@pytest.mark.parametrize("guidance", [6.0, 1.0])
+@pytest.mark.parametrize(("start", "end"), [(0.0, 1.0), (0.2, 0.7)])
+def test_one_window_equals_the_pipeline_of_diffusers(case, guidance: float, start: float, end: float) -> None:
+    model, folder = case
+    net = controlnet.load(folder, model.unet, CPU, torch.float32)
+    control = Control(net=net, scale=0.8, start=start, end=end)
+    span = {"control_guidance_start": start, "control_guidance_end": end}
+    wanted = theirs(model, [net], guidance, [MAP], controlnet_conditioning_scale=0.8, **span)
+    got = ours(model, [control], guidance, MAP[None])
+    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-4)
+    free = ours(model, [], guidance, MAP[None])
+    assert (got - free).abs().max() > 1e-2, "the control changes the picture"
+
+
+def test_several_add_up(case, tmp_path: Path) -> None:
+    model, folder = case
+    nets = [
+        controlnet.load(place, model.unet, CPU, torch.float32)
+        for place in (folder, build(tmp_path / "second", model.unet, seed=2))
+    ]
+    controls = [Control(net=net, scale=scale) for net, scale in zip(nets, (0.5, 0.7), strict=True)]
+    maps = [MAP, MAP.flip(2)]
+    wanted = theirs(model, nets, 6.0, maps, controlnet_conditioning_scale=[0.5, 0.7])
+    torch.testing.assert_close(ours(model, controls, 6.0, torch.stack(maps)), wanted, rtol=0, atol=1e-4)
+
+
+def test_scale_zero_is_no_control_to_the_bit(case) -> None:
+    model, folder = case
+    net = controlnet.load(folder, model.unet, CPU, torch.float32)
+    with_none = ours(model, [], 6.0, MAP[None])
+    assert torch.equal(ours(model, [Control(net=net, scale=0.0)], 6.0, MAP[None]), with_none)
+
+
+def test_the_gradient_goes_through_the_control(case) -> None:
+    """``sync-paper`` differentiates the prediction with respect to the noisy windows, ControlNet included."""
+    model, folder = case
+    net = controlnet.load(folder, model.unet, CPU, torch.float32)
+    texts = model.encode(["a calm sea"]), model.encode(["desert"])
+    plain = Conditioning.one_prompt_each(*texts, [0], 6.0)
+    entries = [dataclasses.replace(plain.entries[0], control=MAP[None])]
+    guide = ControlNets([Control(net=net)], STEPS, True, model.added_conditions)
+    noisy = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(3)).requires_grad_()
+    found = guide.residuals(0, torch.tensor(500), noisy, plain, entries)
+    assert found is not None
+    (gradient,) = torch.autograd.grad(found.middle.square().sum(), noisy)
+    assert gradient.abs().max() > 0
+
+
+def test_every_window_needs_its_maps(case) -> None:
+    model, folder = case
+    net = controlnet.load(folder, model.unet, CPU, torch.float32)
+    conditioning = Conditioning.one_prompt_each(model.encode(["a"]), model.encode([""]), [0], 6.0)
+    guide = ControlNets([Control(net=net)], STEPS, True, model.added_conditions)
+    with pytest.raises(ValueError, match="0 maps for 1 windows"):
+        guide.residuals(0, torch.tensor(500), torch.zeros(1, 4, 16, 16), conditioning, conditioning.entries)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"_class_name": "UNet2DConditionModel"}, "is of class UNet2DConditionModel"),
+        ({"cross_attention_dim": 1234}, "is for another family of models"),
+        ("no json", "has no config.json that can be read"),
+        ("no weights", "has no safetensors weights"),
+        ("pickle", "has no safetensors weights"),
+        ("cut", "controls|cut|damaged|header|short"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_words(case, tmp_path: Path, change: Any, words: str) -> None:
+    model, good = case
+    folder = tmp_path / "spoilt"
+    shutil.copytree(good, folder)
+    weights = next(folder.glob("*.safetensors"))
+    if isinstance(change, dict):
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | change))
+    elif change == "no json":
+        (folder / "config.json").write_text("{")
+    elif change == "cut":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    else:
+        weights.unlink()
+        if change == "pickle":
+            (folder / "diffusion_pytorch_model.bin").write_bytes(b"\x80\x04")
+    with pytest.raises(ModelNotAvailable, match=words):
+        controlnet.load(folder, model.unet, CPU, torch.float32)
