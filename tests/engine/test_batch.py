@@ -124,6 +124,7 @@ def test_nothing_is_written_for_a_file_with_an_error(tmp_path: Path, capfd) -> N
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_batch_with_the_real_engine_opens_as_a_library(tmp_path: Path, tiny_folder: Path, capfd) -> None:
     jobs = tmp_path / "jobs.toml"
     jobs.write_text(
@@ -143,6 +144,7 @@ def test_a_batch_with_the_real_engine_opens_as_a_library(tmp_path: Path, tiny_fo
     assert {result.image.name for result in library.results} == {"plate.png"}
 
 
+@pytest.mark.slow
 def test_several_workers_of_one_command(tmp_path: Path, tiny_folder: Path, capfd) -> None:
     quick = {"model": str(tiny_folder), "steps": 1, "method": "multidiffusion", "width": 128, "height": 64}
     jobs = write_jobs(tmp_path / "jobs.jsonl", 4, **quick)

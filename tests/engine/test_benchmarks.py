@@ -117,6 +117,7 @@ def test_report_marks_what_misses_its_aim() -> None:
     assert "Generated over reconstructions: 2.0 (≤ 3) ✓" in words
 
 
+@pytest.mark.slow
 def test_pictures_are_made_once_and_compared(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

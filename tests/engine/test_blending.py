@@ -43,6 +43,7 @@ def test_what_is_larger_than_a_pixel_stays_sharp() -> None:
     assert middle.max() > 0.98
 
 
+@pytest.mark.slow
 def test_pictures_of_views_are_not_kept() -> None:
     alive: list[weakref.ref] = []
     most = 0

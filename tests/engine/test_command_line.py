@@ -79,6 +79,7 @@ def test_a_world_is_written_whole(run, quick, tmp_path: Path) -> None:
     assert record["engine"]["torch"]
 
 
+@pytest.mark.slow
 def test_the_same_spec_and_seed_give_identical_pixels(run, quick, tmp_path: Path) -> None:
     import OpenEXR
 
@@ -236,6 +237,7 @@ def test_too_little_space_is_told_before_any_work(run, quick, tmp_path: Path, mo
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_interrupt_exits_with_130_and_leaves_nothing(tiny_folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sync_engine", "generate", "--json", "--prompt", "a", "--steps", "200"]
     command += ["--model", str(tiny_folder), "--method", "multidiffusion", "--width", "2048"]
@@ -262,6 +264,7 @@ def test_doctor_says_what_is_here(capfd) -> None:
     assert "torch" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "refined"), [(256, False), (1024, True)])
 def test_a_large_world_gets_a_detail_pass(run, quick, tmp_path: Path, width: int, refined: bool) -> None:
     """Above the model's own pixels per degree (512 around for 16 cells) there is more to do."""

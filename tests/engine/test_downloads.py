@@ -37,6 +37,7 @@ def test_a_model_arrives_whole_and_is_used(online: FakeHub, events, tmp_path: Pa
     assert len(online.hub_requests) == before, "what is here was asked for again"
 
 
+@pytest.mark.slow
 def test_it_generates_from_a_pinned_model_that_is_not_here_yet(
     online: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +120,7 @@ def test_gated_and_missing_files(
     assert nothing_is_installed(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_unknown_repository_and_an_unknown_revision(online: FakeHub, events) -> None:
     status, told = events(f"owner/absent@{REVISION}")
     assert (status, "owner/absent" in told[-1]["message"]) == (3, True)

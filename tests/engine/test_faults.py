@@ -19,6 +19,8 @@ from sync_engine.host.jobs import Job, JobState
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import EnvironmentSpec
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_S = 120.0
 
 

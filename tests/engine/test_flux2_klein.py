@@ -92,6 +92,7 @@ def test_a_low_window_has_the_noise_levels_of_its_own_size(backbone) -> None:
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_comparison_would_see_another_prompt_guidance_or_shift(base) -> None:
     plain, guided = theirs_and_ours(base)[1], theirs_and_ours(base, 4.0)[1]
     assert (guided - plain).abs().max() > 1e-3
@@ -178,6 +179,7 @@ def test_pictures_are_decoded_and_encoded_as_diffusers_does(backbone) -> None:
     torch.testing.assert_close(backbone.encode_picture(decoded), theirs, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "method"), flow_jobs.CASES)
 def test_every_method_makes_a_picture(
     folder: Path, tmp_path: Path, monkeypatch, kind: str, method: str

@@ -234,6 +234,7 @@ def test_without_its_base_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest
     assert "models download sd-1.5" in error.value.hint
 
 
+@pytest.mark.slow
 def test_a_job_fetches_only_the_small_files_of_the_base(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

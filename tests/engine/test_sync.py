@@ -207,6 +207,7 @@ def test_a_pull_in_every_second_step_goes_further_than_one_in_each() -> None:
     torch.testing.assert_close(moved(2, 1), moved(1, 1))  # a single pull stands for itself
 
 
+@pytest.mark.slow
 def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> None:
     """Algorithm 1 of SyncDiffusion, window by window, each stepped and then averaged.
 

@@ -69,6 +69,7 @@ def test_large_batches_have_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert 'href="contact-3.html"' in (folder.out / "contact.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not is_here(), reason="no chromium with its driver: what a browser makes of the page")
 def test_ten_thousand_results_in_a_browser(tmp_path: Path) -> None:
     from PIL import Image
