@@ -13,7 +13,7 @@ from .conftest import Blender
 
 expanding = pytest.importorskip("sync_engine.radiance.expand", reason="needs the engine's packages")
 from sync_engine.runtime.output import write_exr  # noqa: E402
-from tests.engine.test_radiance import sky  # noqa: E402
+from tests.small_models.pictures import sky  # noqa: E402
 
 MIDDLE = (0.4, 0.75)
 

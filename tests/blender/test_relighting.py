@@ -14,7 +14,7 @@ balls = pytest.importorskip("benchmarks.relighting", reason="needs the engine's 
 from sync_engine.radiance.directions import irradiance, reduced  # noqa: E402
 from sync_engine.radiance.expand import expand  # noqa: E402
 from sync_engine.radiance.srgb import to_linear  # noqa: E402
-from tests.engine.test_radiance import sky  # noqa: E402
+from tests.small_models.pictures import sky  # noqa: E402
 
 ALBEDO, SIZE, SAMPLES = 0.8, 48, 32
 AZIMUTH = 1.2

@@ -12,7 +12,7 @@ import torch
 
 from sync_engine.diffusion.joint_loop import sample
 from sync_engine.diffusion.solvers import initial_scale
-from tests.engine.test_joint_loop import conditioning_for
+from tests.small_models import tiny
 
 PAGE = Path(__file__).parents[2] / "docs" / "dev" / "adding-a-canvas.md"
 
@@ -38,7 +38,7 @@ def test_the_loop_paints_on_it_and_no_place_is_special(torus, backbone) -> None:
 
     def paint(state: torch.Tensor) -> torch.Tensor:
         solver = backbone.scheduler("model", 2, torus.window_size)
-        text = conditioning_for(backbone, 9)
+        text = tiny.conditioning_for(backbone, 9)
         return sample(backbone, torus, solver, state * initial_scale(solver), text)
 
     noise = torus.noise(backbone.channels, torch.Generator().manual_seed(1))

@@ -29,17 +29,9 @@ from sync_engine.evaluation.weave import Weave
 from sync_engine.radiance.expand import expand
 from sync_engine.radiance.srgb import to_linear
 from sync_engine.runtime.output import write_exr
+from tests.small_models.pictures import smooth_noise
 
 CPU = torch.device("cpu")
-
-
-def smooth_noise(height: int, width: int, cells: int, seed: int = 0) -> torch.Tensor:
-    """Clouds of colour ``(3, H, W)`` in [0, 1] that go on over the wrap; ``cells`` blobs over the height."""
-    generator = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(1, 3, cells, cells * width // height, generator=generator)
-    wrapped = torch.cat([coarse, coarse[..., :1]], dim=-1)
-    fine = torch.nn.functional.interpolate(wrapped, (height, width + 1), mode="bilinear", align_corners=True)
-    return fine[0, :, :, :width].clamp(0, 1)
 
 
 def ground_and_sky(horizon: torch.Tensor, height: int) -> torch.Tensor:

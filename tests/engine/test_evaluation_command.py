@@ -14,7 +14,9 @@ from sync_engine.__main__ import main
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.evaluation import features
 from sync_engine.evaluation.intra_lpips import IntraLpips
-from tests.engine.test_evaluation import CPU, smooth_noise
+from tests.small_models.pictures import smooth_noise
+
+CPU = torch.device("cpu")
 
 # --- what is missing -----------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from sync_engine.interface.embedded import read_spec
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.radiance.srgb import to_linear
 from sync_engine.runtime.output import write_exr
-from tests.engine.test_radiance import sky
+from tests.small_models.pictures import sky
 
 
 def save(path: Path, pixels: np.ndarray) -> Path:

@@ -11,12 +11,7 @@ from sync_engine.common.errors import JobCancelled, OutOfMemory
 from sync_engine.diffusion.joint_loop import WindowBatch, sample
 from sync_engine.diffusion.prediction import NoiseLevel
 from sync_engine.prompting.conditioning import Conditioning
-
-
-def conditioning_for(backbone, windows: int, guidance: float = 7.5) -> Conditioning:
-    return Conditioning.one_prompt_each(
-        backbone.encode(["a calm sea"]), backbone.encode([""]), [0] * windows, guidance
-    )
+from tests.small_models import tiny
 
 
 @pytest.mark.parametrize("solver", ["ddim", "dpm"])
@@ -39,7 +34,7 @@ def test_one_window_equals_the_pipeline_of_diffusers(backbone, solver: str, guid
         width=128,
     ).images
     ours = sample(
-        backbone, canvas, backbone.scheduler(solver, 8), state, conditioning_for(backbone, 1, guidance)
+        backbone, canvas, backbone.scheduler(solver, 8), state, tiny.conditioning_for(backbone, 1, guidance)
     )
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
 
@@ -48,7 +43,7 @@ def test_one_window_equals_the_pipeline_of_diffusers(backbone, solver: str, guid
 def test_a_turned_ring_of_noise_gives_the_turned_picture(backbone, solver: str) -> None:
     canvas = PlaneCanvas(16, 48, 16, 8, wrap=True)
     state = canvas.noise(4, torch.Generator().manual_seed(5))
-    conditioning = conditioning_for(backbone, len(canvas.corners))
+    conditioning = tiny.conditioning_for(backbone, len(canvas.corners))
     straight = sample(backbone, canvas, backbone.scheduler(solver, 4), state, conditioning)
     turned = sample(backbone, canvas, backbone.scheduler(solver, 4), state.roll(16, dims=-1), conditioning)
     torch.testing.assert_close(turned, straight.roll(16, dims=-1), rtol=0, atol=2e-4)
@@ -57,7 +52,7 @@ def test_a_turned_ring_of_noise_gives_the_turned_picture(backbone, solver: str) 
 def test_the_batch_does_not_change_the_result(backbone) -> None:
     canvas = PlaneCanvas(16, 40, 16, 8)
     state = canvas.noise(4, torch.Generator().manual_seed(5))
-    conditioning = conditioning_for(backbone, len(canvas.corners))
+    conditioning = tiny.conditioning_for(backbone, len(canvas.corners))
     one, many = (
         sample(backbone, canvas, backbone.scheduler("dpm", 3), state, conditioning, batch=WindowBatch(size))
         for size in (1, 16)
@@ -101,7 +96,7 @@ def test_on_step_counts_and_may_stop(backbone) -> None:
             canvas,
             backbone.scheduler("dpm", 5),
             state,
-            conditioning_for(backbone, 1),
+            tiny.conditioning_for(backbone, 1),
             on_step=on_step,
         )
     assert seen == [(1, 5), (2, 5)]

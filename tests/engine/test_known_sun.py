@@ -12,7 +12,7 @@ from sync_engine.radiance.expand import expand
 from sync_engine.radiance.lights import SkyLight
 from sync_engine.radiance.srgb import to_linear
 from sync_engine.radiance.sun import hidden_sun, sun_colour
-from tests.engine.test_radiance import sky
+from tests.small_models.pictures import sky
 
 LOW = np.array([0.9, 0.4, 0.1]) / np.linalg.norm([0.9, 0.4, 0.1])
 

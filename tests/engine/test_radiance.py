@@ -16,18 +16,8 @@ from sync_engine.radiance.directions import (
 )
 from sync_engine.radiance.expand import expand
 from sync_engine.radiance.lights import SkyLight, energy_map, energy_shares, find_lights
-from sync_engine.radiance.srgb import from_linear, to_linear
-
-
-def sky(direction=(0.6, 0.5, 0.62), height: int = 256, glow: float = 4.0) -> np.ndarray:
-    """A clear day in sRGB: blue above, brown below, a clipped sun with its glow."""
-    directions = pixel_directions(height, 2 * height)
-    angle = np.degrees(
-        np.arccos(np.clip(directions @ (np.array(direction) / np.linalg.norm(direction)), -1, 1))
-    )
-    up = (directions[..., 2] > 0)[..., None]
-    light = np.where(up, (0.15, 0.25, 0.45), (0.12, 0.1, 0.07)) + (3 * np.exp(-angle / glow))[..., None] * up
-    return np.round(from_linear(np.clip(light, 0, 1)) * 255) / 255
+from sync_engine.radiance.srgb import to_linear
+from tests.small_models.pictures import sky
 
 
 def test_a_light_across_the_seam_is_one() -> None:

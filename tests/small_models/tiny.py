@@ -11,6 +11,7 @@ import torch
 
 import sync_engine.common.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
 from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.prompting.conditioning import Conditioning
 
 
 def plate_spec(model: Path | str, **changes: Any) -> EnvironmentSpec:
@@ -118,4 +119,11 @@ def tokenizer(pad: str = "[PAD]") -> Any:
         bos_token="[BOS]",
         eos_token="[EOS]",
         model_max_length=16,
+    )
+
+
+def conditioning_for(backbone, windows: int, guidance: float = 7.5) -> Conditioning:
+    """Return what windows of a loaded model are told: one prompt for all."""
+    return Conditioning.one_prompt_each(
+        backbone.encode(["a calm sea"]), backbone.encode([""]), [0] * windows, guidance
     )
