@@ -38,6 +38,22 @@ class SyncMethod(Protocol):
         ...
 
 
+class Checkpoint(Protocol):
+    """Where a loop keeps what it would go on from (``runtime/checkpoint.py``)."""
+
+    def restore(
+        self, scheduler: Any, generator: torch.Generator | None, like: torch.Tensor
+    ) -> tuple[int, torch.Tensor] | None:
+        """Return the first step to make and the state before it, if an earlier run left them."""
+        ...
+
+    def keep(
+        self, step: int, steps: int, state: torch.Tensor, scheduler: Any, generator: torch.Generator | None
+    ) -> None:
+        """Take what the loop has after so many steps."""
+        ...
+
+
 @dataclass(frozen=True)
 class Step:
     """What ``on_step`` is told: ``step`` of ``steps`` are done, ``x0`` is the clean state now."""
@@ -130,6 +146,7 @@ def sample(
     start: int = 0,
     generator: torch.Generator | None = None,
     guides: Sequence[StepGuide] = (),
+    checkpoint: Checkpoint | None = None,
 ) -> torch.Tensor:
     """Denoise a state jointly in all windows of a canvas and return its clean latents.
 
@@ -150,11 +167,15 @@ def sample(
         start: number of the first timestep; the state must be noisy to just that level.
         generator: on the CPU; draws the noise that stochastic solvers add, one field for the whole canvas.
         guides: change what the model sees at each step.
+        checkpoint: keeps the state between steps, and may have one to go on from.
     """
     batch = batch or WindowBatch(16)
     noise_levels = levels(scheduler)
     if start and hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(start)
+    kept = checkpoint.restore(scheduler, generator, state) if checkpoint is not None else None
+    if kept is not None:
+        start, state = kept
 
     def draw_noise() -> torch.Tensor:
         if generator is None:
@@ -175,6 +196,8 @@ def sample(
             state = canvas.fuse(moved)
         canvas_x0 = canvas.fuse(x0, coarse=step >= COARSE_FROM * len(scheduler.timesteps))
         state = advance(scheduler, step, level, canvas_x0, state, draw_noise)
+        if checkpoint is not None:
+            checkpoint.keep(step + 1, len(scheduler.timesteps), state, scheduler, generator)
         if on_step is not None:
             on_step(Step(step + 1, len(scheduler.timesteps), canvas_x0))
     return state

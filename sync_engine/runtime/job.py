@@ -34,6 +34,7 @@ from sync_engine.prompting import sun_in_prompt
 from sync_engine.prompting.conditioning import Conditioning
 from sync_engine.prompting.view_prompts import light_phrases, phrases_of, window_prompts
 from sync_engine.runtime import output, results
+from sync_engine.runtime.checkpoint import Checkpoint
 from sync_engine.runtime.model_cache import ModelCache
 from sync_engine.sync.method import MethodSettings, Sampling, SyncContext
 from sync_engine.sync.methods import METHODS
@@ -233,8 +234,14 @@ class _Job:
             generator=generator,
             batch=batch,
             on_step=lambda step: self._on_step(backbone, canvas, step),
+            checkpoint=Checkpoint(
+                self.folder.partial, self.spec, backbone.device, backbone.dtype, self._on_resume
+            ),
         )
         return self.method.sample(chosen, context, run)
+
+    def _on_resume(self, step: int) -> None:
+        self.reporter.note(f"An earlier run of this job was interrupted; this one goes on after step {step}.")
 
     def _batch(self, backbone: Model) -> WindowBatch:
         size = window_batch(backbone.device, backbone.window)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import shutil
@@ -15,7 +16,13 @@ from PIL import Image, PngImagePlugin
 
 from sync_engine.common.errors import OutputError
 from sync_engine.interface.durable import sync_file, sync_folder, written_beside
-from sync_engine.interface.partial_folders import LOCK_NAME, FolderLock, sweep_partials
+from sync_engine.interface.partial_folders import (
+    CHECKPOINT_NAME,
+    LOCK_NAME,
+    FolderLock,
+    is_abandoned,
+    sweep_partials,
+)
 from sync_engine.interface.picture_files import DamagedPicture, check_picture
 
 IMAGE_NAMES = {"world": "world.exr", "plate": "plate.png"}
@@ -27,7 +34,7 @@ class ResultFolder:
     """The folder of one result while it is being made: unique and locked, so that nobody else touches it.
 
     Use as a context manager: what was written is removed unless ``finish()`` moved it into place. What
-    killed jobs for the same folder have left is removed at the start.
+    killed jobs have left is removed at the start, but for a checkpoint of one for the same folder.
 
     Args:
         out: the folder that the finished result will be in; a mount point is fine.
@@ -48,9 +55,10 @@ class ResultFolder:
         try:
             self._parent.mkdir(parents=True, exist_ok=True)
             sweep_partials(self._parent)
-            self.partial.mkdir()
-            with contextlib.suppress(OSError):  # a file system without locks
-                self._lock = FolderLock(self.partial)
+            if not self._go_on():
+                self.partial.mkdir()
+                with contextlib.suppress(OSError):  # a file system without locks
+                    self._lock = FolderLock(self.partial)
             free = shutil.disk_usage(self.partial).free
         except OSError as error:
             self._remove()
@@ -68,6 +76,20 @@ class ResultFolder:
     def __exit__(self, *_: object) -> None:
         self._remove()
 
+    def _go_on(self) -> bool:
+        """Take over the folder of a job for the same place that died; only its checkpoint stays in it."""
+        for folder in interrupted(self.out):
+            try:
+                self._lock = FolderLock(folder)
+            except OSError:
+                continue
+            self.partial = folder
+            for file in folder.iterdir():
+                if file.name not in (LOCK_NAME, CHECKPOINT_NAME):
+                    file.unlink()
+            return True
+        return False
+
     def _remove(self) -> None:
         if self._lock is not None:
             self._lock.release()
@@ -82,6 +104,7 @@ class ResultFolder:
         if self._lock is not None:
             self._lock.release()
             (self.partial / LOCK_NAME).unlink(missing_ok=True)
+        (self.partial / CHECKPOINT_NAME).unlink(missing_ok=True)
         files = sorted(self.partial.iterdir(), key=lambda file: (file.name == RECORD_NAME, file.name))
         for file in files:
             sync_file(file)
@@ -95,6 +118,15 @@ class ResultFolder:
                 os.replace(file, self.out / file.name)
             sync_folder(self.out)
         sync_folder(self._parent)
+
+
+def interrupted(out: Path) -> list[Path]:
+    """Return the partial folders with a checkpoint of dead jobs for a destination, the newest first."""
+    out = out.expanduser().absolute()
+    parent = out if out.is_dir() else out.parent
+    found = parent.glob(f".{glob.escape(out.name)}.*.partial")
+    left = [folder for folder in found if (folder / CHECKPOINT_NAME).is_file() and is_abandoned(folder)]
+    return sorted(left, key=lambda folder: (folder / CHECKPOINT_NAME).stat().st_mtime, reverse=True)
 
 
 def write_png(path: Path, picture: np.ndarray, texts: dict[str, str] | None = None) -> None:

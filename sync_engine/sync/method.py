@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sync_engine.backbones.model import Model
     from sync_engine.canvas import Canvas
-    from sync_engine.diffusion.joint_loop import Step, SyncMethod, WindowBatch
+    from sync_engine.diffusion.joint_loop import Checkpoint, Step, SyncMethod, WindowBatch
     from sync_engine.interface.spec import EnvironmentSpec
     from sync_engine.prompting.conditioning import Conditioning
 
@@ -79,6 +79,7 @@ class Sampling:
         generator: on the CPU; draws what noise the solver adds.
         batch: how many windows the denoiser sees at once.
         on_step: called after each step; may raise to stop.
+        checkpoint: what an interrupted loop goes on from.
     """
 
     canvas: Canvas
@@ -88,6 +89,7 @@ class Sampling:
     generator: torch.Generator
     batch: WindowBatch
     on_step: Callable[[Step], None]
+    checkpoint: Checkpoint | None = None
 
 
 class Method(MethodFacts, Generic[Settings]):
@@ -150,6 +152,7 @@ class Method(MethodFacts, Generic[Settings]):
             run.batch,
             run.on_step,
             generator=run.generator,
+            checkpoint=run.checkpoint,
         )
 
 
