@@ -21,6 +21,7 @@ from sync_engine.catalog.small_files import pairs
 from sync_engine.catalog.tokenizer_file import is_harmless
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.interface.loras import Lora
+from sync_engine.interface.wording import Message
 
 Shapes = dict[str, tuple[int, ...]]
 _DOWN = re.compile(r"(lora_down|lora_A|lora\.down|lora_linear_layer\.down)(\.\w+)?\.weight$")
@@ -52,13 +53,15 @@ def check(loras: Sequence[Lora], folder: Path, index: Index) -> None:
         path = _path(lora)
         if not path.is_file():
             raise ModelNotAvailable(
-                f"lora = {str(path)!r} is no file.", "Name a safetensors file that is on this computer."
+                Message("lora = {path} is no file.", path=repr(str(path))),
+                "Name a safetensors file that is on this computer.",
             )
         check_weights_file(path)
         _check_patterns(path)
         if path.suffix != ".safetensors":
             raise ModelNotAvailable(
-                f"lora = {str(path)!r} has no name that ends in .safetensors.", "Rename the file."
+                Message("lora = {path} has no name that ends in .safetensors.", path=repr(str(path))),
+                "Rename the file.",
             )
         _check_family(path, shapes(path), folder, index)
 
@@ -88,17 +91,29 @@ def _check_family(path: Path, found: Shapes, folder: Path, index: Index) -> None
     for mark, kind in _OTHER_KINDS.items():
         if any(mark in name for name in found):
             raise ModelNotAvailable(
-                f"lora = {str(path)!r} is {kind}, which this engine cannot read.", "Use a plain LoRA."
+                Message(
+                    "lora = {path} is {kind}, which this engine cannot read.", path=repr(str(path)), kind=kind
+                ),
+                "Use a plain LoRA.",
             )
     if not any(_DOWN.search(name) for name in found):
         raise ModelNotAvailable(
-            f"lora = {str(path)!r} is no LoRA: none of its {len(found)} tensors is a LoRA's.",
+            Message(
+                "lora = {path} is no LoRA: none of its {found} tensors is a LoRA's.",
+                path=repr(str(path)),
+                found=len(found),
+            ),
             "Whole models are named as the model, not as a LoRA.",
         )
     wanted = index.family.loras
     if wanted is None:
         raise ModelNotAvailable(
-            f"lora = {str(path)!r} cannot be used: {folder.name} takes no LoRAs.", "Use the model without it."
+            Message(
+                "lora = {path} cannot be used: {folder} takes no LoRAs.",
+                path=repr(str(path)),
+                folder=folder.name,
+            ),
+            "Use the model without it.",
         )
     given = naming_of(found)
     width, own = text_width(found), _own_width(folder / index.family.denoiser)
@@ -135,12 +150,20 @@ def _words(naming: LoraNaming, width: int | None) -> str:
         return naming.kind
     if width is None:
         return "Stable Diffusion"
-    return naming.widths.get(width, f"{naming.kind} with text of {width} features")
+    return naming.widths.get(
+        width, Message("{kind} with text of {width} features", kind=naming.kind, width=width)
+    )
 
 
 def _misfit(path: Path, made_for: str, folder: Path, model: str) -> ModelNotAvailable:
     return ModelNotAvailable(
-        f"lora = {str(path)!r} was made for {made_for} and does not fit {folder.name}, which is {model}.",
+        Message(
+            "lora = {path} was made for {made_for} and does not fit {folder}, which is {model}.",
+            path=repr(str(path)),
+            made_for=made_for,
+            folder=folder.name,
+            model=model,
+        ),
         "Choose a model of the LoRA's family, or a LoRA for this one.",
     )
 
@@ -182,7 +205,12 @@ def _inject(pipeline: Any, name: str, path: Path, parts: dict[str, Any], folder:
     except (ValueError, RuntimeError, KeyError, IndexError, TypeError, AttributeError) as error:
         detail = (str(error).strip().splitlines() or [repr(error)])[-1].strip()[:200]
         raise ModelNotAvailable(
-            f"lora = {str(path)!r} does not fit {folder.name} ({detail}).",
+            Message(
+                "lora = {path} does not fit {folder} ({detail}).",
+                path=repr(str(path)),
+                folder=folder.name,
+                detail=detail,
+            ),
             "Choose a LoRA that was made for this model.",
         ) from error
     layers = max(_count(wanted), _count(in_file))
@@ -194,7 +222,13 @@ def _inject(pipeline: Any, name: str, path: Path, parts: dict[str, Any], folder:
     )
     if placed != layers:
         raise ModelNotAvailable(
-            f"lora = {str(path)!r} does not fit {folder.name}, which has {placed} of its {layers} layers.",
+            Message(
+                "lora = {path} does not fit {folder}, which has {placed} of its {layers} layers.",
+                path=repr(str(path)),
+                folder=folder.name,
+                placed=placed,
+                layers=layers,
+            ),
             "Choose a LoRA that was made for this model.",
         )
 

@@ -11,6 +11,7 @@ from sync_engine.catalog.model_index import Index
 from sync_engine.catalog.single_file_header import DENOISER, Checkpoint
 from sync_engine.common.errors import ModelNotAvailable, first_line
 from sync_engine.common.late import torch
+from sync_engine.interface.wording import Message
 
 V_WINDOW = 96
 """Side of the windows, in cells, of Stable Diffusion 2 where it predicts v: it was trained on 768 pixels."""
@@ -72,13 +73,21 @@ def _checked(file: Path, load: Callable[[], Any], part: str) -> Any:
         if isinstance(module, torch.nn.Module):
             lacking = [key for key, value in module.state_dict().items() if value.is_meta]
             if lacking:
-                raise _misfit(file, f"{len(lacking)} tensors of its {name} are missing, such as {lacking[0]}")
+                raise _misfit(
+                    file,
+                    Message(
+                        "{count} tensors of its {name} are missing, such as {lacking}",
+                        count=len(lacking),
+                        name=name,
+                        lacking=lacking[0],
+                    ),
+                )
     return loaded
 
 
 def _misfit(file: Path, problem: str) -> ModelNotAvailable:
     return ModelNotAvailable(
-        f"model = {str(file)!r} could not be loaded ({problem}).",
+        Message("model = {file} could not be loaded ({problem}).", file=repr(str(file)), problem=problem),
         "Fetch the file again, or use the same model as a folder in diffusers' format.",
     )
 

@@ -18,6 +18,7 @@ from sync_engine.catalog.small_files import read_json
 from sync_engine.common.errors import ModelNotAvailable, first_line
 from sync_engine.common.late import torch
 from sync_engine.downloads.store import installed
+from sync_engine.interface.wording import Message
 
 REMEDY = "Use the tiny decoder of the model's family, or none."
 
@@ -43,14 +44,18 @@ def find(wanted: str, index: Index) -> tuple[str, Path | None]:
         folder = installed(TINY_DECODERS[wanted])
         if folder is None:
             raise ModelNotAvailable(
-                f"tiny_decoder = {wanted!r} is not on this computer.",
-                f"Fetch it: python -m sync_engine models download {wanted}",
+                Message("tiny_decoder = {wanted} is not on this computer.", wanted=repr(wanted)),
+                Message("Fetch it: python -m sync_engine models download {wanted}", wanted=wanted),
             )
         return wanted, folder
     folder = Path(wanted).expanduser()
     if not (folder / "config.json").is_file():
         raise ModelNotAvailable(
-            f"tiny_decoder = {wanted!r} is no folder of an {TINY_CLASS}: it has no config.json.",
+            Message(
+                "tiny_decoder = {wanted} is no folder of an {class_name}: it has no config.json.",
+                wanted=repr(wanted),
+                class_name=TINY_CLASS,
+            ),
             "Use auto, none, " + ", ".join(TINY_DECODERS) + ", or a folder in diffusers' format.",
         )
     return str(folder), folder
@@ -68,7 +73,13 @@ def load(folder: Path, backbone: Model) -> Any:
     found = read_json(folder / "config.json").get("_class_name")
     if found != TINY_CLASS:
         raise ModelNotAvailable(
-            f"tiny_decoder = {str(folder)!r} is of class {found}, not {TINY_CLASS}.", REMEDY
+            Message(
+                "tiny_decoder = {folder} is of class {found}, not {class_name}.",
+                folder=repr(str(folder)),
+                found=found,
+                class_name=TINY_CLASS,
+            ),
+            REMEDY,
         )
     for file in folder.glob("*.safetensors"):
         check_weights_file(file)
@@ -81,8 +92,15 @@ def load(folder: Path, backbone: Model) -> Any:
     scale = 2 ** (len(tiny.config.decoder_block_out_channels) - 1)
     if (tiny.config.latent_channels, scale) != (backbone.channels, backbone.scale):
         raise ModelNotAvailable(
-            f"tiny_decoder = {str(folder)!r} is for latents of {tiny.config.latent_channels} channels and "
-            f"{scale} pixels a cell; the model's have {backbone.channels} and {backbone.scale}.",
+            Message(
+                "tiny_decoder = {folder} is for latents of {channels} channels and {scale} pixels a cell; "
+                "the model's have {own_channels} and {own_scale}.",
+                folder=repr(str(folder)),
+                channels=tiny.config.latent_channels,
+                scale=scale,
+                own_channels=backbone.channels,
+                own_scale=backbone.scale,
+            ),
             REMEDY,
         )
     tiny.decoder.to(memory_format=torch.channels_last)
@@ -91,5 +109,10 @@ def load(folder: Path, backbone: Model) -> Any:
 
 def _unreadable(folder: Path, error: Exception) -> ModelNotAvailable:
     return ModelNotAvailable(
-        f"tiny_decoder = {str(folder)!r} cannot be loaded ({first_line(error)}).", "Fetch it again."
+        Message(
+            "tiny_decoder = {folder} cannot be loaded ({reason}).",
+            folder=repr(str(folder)),
+            reason=first_line(error),
+        ),
+        "Fetch it again.",
     )

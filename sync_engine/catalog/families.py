@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sync_engine.interface.wording import Message
+
 if TYPE_CHECKING:
     import torch
 
@@ -128,7 +130,10 @@ def of_pipeline(pipeline: str) -> Family | None:
 
 def remedy() -> str:
     """Return what to do with a model that is of none."""
-    return f"Use a model of one of these families: {', '.join(family.name for family in known())}."
+    return Message(
+        "Use a model of one of these families: {families}.",
+        families=", ".join(family.name for family in known()),
+    )
 
 
 def has_weights(part: str) -> bool:

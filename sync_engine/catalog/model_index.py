@@ -9,6 +9,7 @@ from typing import Any
 from sync_engine.catalog import families
 from sync_engine.catalog.families import Family
 from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.interface.wording import Message
 
 LIBRARIES = ("diffusers", "transformers")
 """Where the classes of parts are; a pipeline may name files of its own instead."""
@@ -46,16 +47,31 @@ def read(data: Any, name: str) -> Index:
         family = families.of_pipeline(pipeline)
         if family is None:
             raise ModelNotAvailable(
-                f"{name}: this engine does not know models of the family {pipeline}.", families.remedy()
+                Message(
+                    "{name}: this engine does not know models of the family {pipeline}.",
+                    name=name,
+                    pipeline=pipeline,
+                ),
+                families.remedy(),
             )
         lacking = [part for part in family.parts if not isinstance(data.get(part, [None] * 2)[1], str)]
     except (TypeError, KeyError, IndexError, AttributeError) as error:
         raise ModelNotAvailable(
-            f"{name}: its model_index.json does not describe a model ({error!r}).", "Fetch the model again."
+            Message(
+                "{name}: its model_index.json does not describe a model ({reason}).",
+                name=name,
+                reason=repr(error),
+            ),
+            "Fetch the model again.",
         ) from error
     if lacking:
         raise ModelNotAvailable(
-            f"{name}: its model_index.json names no {' and no '.join(lacking)}, which a {pipeline} has.",
+            Message(
+                "{name}: its model_index.json names no {lacking}, which a {pipeline} has.",
+                name=name,
+                lacking=" and no ".join(lacking),
+                pipeline=pipeline,
+            ),
             "Fetch the model again; a pipeline saved without some of its parts cannot be used.",
         )
     classes = {part: data[part][1] for part in family.parts}
@@ -74,5 +90,12 @@ def read(data: Any, name: str) -> Index:
 def wrong_class(name: str, pipeline: str, part: str, given: str) -> ModelNotAvailable:
     """Return the error for a part of a class that cannot be loaded."""
     return ModelNotAvailable(
-        f"{name}: this engine cannot load {part} of class {given} in a {pipeline}.", families.remedy()
+        Message(
+            "{name}: this engine cannot load {part} of class {given} in a {pipeline}.",
+            name=name,
+            part=part,
+            given=given,
+            pipeline=pipeline,
+        ),
+        families.remedy(),
     )

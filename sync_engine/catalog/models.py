@@ -10,6 +10,7 @@ from pathlib import Path
 from sync_engine.catalog.families import defaults
 from sync_engine.catalog.model_index import Index
 from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.interface.wording import Message
 
 DRAFT_FOLDER = Path(__file__).parents[1] / "draft"
 
@@ -244,7 +245,9 @@ def find(model: str) -> Model:
     if is_hub_id(source):
         if revision and not _REVISION.fullmatch(revision):
             raise ModelNotAvailable(
-                f"model = {model!r}: {revision!r} is no revision.",
+                Message(
+                    "model = {model}: {revision} is no revision.", model=repr(model), revision=repr(revision)
+                ),
                 "A revision is the 40 hexadecimal digits of a commit; its hub page lists them under History.",
             )
         for row in TABLE.values():
@@ -252,7 +255,9 @@ def find(model: str) -> Model:
                 return replace(row, revision=revision or row.revision)
         return Model(name=model, source=source, revision=revision, title=source, licence="see its hub page")
     raise ModelNotAvailable(
-        f"model = {model!r} is neither in the table of models nor a folder nor a hub id.",
+        Message(
+            "model = {model} is neither in the table of models nor a folder nor a hub id.", model=repr(model)
+        ),
         "Use one of " + ", ".join(TABLE) + ", a folder or a file that exists, or OWNER/NAME.",
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.interface.wording import Message
 
 MAX_FILE_BYTES = 50 * 10**9
 MAX_HEADER_BYTES = 16 * 2**20
@@ -35,15 +36,25 @@ def check_start(start: bytes, file_bytes: int, name: str) -> None:
         RefusedWeights: it is no safetensors file, or larger than the caps.
     """
     if file_bytes > MAX_FILE_BYTES:
-        raise _refused(name, f"it has {file_bytes / 1e9:.1f} GB, more than {MAX_FILE_BYTES / 1e9:.0f}")
+        raise _refused(
+            name,
+            Message(
+                "it has {size:.1f} GB, more than {most:.0f}", size=file_bytes / 1e9, most=MAX_FILE_BYTES / 1e9
+            ),
+        )
     if file_bytes < LENGTH_BYTES + 2 or len(start) <= LENGTH_BYTES:
-        raise _refused(name, f"it is cut off after {file_bytes} bytes")
+        raise _refused(name, Message("it is cut off after {size} bytes", size=file_bytes))
     if start[LENGTH_BYTES : LENGTH_BYTES + 1] != b"{":
-        raise _refused(name, f"it is {_kind(start)}")
+        raise _refused(name, Message("it is {kind}", kind=_kind(start)))
     length = int.from_bytes(start[:LENGTH_BYTES], "little")
     if length > MAX_HEADER_BYTES:
         raise _refused(
-            name, f"its header claims {length / 2**20:.0f} MiB, more than {MAX_HEADER_BYTES // 2**20}"
+            name,
+            Message(
+                "its header claims {size:.0f} MiB, more than {most}",
+                size=length / 2**20,
+                most=MAX_HEADER_BYTES // 2**20,
+            ),
         )
     if LENGTH_BYTES + length > file_bytes:
         raise _refused(name, "it is cut off inside its header")
@@ -67,16 +78,23 @@ def check_weights_file(file: Path) -> list[str]:
             names = list(weights.keys())
     except SafetensorError as error:
         cut = "not fully covered" in str(error)
-        problem = "it is cut off, or has bytes that belong to no tensor" if cut else f"its header: {error}"
+        problem = (
+            "it is cut off, or has bytes that belong to no tensor"
+            if cut
+            else Message("its header: {reason}", reason=error)
+        )
         raise _refused(str(file), problem) from error
     except OSError as error:
         raise ModelNotAvailable(
-            f"The weights file {file} cannot be read ({error}).", "Check the disk and its permissions."
+            Message("The weights file {file} cannot be read ({reason}).", file=file, reason=error),
+            "Check the disk and its permissions.",
         ) from error
     if not names:
         raise _refused(str(file), "it has no tensors")
     if len(names) > MAX_TENSORS:
-        raise _refused(str(file), f"it has {len(names)} tensors, more than {MAX_TENSORS}")
+        raise _refused(
+            str(file), Message("it has {count} tensors, more than {most}", count=len(names), most=MAX_TENSORS)
+        )
     return names
 
 
@@ -112,4 +130,9 @@ def _kind(start: bytes) -> str:
 
 
 def _refused(name: str, problem: str) -> RefusedWeights:
-    return RefusedWeights(f"The weights file {name} is no good safetensors file: {problem}.", AGAIN)
+    return RefusedWeights(
+        Message(
+            "The weights file {name} is no good safetensors file: {problem}.", name=name, problem=problem
+        ),
+        AGAIN,
+    )

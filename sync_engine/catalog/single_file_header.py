@@ -16,6 +16,7 @@ from sync_engine.catalog import families
 from sync_engine.catalog.families import Family, SingleFile
 from sync_engine.catalog.safetensors_header import check_weights_file, metadata, shapes
 from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.interface.wording import Message
 
 Shapes = dict[str, tuple[int, ...]]
 DENOISER = "model.diffusion_model."
@@ -62,7 +63,13 @@ def inspect(file: Path) -> Checkpoint:
         return Checkpoint(family, base, False, tuple(others))
     channels = names["input_blocks.0.0.weight"][1]
     if channels != 4:
-        raise _refused(file, f"its network takes {channels} channels, as those for inpainting or editing do")
+        raise _refused(
+            file,
+            Message(
+                "its network takes {channels} channels, as those for inpainting or editing do",
+                channels=channels,
+            ),
+        )
     lacking = []
     if not any(name.startswith(AUTOENCODER) for name in found):
         lacking.append("vae")
@@ -84,7 +91,11 @@ def _family_of(file: Path, names: Shapes) -> tuple[Family, str]:
         if base := _facts(family).bases.get(features or 0):
             return family, base
     raise _refused(
-        file, f"its network looks at text of {features} features, as no family does that is known here"
+        file,
+        Message(
+            "its network looks at text of {features} features, as no family does that is known here",
+            features=features,
+        ),
     )
 
 
@@ -125,4 +136,6 @@ def _no_checkpoint(file: Path, names: Shapes) -> ModelNotAvailable:
 
 
 def _refused(file: Path, problem: str, remedy: str = REMEDY) -> ModelNotAvailable:
-    return ModelNotAvailable(f"model = {str(file)!r} cannot be used: {problem}.", remedy)
+    return ModelNotAvailable(
+        Message("model = {file} cannot be used: {problem}.", file=repr(str(file)), problem=problem), remedy
+    )

@@ -28,6 +28,7 @@ from sync_engine.interface.messages import (
     FailureCode,
     encode,
 )
+from sync_engine.interface.wording import Message
 
 Emit = Callable[[Event], object]
 
@@ -244,17 +245,26 @@ def removed(name: str) -> list[str]:
     model = models.find(name)
     if not model.on_hub:
         raise ModelNotAvailable(
-            f"model = {name!r} was not fetched: it is the folder {model.source}.",
+            Message(
+                "model = {name} was not fetched: it is the folder {source}.",
+                name=repr(name),
+                source=model.source,
+            ),
             "Nothing was removed.",
         )
     freed = store.remove(model.source)
     elsewhere = store.installed(model)
     if not freed and elsewhere is None:
-        raise ModelNotAvailable(f"model = {name!r} is not on this computer.", "Nothing was removed.")
-    lines = [f"{freed / 1e9:.1f} GB are free now."] if freed else []
+        raise ModelNotAvailable(
+            Message("model = {name} is not on this computer.", name=repr(name)), "Nothing was removed."
+        )
+    lines: list[str] = [Message("{freed:.1f} GB are free now.", freed=freed / 1e9)] if freed else []
     if elsewhere is not None:
         lines += [
-            f"Another copy lies in the hub's own cache, which other programs share: {elsewhere}",
+            Message(
+                "Another copy lies in the hub's own cache, which other programs share: {elsewhere}",
+                elsewhere=elsewhere,
+            ),
             "Remove it with 'hf cache rm' if nothing else needs it.",
         ]
     return lines
@@ -291,7 +301,12 @@ def run_verify(names: list[str], emit: Emit, cancelled: Callable[[], bool]) -> i
             if bad:
                 more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
                 raise ModelNotAvailable(
-                    f"model = {name!r} is damaged: {', '.join(bad[:3])}{more}.",
+                    Message(
+                        "model = {name} is damaged: {bad}{more}.",
+                        name=repr(name),
+                        bad=", ".join(bad[:3]),
+                        more=more,
+                    ),
                     "Remove what is damaged and download it again.",
                 )
         return {}
@@ -311,8 +326,8 @@ def verified(model: models.Model, check: Callable[[], None] = lambda: None) -> l
     folder = store.installed(model) if model.on_hub else Path(model.source)
     if folder is None:
         raise ModelNotAvailable(
-            f"model = {model.name!r} is not on this computer.",
-            f"Fetch it: python -m sync_engine models download {model.name}",
+            Message("model = {model} is not on this computer.", model=repr(model.name)),
+            Message("Fetch it: python -m sync_engine models download {model}", model=model.name),
         )
     if (folder / store.MANIFEST).is_file():
         return [(file.path, problem) for file, problem in store.verify(folder, check)]

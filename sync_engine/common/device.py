@@ -12,6 +12,7 @@ import sys
 from sync_engine.common.errors import EngineError
 from sync_engine.common.late import torch
 from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.wording import Message
 
 PROCESSOR = "/proc/cpuinfo"
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
@@ -30,7 +31,11 @@ def choose_device(name: str) -> torch.device:
             found = torch.cuda.device_count()
             raise EngineError(
                 FailureCode.BAD_SPEC,
-                f"device = {name!r}: this Python's torch sees {found} CUDA device(s).",
+                Message(
+                    "device = {name}: this Python's torch sees {found} CUDA device(s).",
+                    name=repr(name),
+                    found=found,
+                ),
                 "Use auto or cpu, or install a CUDA build of torch for the engine.",
             )
         return torch.device("cuda", number)

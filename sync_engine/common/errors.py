@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.wording import Message
+
+MOST_REASON = 450
+"""So many characters of an unexpected error are told."""
 
 
 class EngineError(Exception):
@@ -11,8 +15,8 @@ class EngineError(Exception):
 
     Attributes:
         code: decides the exit status and how the panel shows it.
-        message: what was wrong, with the name and the value.
-        hint: the remedy.
+        message: what was wrong, with the name and the value: a Message, so that it can be translated.
+        hint: the remedy, likewise.
     """
 
     def __init__(self, code: FailureCode, message: str, hint: str = "") -> None:
@@ -45,8 +49,9 @@ def describe(error: Exception) -> EngineError:
     """Return any error as one that the user can read; an unexpected one is named, not explained."""
     if isinstance(error, EngineError):
         return error
-    text = f"The engine met an unexpected error ({type(error).__name__}: {error})."
-    return EngineError(FailureCode.INTERNAL, text[:500], "The log has the details.")
+    kind, reason = type(error).__name__, str(error)[:MOST_REASON]
+    message = Message("The engine met an unexpected error ({kind}: {reason}).", kind=kind, reason=reason)
+    return EngineError(FailureCode.INTERNAL, message, "The log has the details.")
 
 
 def first_line(error: BaseException) -> str:

@@ -19,6 +19,7 @@ from sync_engine.common.progress import Reporter
 from sync_engine.downloads import hub, store
 from sync_engine.downloads.hub import Source
 from sync_engine.downloads.store import File
+from sync_engine.interface.wording import Message
 
 SPARE_BYTES = 2**28
 """What a disk must have left beside the model."""
@@ -55,15 +56,23 @@ def download(
         return here
     if hub.offline():
         raise ModelNotAvailable(
-            f"model = {model.name!r} is not on this computer, and online access is off.",
+            Message(
+                "model = {model} is not on this computer, and online access is off.", model=repr(model.name)
+            ),
             "Allow online access in Blender's preferences (or unset HF_HUB_OFFLINE), name a local folder, "
             "or use the bundled model 'draft'.",
         )
     if not model.revision and not allow_unpinned:
         raise ModelNotAvailable(
-            f"model = {model.name!r} is unpinned: what its owner uploads next would be fetched unseen.",
-            f"Name a revision ({model.source}@ and the 40 digits of a commit), "
-            "or download it with --allow-unpinned if you trust its owner.",
+            Message(
+                "model = {model} is unpinned: what its owner uploads next would be fetched unseen.",
+                model=repr(model.name),
+            ),
+            Message(
+                "Name a revision ({source}@ and the 40 digits of a commit), "
+                "or download it with --allow-unpinned if you trust its owner.",
+                source=model.source,
+            ),
         )
     source = Source(model.name, model.source, model.revision, hub.endpoint_in_use(endpoint))
     source, files = hub.ask(source, check, model.part)
@@ -81,8 +90,10 @@ def download(
         raise
     except OSError as error:
         raise ModelNotAvailable(
-            f"The models folder {store.root()} cannot be written ({error}).",
-            f"Free some space, or name another folder in {store.FOLDER_VARIABLE}.",
+            Message(
+                "The models folder {root} cannot be written ({reason}).", root=store.root(), reason=error
+            ),
+            Message("Free some space, or name another folder in {variable}.", variable=store.FOLDER_VARIABLE),
         ) from error
 
 
@@ -109,7 +120,7 @@ def for_job(
         try:
             download(tiny, **options)
         except ModelNotAvailable as error:
-            reporter.note(f"Previews use the model's own decoder: {error.message}")
+            reporter.note(Message("Previews use the model's own decoder: {reason}", reason=error.message))
     return folder
 
 
@@ -131,7 +142,7 @@ def _alone(partial: Path, source: Source) -> Iterator[None]:
             yield
     except Timeout as error:
         raise ModelNotAvailable(
-            f"model = {source.model!r} is being downloaded by another process.",
+            Message("model = {model} is being downloaded by another process.", model=repr(source.model)),
             "Wait until it has finished.",
         ) from error
 
@@ -143,9 +154,14 @@ def _check_space(partial: Path, files: list[File], source: Source) -> None:
     free = shutil.disk_usage(there).free
     if needed and needed + SPARE_BYTES > free:
         raise ModelNotAvailable(
-            f"model = {source.model!r} needs {(needed + SPARE_BYTES) / 1e9:.1f} GB in {store.root()}, "
-            f"where {free / 1e9:.1f} GB are free.",
-            f"Free some space, or name another folder in {store.FOLDER_VARIABLE}.",
+            Message(
+                "model = {model} needs {needed:.1f} GB in {root}, where {free:.1f} GB are free.",
+                model=repr(source.model),
+                needed=(needed + SPARE_BYTES) / 1e9,
+                root=store.root(),
+                free=free / 1e9,
+            ),
+            Message("Free some space, or name another folder in {variable}.", variable=store.FOLDER_VARIABLE),
         )
 
 
@@ -195,7 +211,11 @@ def _fetch(
     if not store.content_matches(part, file, check):
         part.unlink()
         raise ModelNotAvailable(
-            f"{file.path} of {source.repository} arrived with other content than announced.",
+            Message(
+                "{file} of {repository} arrived with other content than announced.",
+                file=file.path,
+                repository=source.repository,
+            ),
             "Try again; if it comes back, use another endpoint.",
         )
     if file.is_weights:
@@ -207,7 +227,11 @@ def _put_in_place(source: Source, files: list[File], partial: Path, name: str, w
     missing = store.missing_parts(partial) if whole else []
     if missing:
         raise ModelNotAvailable(
-            f"{source.repository} is not whole: {', '.join(missing)} are not in the repository.",
+            Message(
+                "{repository} is not whole: {missing} are not in the repository.",
+                repository=source.repository,
+                missing=", ".join(missing),
+            ),
             "Use another model.",
         )
     folder = partial.with_name(name)

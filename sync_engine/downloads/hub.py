@@ -20,6 +20,7 @@ from sync_engine.downloads import store
 from sync_engine.downloads.listing import of_part, wanted
 from sync_engine.downloads.problems import Interrupted, NotTheHub, explain, network_errors, unusable_settings
 from sync_engine.downloads.store import File
+from sync_engine.interface.wording import Message
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -73,8 +74,10 @@ def endpoint_in_use(given: str | None = None) -> str:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ModelNotAvailable(
-            f"endpoint = {address!r} is no web address.",
-            f"Use one such as {DEFAULT_ENDPOINT}, or leave it (and HF_ENDPOINT) empty.",
+            Message("endpoint = {address} is no web address.", address=repr(address)),
+            Message(
+                "Use one such as {endpoint}, or leave it (and HF_ENDPOINT) empty.", endpoint=DEFAULT_ENDPOINT
+            ),
         )
     return address
 
@@ -88,8 +91,13 @@ def ask(source: Source, check: Callable[[], None], part: str = "") -> tuple[Sour
     revision, files = with_patience(lambda: _list(source), source, check)
     if source.revision and revision != source.revision:
         raise ModelNotAvailable(
-            f"{source.endpoint} answered with revision {revision or 'none'} of {source.repository} "
-            f"instead of {source.revision}.",
+            Message(
+                "{endpoint} answered with revision {given} of {repository} instead of {revision}.",
+                endpoint=source.endpoint,
+                given=revision or "none",
+                repository=source.repository,
+                revision=source.revision,
+            ),
             "Use another endpoint.",
         )
     source = replace(source, revision=revision)
@@ -98,7 +106,10 @@ def ask(source: Source, check: Callable[[], None], part: str = "") -> tuple[Sour
     index = next((file for file in files if file.path == "model_index.json"), None)
     if index is None or index.size > MAX_INDEX_BYTES:
         raise ModelNotAvailable(
-            f"{source.repository} is not a model in diffusers' format: it has no model_index.json.",
+            Message(
+                "{repository} is not a model in diffusers' format: it has no model_index.json.",
+                repository=source.repository,
+            ),
             "Use a repository of a whole pipeline, or name a local folder or file.",
         )
     content = with_patience(lambda: _read(source, index), source, check)
@@ -107,7 +118,12 @@ def ask(source: Source, check: Callable[[], None], part: str = "") -> tuple[Sour
         parts = store.parts_of(data)
     except (ValueError, RecursionError) as error:
         raise ModelNotAvailable(
-            f"{source.repository}: its model_index.json cannot be used ({error}).", "Use another model."
+            Message(
+                "{repository}: its model_index.json cannot be used ({reason}).",
+                repository=source.repository,
+                reason=error,
+            ),
+            "Use another model.",
         ) from error
     model_index.read(data, source.repository)
     return source, wanted(files, parts, source.repository)
@@ -131,7 +147,8 @@ def _list(source: Source) -> tuple[str, list[File]]:
         raise unusable_settings(error, source.endpoint) from error
     except HFValidationError as error:
         raise ModelNotAvailable(
-            f"model = {source.model!r} is no hub id.", "A hub id has the form OWNER/NAME."
+            Message("model = {model} is no hub id.", model=repr(source.model)),
+            "A hub id has the form OWNER/NAME.",
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise NotTheHub(repr(error)) from error
@@ -140,7 +157,7 @@ def _list(source: Source) -> tuple[str, list[File]]:
 def _file(entry: Any) -> File:
     size = entry.lfs.size if entry.lfs else entry.size
     if not isinstance(size, int) or size < 0:
-        raise ValueError(f"the size of {entry.rfilename} is not told")
+        raise ValueError(Message("the size of {file} is not told", file=entry.rfilename))
     if entry.lfs:
         return File(entry.rfilename, size, sha256=entry.lfs.sha256)
     if not entry.blob_id:
@@ -154,7 +171,14 @@ def _read(source: Source, file: File) -> bytes:
     response = get_session().get(source.url(file.path), headers=source.headers, timeout=TIMEOUT_S)
     hf_raise_for_status(response)
     if len(response.content) != file.size:
-        raise Interrupted(f"{file.path} came with {len(response.content)} of {file.size} bytes")
+        raise Interrupted(
+            Message(
+                "{file} came with {done} of {size} bytes",
+                file=file.path,
+                done=len(response.content),
+                size=file.size,
+            )
+        )
     return response.content
 
 
@@ -194,12 +218,18 @@ def stream(source: Source, file: File, part: Path, on_bytes: Callable[[int], Non
                     check_start(chunk, file.size, file.path)
                 if done + len(chunk) > file.size:
                     output.truncate(0)
-                    raise Interrupted(f"{file.path} came with more than its {file.size} bytes")
+                    raise Interrupted(
+                        Message("{file} came with more than its {size} bytes", file=file.path, size=file.size)
+                    )
                 output.write(chunk)
                 done += len(chunk)
                 on_bytes(done)
     if done < file.size:
-        raise Interrupted(f"{file.path} broke off after {done} of {file.size} bytes")
+        raise Interrupted(
+            Message(
+                "{file} broke off after {done} of {size} bytes", file=file.path, done=done, size=file.size
+            )
+        )
 
 
 def with_patience(

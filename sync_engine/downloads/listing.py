@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.downloads.store import UNUSED_PARTS, File
+from sync_engine.interface.wording import Message
 
 MAX_TEXT_BYTES = 64 * 2**20
 TEXT_SUFFIXES = frozenset({".json", ".txt", ".model", ".jinja"})
@@ -46,14 +47,19 @@ def wanted(files: list[File], parts: list[str], source: str) -> list[File]:
             continue
         if not by_part[part]:
             raise ModelNotAvailable(
-                f"{source} lacks the folder of its part {part}.",
+                Message("{source} lacks the folder of its part {part}.", source=source, part=part),
                 "It is not a whole diffusers model; use another one.",
             )
         chosen += _of_part(by_part[part], part, source)
     for file in chosen:
         if not file.is_weights and file.size > MAX_TEXT_BYTES:
             raise ModelNotAvailable(
-                f"{source}: {file.path} has {file.size / 2**20:.0f} MiB, far more than such a file needs.",
+                Message(
+                    "{source}: {file} has {size:.0f} MiB, far more than such a file needs.",
+                    source=source,
+                    file=file.path,
+                    size=file.size / 2**20,
+                ),
                 "Use another model.",
             )
     return sorted(chosen, key=lambda file: file.size)
@@ -65,7 +71,8 @@ def of_part(files: list[File], source: str) -> list[File]:
     names = {file.path for file in top}
     if "config.json" not in names:
         raise ModelNotAvailable(
-            f"{source} is no part in diffusers' format: it has no config.json.", "Use another."
+            Message("{source} is no part in diffusers' format: it has no config.json.", source=source),
+            "Use another.",
         )
     chosen = [file for file in _of_part(top, "", source) if file.is_weights or file.path == "config.json"]
     return sorted(chosen, key=lambda file: file.size)
@@ -89,7 +96,7 @@ def _of_part(files: list[File], part: str, source: str) -> list[File]:
     weights = next((variants[name] for name in ("fp16", "bf16", "") if _has_weights(variants[name])), [])
     if not weights and any(PurePosixPath(file.path).name == "config.json" for file in files):
         raise ModelNotAvailable(
-            f"{source}: its part {part} has no weights as safetensors.",
+            Message("{source}: its part {part} has no weights as safetensors.", source=source, part=part),
             "Only safetensors files are fetched. Use another model, or convert it and name the folder.",
         )
     return [*texts, *weights]

@@ -22,6 +22,7 @@ from typing import Any
 from sync_engine.catalog.models import Model
 from sync_engine.catalog.safetensors_header import check_weights_file
 from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.interface.wording import Message
 
 FOLDER_VARIABLE = "SYNCSCAPE_MODELS"
 MANIFEST = "syncscape.json"
@@ -169,7 +170,8 @@ def read_manifest(folder: Path) -> list[File]:
         return [File(**entry) for entry in data["files"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelNotAvailable(
-            f"{folder / MANIFEST} cannot be read ({error}).", "Remove the model and download it again."
+            Message("{path} cannot be read ({reason}).", path=folder / MANIFEST, reason=error),
+            "Remove the model and download it again.",
         ) from error
 
 
@@ -233,6 +235,7 @@ def remove(source: str) -> int:
         shutil.rmtree(doomed)
     except OSError as error:
         raise ModelNotAvailable(
-            f"{folder} cannot be removed ({error}).", "Close what uses it (the engine may), then try again."
+            Message("{folder} cannot be removed ({reason}).", folder=folder, reason=error),
+            "Close what uses it (the engine may), then try again.",
         ) from error
     return freed

@@ -30,6 +30,7 @@ from sync_engine.diffusion.joint_loop import Step, WindowBatch
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.messages import Stage
 from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.interface.wording import Message
 from sync_engine.prompting import sun_in_prompt
 from sync_engine.prompting.conditioning import Conditioning
 from sync_engine.prompting.view_prompts import light_phrases, phrases_of, window_prompts
@@ -75,7 +76,7 @@ class Engine(ModelCache):
                 folder.finish()
             except OSError as error:
                 raise OutputError(
-                    f"out = {folder.out} cannot be written ({error}).",
+                    Message("out = {out} cannot be written ({reason}).", out=folder.out, reason=error),
                     "Free some space or name another folder.",
                 ) from error
             except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -83,7 +84,12 @@ class Engine(ModelCache):
                     raise
                 self.release()
                 raise OutOfMemory(
-                    f"There is not enough memory for {spec.width} × {spec.pixel_height} with {spec.model}.",
+                    Message(
+                        "There is not enough memory for {width} × {height} with {model}.",
+                        width=spec.width,
+                        height=spec.pixel_height,
+                        model=spec.model,
+                    ),
                     "Choose a smaller size or model, or close other programs.",
                 ) from error
         names = {"image": output.IMAGE_NAMES[spec.kind], "preview": "preview.png", "spec": "spec.json"}
@@ -123,14 +129,24 @@ class _Job:
         chosen = self.method.settings(self.spec, steps, backbone.folder)
         unknown = backbone.unknown_words(self.spec.prompt)
         if unknown:
-            self.reporter.note(f"The model {self.spec.model} does not know: {', '.join(unknown)}.")
+            self.reporter.note(
+                Message(
+                    "The model {model} does not know: {unknown}.",
+                    model=self.spec.model,
+                    unknown=", ".join(unknown),
+                )
+            )
         if self.spec.solver != "auto" and not backbone.has_solvers:
-            self.reporter.note(f"The model {self.spec.model} has one solver, Euler's for flows.")
+            self.reporter.note(
+                Message("The model {model} has one solver, Euler's for flows.", model=self.spec.model)
+            )
         if not backbone.guided and guidance > 1:
             guidance = 1.0
             if self.spec.guidance is not None or self.spec.negative:
                 name = self.spec.model
-                self.reporter.note(f"The model {name} takes neither guidance nor a negative prompt.")
+                self.reporter.note(
+                    Message("The model {name} takes neither guidance nor a negative prompt.", name=name)
+                )
         canvas = self._canvas(backbone, chosen)
         self._light_phrases = light_phrases(backbone.folder)
         if isinstance(canvas, SphereCanvas):

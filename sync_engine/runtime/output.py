@@ -24,6 +24,7 @@ from sync_engine.interface.partial_folders import (
     sweep_partials,
 )
 from sync_engine.interface.picture_files import DamagedPicture, check_picture
+from sync_engine.interface.wording import Message
 
 IMAGE_NAMES = {"world": "world.exr", "plate": "plate.png"}
 RECORD_NAME = "spec.json"
@@ -51,7 +52,7 @@ class ResultFolder:
 
     def __enter__(self) -> ResultFolder:
         if self.out.exists() and not self.out.is_dir():
-            raise OutputError(f"out = {self.out} is a file.", "Name a folder.")
+            raise OutputError(Message("out = {out} is a file.", out=self.out), "Name a folder.")
         try:
             self._parent.mkdir(parents=True, exist_ok=True)
             sweep_partials(self._parent)
@@ -63,12 +64,18 @@ class ResultFolder:
         except OSError as error:
             self._remove()
             raise OutputError(
-                f"out = {self.out} cannot be written ({error}).", "Name another folder."
+                Message("out = {out} cannot be written ({reason}).", out=self.out, reason=error),
+                "Name another folder.",
             ) from error
         if free < self._needed:
             self._remove()
             raise OutputError(
-                f"out = {self.out}: {free >> 20} MiB are free, the result needs {self._needed >> 20}.",
+                Message(
+                    "out = {out}: {free} MiB are free, the result needs {needed}.",
+                    out=self.out,
+                    free=free >> 20,
+                    needed=self._needed >> 20,
+                ),
                 "Free some space or name a folder on another disk.",
             )
         return self

@@ -18,6 +18,7 @@ from sync_engine.common.device import device_name, peak_memory_gb
 from sync_engine.common.errors import EngineError
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import SPEC_VERSION, EnvironmentSpec
+from sync_engine.interface.wording import Message
 from sync_engine.radiance.expand import expand
 from sync_engine.radiance.lights import SkyLight
 from sync_engine.runtime import output
@@ -36,7 +37,10 @@ def write_pictures(
     if not np.isfinite(picture).all():
         raise EngineError(
             FailureCode.INTERNAL,
-            f"The model made numbers that are no colours (precision {spec.precision}).",
+            Message(
+                "The model made numbers that are no colours (precision {precision}).",
+                precision=spec.precision,
+            ),
             "Use the precision bf16 or fp32.",
         )
     (folder / "live.png").unlink(missing_ok=True)

@@ -128,13 +128,13 @@ assert "spec.json" in harness.error_of(lambda: bpy.ops.syncscape.delete_result(r
 assert "newest" not in str(link.error)
 
 # A picture that this file uses is known to be used.
-results = harness.module("operators.results")
+operators = harness.module("operators.results")
 found = results.library().get(job.id)
-assert not results.is_used(found)
+assert not operators.is_used(found)
 api.apply_world(found)
-assert results.is_used(found)
+assert operators.is_used(found)
 bpy.context.scene.world.node_tree.nodes["Environment Texture"].image.pack()
-assert not results.is_used(found)
+assert not operators.is_used(found)
 
 # Pages.
 record = json.loads((library / job.id / "spec.json").read_text())
