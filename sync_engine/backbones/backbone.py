@@ -10,6 +10,7 @@ from sync_engine.backbones.sequential_offload import SequentialOffload
 from sync_engine.common.device import free_memory_gb, weight_bytes, working_memory_gb
 from sync_engine.common.late import torch
 from sync_engine.interface.messages import Stage
+from sync_engine.interface.wording import Message
 
 TILE_CELLS = 32
 """Side of the tiles, in the autoencoder's cells, that are decoded where memory is short."""
@@ -61,7 +62,11 @@ class Backbone:
         short = sum(sizes) / 2**30 + working_memory_gb(self.window) > free_memory_gb(self.device)
         if self.device.type != "cuda":
             if offload == "model":
-                self.notes.append(f"Offloading has no use on {self.device.type}: the memory is the same.")
+                self.notes.append(
+                    Message(
+                        "Offloading has no use on {device}: the memory is the same.", device=self.device.type
+                    )
+                )
         elif offload == "model" or (offload == "auto" and short):
             self._offloader = SequentialOffload(self.device, groups)
             if offload == "auto":
@@ -81,7 +86,11 @@ class Backbone:
     def compile(self) -> None:
         """Have torch compile the denoiser, on a CUDA device: minutes at first, then faster steps."""
         if self.device.type != "cuda":
-            self.notes.append(f"compile was left out: it is for CUDA devices, not for {self.device.type}.")
+            self.notes.append(
+                Message(
+                    "compile was left out: it is for CUDA devices, not for {device}.", device=self.device.type
+                )
+            )
         elif self._offloader is not None:
             self.notes.append("compile was left out: the denoiser takes turns with the text encoder.")
         else:

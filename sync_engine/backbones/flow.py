@@ -11,6 +11,7 @@ from sync_engine.backbones.backbone import Backbone
 from sync_engine.backbones.model import Residuals
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.late import no_grad, torch
+from sync_engine.interface.wording import Message
 from sync_engine.prompting.conditioning import Conditioning, Entry, TextEmbedding
 
 MAX_TOKENS = 512
@@ -45,7 +46,12 @@ class FlowTransformer(Backbone):
 
     def _misfit(self, problem: str) -> ModelNotAvailable:
         return ModelNotAvailable(
-            f"{self.folder}: {problem}, so its parts do not belong together.", "Fetch the model again."
+            Message(
+                "{folder}: {problem}, so its parts do not belong together.",
+                folder=self.folder,
+                problem=problem,
+            ),
+            "Fetch the model again.",
         )
 
     @property

@@ -10,6 +10,7 @@ from sync_engine.backbones.flow import FLOW_SCHEDULERS, QWEN_3, QWEN_TOKENIZERS,
 from sync_engine.backbones.model import Model
 from sync_engine.catalog.families import Family, Loaded, LoraNaming, SingleFile, read_object
 from sync_engine.common.late import torch
+from sync_engine.interface.wording import Message
 from sync_engine.prompting.conditioning import TextEmbedding
 
 TEXT_LAYERS = (9, 18, 27)
@@ -55,15 +56,33 @@ class Flux2Klein(FlowTransformer):
         text, network = self.text_encoder.config, self.transformer.config
         if text.num_hidden_layers < TEXT_LAYERS[-1]:
             layers = text.num_hidden_layers
-            raise self._misfit(f"its text encoder has {layers} layers, fewer than {TEXT_LAYERS[-1]}")
+            raise self._misfit(
+                Message(
+                    "its text encoder has {layers} layers, fewer than {most}",
+                    layers=layers,
+                    most=TEXT_LAYERS[-1],
+                )
+            )
         given = len(TEXT_LAYERS) * text.hidden_size
         if network.joint_attention_dim != given:
             wanted = network.joint_attention_dim
-            raise self._misfit(f"its transformer wants text of {wanted} features, its encoder gives {given}")
+            raise self._misfit(
+                Message(
+                    "its transformer wants text of {wanted} features, its encoder gives {given}",
+                    wanted=wanted,
+                    given=given,
+                )
+            )
         given = PATCH**2 * self.vae.config.latent_channels
         if network.in_channels != given:
             wanted = network.in_channels
-            raise self._misfit(f"its transformer wants {wanted} channels, its autoencoder gives {given}")
+            raise self._misfit(
+                Message(
+                    "its transformer wants {wanted} channels, its autoencoder gives {given}",
+                    wanted=wanted,
+                    given=given,
+                )
+            )
 
     # --- words ---------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Any
 from sync_engine.catalog.few_steps import is_few_step
 from sync_engine.common.errors import EngineError
 from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.wording import Message
 
 _EULER, _ANCESTRAL, _LCM = "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "LCMScheduler"
 _DDIM, _DPM, _UNIPC = "DDIMScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler"
@@ -52,7 +53,12 @@ def build(name: str, own: Any, steps: int) -> Any:
     except ValueError as error:
         raise EngineError(
             FailureCode.BAD_SPEC,
-            f"steps = {steps}: {chosen} cannot make so many with this model ({error}).",
+            Message(
+                "steps = {steps}: {chosen} cannot make so many with this model ({reason}).",
+                steps=steps,
+                chosen=chosen,
+                reason=error,
+            ),
             "Use fewer steps.",
         ) from error
     # Euler's classes warn until they have scaled the input themselves; here its NoiseLevel does

@@ -22,6 +22,7 @@ from sync_engine.backbones.stable_diffusion import (
 from sync_engine.catalog.families import Family, Loaded
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.late import no_grad, torch
+from sync_engine.interface.wording import Message
 from sync_engine.prompting.conditioning import TextEmbedding
 
 
@@ -50,7 +51,7 @@ class StableDiffusionXL(StableDiffusion):
         self._zeros_when_empty = zeros_when_empty
         if self.vae.config.get("latents_mean") is not None:
             raise ModelNotAvailable(
-                f"{folder}: this engine cannot use an autoencoder with latents_mean.",
+                Message("{folder}: this engine cannot use an autoencoder with latents_mean.", folder=folder),
                 "Use the model 'sdxl' of the table, or one tuned from it.",
             )
         if dtype == torch.float16 and self.vae.config.get("force_upcast"):

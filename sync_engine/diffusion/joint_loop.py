@@ -16,6 +16,7 @@ from sync_engine.common.errors import OutOfMemory
 from sync_engine.diffusion.guides import StepGuide, residuals_of
 from sync_engine.diffusion.prediction import NoiseLevel, levels
 from sync_engine.diffusion.solvers import advance
+from sync_engine.interface.wording import Message
 from sync_engine.prompting.conditioning import Conditioning, Entry
 
 COARSE_FROM = 0.4
@@ -103,7 +104,7 @@ class WindowBatch:
             result = self._try(function, windows[part], items[part])
             if result is None:
                 self.size //= 2
-                self._on_note(f"Memory is short: {self.size} windows at a time.")
+                self._on_note(Message("Memory is short: {size} windows at a time.", size=self.size))
                 give_memory_back()
             else:
                 done.append(result)
