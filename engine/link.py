@@ -57,6 +57,7 @@ class EngineLink(Listener):
         self._live = live.LiveWorld()
         self._due: list[tuple[Job, WhenDone]] = []
         self._seen_state = EngineState.STOPPED
+        self._seen_silent = 0
 
     # --- what is shown ----------------------------------------------------------------------
 
@@ -77,6 +78,12 @@ class EngineLink(Listener):
         if self._client is None or current is None:
             return []
         return [job for job in self._client.jobs if not job.state.finished and job is not current]
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds for which an engine that does not respond has told nothing; 0 while it responds."""
+        client = self._client
+        return client.silent_for if client is not None and client.not_responding else 0.0
 
     def report(self) -> dict[str, Any]:
         """Return what the engine told about itself, empty before it did."""
@@ -164,6 +171,13 @@ class EngineLink(Listener):
         if self._client is not None:
             self._client.release()
 
+    def recover(self) -> None:
+        """End an engine that does not respond: its job fails, those that wait go on in a new one."""
+        if self._client is not None:
+            self._client.recover()
+            self.listen()
+            self.run_callbacks()
+
     def set_preview(self, enabled: bool) -> None:
         """Switch live previews on or off."""
         if self._client is not None:
@@ -176,6 +190,8 @@ class EngineLink(Listener):
         changed = bool(self._client.drain(BUDGET_S))
         changed = self.run_callbacks() or changed or self._client.state is not self._seen_state
         self._seen_state = self._client.state
+        silent = int(self.silent_for)
+        changed, self._seen_silent = changed or silent != self._seen_silent, silent
         self._live.update(self.job, user_is_interacting())
         if changed:
             redraw()

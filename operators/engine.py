@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine: operators that check it and give its memory back."""
+"""The engine: operators that check it, give its memory back, and restart one that hangs."""
 
 from __future__ import annotations
 
@@ -74,5 +74,23 @@ class SYNCSCAPE_OT_release_engine(bpy.types.Operator):
         return {"FINISHED"}
 
 
-_classes = (SYNCSCAPE_OT_check_engine, SYNCSCAPE_OT_release_engine)
+class SYNCSCAPE_OT_restart_engine(bpy.types.Operator):
+    """End an engine that does not respond; its picture fails, those that wait are made by a new engine"""
+
+    bl_idname = "syncscape.restart_engine"
+    bl_label = "Restart Engine"
+
+    @classmethod
+    def poll(cls, _context) -> bool:
+        if not link.silent_for:
+            cls.poll_message_set("The engine responds")
+            return False
+        return True
+
+    def execute(self, _context) -> set[str]:
+        link.recover()
+        return {"FINISHED"}
+
+
+_classes = (SYNCSCAPE_OT_check_engine, SYNCSCAPE_OT_release_engine, SYNCSCAPE_OT_restart_engine)
 register, unregister = bpy.utils.register_classes_factory(_classes)

@@ -15,7 +15,7 @@ from ..sync_engine.installer.problems import SetupFailed
 from ..sync_engine.installer.states import STAGES, SetupState
 from ..sync_engine.interface.wording import Message
 from ..translations import tr
-from .parts import draw_preferences_button, draw_problem, draw_text
+from .parts import draw_preferences_button, draw_problem, draw_silence, draw_text
 
 
 def draw_first_run(layout: bpy.types.UILayout, context) -> bool:
@@ -156,6 +156,7 @@ def draw_engine(layout: bpy.types.UILayout, context) -> None:
     row.operator("syncscape.release_engine", icon="TRASH")
     for text, icon in engine_lines():
         draw_text(box, context, text, icon)
+    draw_silence(box, context)
     failure = link.failure() or (link.error if link.state is EngineState.STOPPED else None)
     if failure is not None:
         draw_problem(box, context, failure)

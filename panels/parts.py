@@ -8,6 +8,7 @@ import bpy
 
 from ..engine.link import link
 from ..sync_engine.host.jobs import Failure, Job
+from ..sync_engine.interface.wording import Message
 from ..translations import tr
 from . import previews
 
@@ -83,6 +84,15 @@ def draw_problem(layout: bpy.types.UILayout, context, failure: Failure) -> None:
         row.operator("syncscape.open_log", icon="TEXT")
 
 
+def draw_silence(layout: bpy.types.UILayout, context) -> None:
+    """Draw, while the engine does not respond, for how long, and the button that ends it."""
+    if not link.silent_for:
+        return
+    text = Message("The engine has not responded for {seconds:.0f} s.", seconds=link.silent_for)
+    draw_text(layout, context, text, "ERROR")
+    layout.operator("syncscape.restart_engine", icon="FILE_REFRESH")
+
+
 def draw_preferences_button(layout: bpy.types.UILayout) -> None:
     """Draw a button that opens this extension's preferences."""
     package = __package__.rsplit(".", 1)[0]
@@ -116,6 +126,7 @@ def _draw_job(layout: bpy.types.UILayout, context, job: Job) -> None:
     row.scale_y = 1.4
     row.progress(factor=job.progress, text=job_text(job))
     row.operator("syncscape.cancel", text="", icon="X").job = job.id
+    draw_silence(layout, context)
     icon = previews.icon(job.preview)
     if icon:
         layout.template_icon(icon_value=icon, scale=PREVIEW_SCALE)

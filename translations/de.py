@@ -37,6 +37,7 @@ TABLE: dict[str, str] = {
     "The library is being read…": "Die Bibliothek wird gelesen …",
     "No picture has these words.": "Kein Bild enthält diese Wörter.",
     # panels/parts.py
+    "The engine has not responded for {seconds:.0f} s.": "Die Engine reagiert seit {seconds:.0f} s nicht.",
     "Starting the engine": "Engine startet",
     "Downloading the model": "Modell wird heruntergeladen",
     "Loading the model": "Modell wird geladen",
@@ -128,6 +129,9 @@ TABLE: dict[str, str] = {
     "There is no log yet: the engine has not run": "Es gibt noch kein Protokoll: Die Engine ist nicht gelaufen",
     "No program opens it. The log is {log}": "Kein Programm öffnet es. Das Protokoll ist {log}",
     # operators/engine.py
+    "End an engine that does not respond; its picture fails, those that wait are made by a new engine": "Eine Engine beenden, die nicht reagiert; ihr Bild scheitert, die wartenden macht eine neue Engine",
+    "Restart Engine": "Engine neu starten",
+    "The engine responds": "Die Engine reagiert",
     "Start the engine and tell whether it has what it needs": "Die Engine starten und sagen, ob sie hat, was sie braucht",
     "Check Engine": "Engine prüfen",
     "Give back the memory that the loaded model takes; the next picture loads it again": "Den Speicher des geladenen Modells zurückgeben; das nächste Bild lädt es wieder",

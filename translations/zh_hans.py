@@ -37,6 +37,7 @@ TABLE: dict[str, str] = {
     "The library is being read…": "正在读取图库…",
     "No picture has these words.": "没有图像包含这些词。",
     # panels/parts.py
+    "The engine has not responded for {seconds:.0f} s.": "引擎已有 {seconds:.0f} 秒没有响应。",
     "Starting the engine": "启动引擎",
     "Downloading the model": "正在下载模型",
     "Loading the model": "加载模型",
@@ -128,6 +129,9 @@ TABLE: dict[str, str] = {
     "There is no log yet: the engine has not run": "还没有日志：引擎尚未运行",
     "No program opens it. The log is {log}": "没有程序能打开它。日志位于 {log}",
     # operators/engine.py
+    "End an engine that does not respond; its picture fails, those that wait are made by a new engine": "结束没有响应的引擎；它正在生成的图像会失败，等待中的图像由新引擎生成",
+    "Restart Engine": "重新启动引擎",
+    "The engine responds": "引擎有响应",
     "Start the engine and tell whether it has what it needs": "启动引擎，并报告是否具备所需的一切",
     "Check Engine": "检查引擎",
     "Give back the memory that the loaded model takes; the next picture loads it again": "释放已加载模型占用的内存；下一张图像会重新加载",

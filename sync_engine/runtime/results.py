@@ -38,7 +38,7 @@ def write_pictures(
         raise EngineError(
             FailureCode.INTERNAL,
             Message(
-                "The model made numbers that are no colours (precision {precision}).",
+                "The model produced NaN or infinite values (precision {precision}).",
                 precision=spec.precision,
             ),
             "Use the precision bf16 or fp32.",

@@ -202,6 +202,11 @@ def test_killed_engine(blender: Blender, fake_engine: Path, record_property) -> 
     record_property("noticed_ms", told["noticed_ms"])
 
 
+def test_hung_engine(blender: Blender, fake_engine: Path) -> None:
+    """An engine that does not respond is told, restarted by its button, and the queue goes on."""
+    blender.run("hung", fake_engine)
+
+
 def test_panels_draw(blender: Blender, fake_engine: Path) -> None:
     """Idle, without an engine, while a job runs, after an error, with a result."""
     blender.run("panels", fake_engine)
