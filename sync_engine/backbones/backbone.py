@@ -104,6 +104,26 @@ class Backbone:
         words = dict.fromkeys(word.strip(".,;:!?()\"'") for word in prompt.split())
         return [w for w in words if w and unknown in self.tokenizer(w, add_special_tokens=False).input_ids]
 
+    def cut_off(self, prompt: str) -> str:
+        """Return the end of a prompt that the text encoder does not see; empty where all of it fits."""
+        words = prompt.split()
+        fit, beyond = 0, len(words) + 1
+        while beyond - fit > 1:
+            middle = (fit + beyond) // 2
+            if self._tokens(" ".join(words[:middle])) <= self.max_tokens:
+                fit = middle
+            else:
+                beyond = middle
+        return " ".join(words[fit:])
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a prompt are read, those that mark its ends among them."""
+        return self.tokenizer.model_max_length
+
+    def _tokens(self, text: str) -> int:
+        return len(self.tokenizer(text, truncation=False).input_ids)
+
     # --- pictures --------------------------------------------------------------------------
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:

@@ -66,6 +66,23 @@ class FlowTransformer(Backbone):
 
     # --- words ---------------------------------------------------------------------------
 
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a prompt in its chat are read."""
+        return MAX_TOKENS
+
+    def _tokens(self, text: str) -> int:
+        return len(self.tokenizer(self._chat(text, thinking=True), truncation=False).input_ids)
+
+    def _chat(self, prompt: str, thinking: bool) -> str:
+        """Return a prompt as a question in the language model's chat."""
+        return self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}],
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=thinking,
+        )
+
     @no_grad
     def _hidden_states(self, prompts: list[str], thinking: bool) -> tuple[Any, torch.Tensor]:
         """Return the language model's hidden states of prompts asked in its chat, and which tokens are words.
@@ -74,15 +91,7 @@ class FlowTransformer(Backbone):
             prompts: P of them, each padded and cut to ``MAX_TOKENS``.
             thinking: whether the template leaves room for thoughts; each family was trained with one of both.
         """
-        chats = [
-            self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}],
-                tokenize=False,
-                add_generation_prompt=True,
-                enable_thinking=thinking,
-            )
-            for prompt in prompts
-        ]
+        chats = [self._chat(prompt, thinking) for prompt in prompts]
         tokens = self.tokenizer(
             chats, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt"
         )

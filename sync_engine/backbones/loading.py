@@ -119,7 +119,7 @@ def load_parts(
             options["variant"] = variant
         try:
             parts[part] = cls.from_pretrained(folder / part, local_files_only=True, **options)
-        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        except single_file.LIBRARY_ERRORS as error:
             raise ModelNotAvailable(
                 f"{folder}: the part {part} could not be loaded ({first_line(error)}).",
                 "Fetch the model again, or use the bundled model 'draft'.",

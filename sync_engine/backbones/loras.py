@@ -20,6 +20,7 @@ from sync_engine.catalog.safetensors_header import check_weights_file, metadata,
 from sync_engine.catalog.small_files import pairs
 from sync_engine.catalog.tokenizer_file import is_harmless
 from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.common.late import torch
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.wording import Message
 
@@ -64,6 +65,25 @@ def check(loras: Sequence[Lora], folder: Path, index: Index) -> None:
                 "Rename the file.",
             )
         _check_family(path, shapes(path), folder, index)
+        _check_numbers(path)
+
+
+def _check_numbers(path: Path) -> None:
+    """Refuse a LoRA with NaN or infinite numbers: they would be noticed in the finished picture only."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as weights:
+        for name in weights.keys():  # noqa: SIM118  # no dict
+            tensor = weights.get_tensor(name)
+            if tensor.is_floating_point() and not torch.isfinite(tensor.float()).all():
+                raise ModelNotAvailable(
+                    Message(
+                        "lora = {path} holds NaN or infinite numbers ({name}).",
+                        path=repr(str(path)),
+                        name=name,
+                    ),
+                    "The file is damaged or its training failed: use another.",
+                )
 
 
 def _check_patterns(path: Path) -> None:

@@ -95,6 +95,10 @@ class Model(Denoiser, Protocol):
         """Return the embeddings of P prompts, each cut to the text encoder's length."""
         ...
 
+    def cut_off(self, prompt: str) -> str:
+        """Return the end of a prompt that the text encoder does not see; empty where all of it fits."""
+        ...
+
     def unknown_words(self, prompt: str) -> list[str]:
         """Return the words of a prompt that the tokenizer has never seen."""
         ...

@@ -32,14 +32,17 @@ WITHOUT_LIMIT = frozenset({"model_max_length"})
 """Numbers that mean "no limit" where they are huge; what is used of them is limited where it is used."""
 
 
-def check(folder: Path, index: Index, parts: Iterable[str]) -> None:
+def check(folder: Path, index: Index, parts: Iterable[str], with_weights: bool = True) -> None:
     """Check the small files and the names of the parts that are about to be loaded; weights are not read.
+
+    Args:
+        with_weights: whether the weights of these parts are read too; of a single file's base they are not.
 
     Raises:
         ModelNotAvailable: naming the file and why it is refused.
     """
     for part in parts:
-        check_part(folder / part, weights=has_weights(part))
+        check_part(folder / part, weights=has_weights(part) and with_weights)
         if part.startswith("tokenizer"):
             tokenizer_file.check(folder / part, index.family.parts[part])
         _check_class(folder / part, index.classes[part])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sync_engine.catalog.families import defaults
+from sync_engine.catalog.few_steps import FEW_STEPS_GUIDANCE
 from sync_engine.catalog.model_index import Index
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.interface.wording import Message
@@ -267,6 +268,9 @@ def _single_file(path: Path) -> Model:
 
     told = single_file_header.inspect(path)
     base = TABLE[told.base]
+    if told.few_steps is not None:
+        few = told.few_steps
+        base = replace(base, steps=few.steps, guidance=FEW_STEPS_GUIDANCE, window=few.window or base.window)
     return replace(
         base,
         name=path.stem,

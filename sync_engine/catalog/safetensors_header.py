@@ -44,6 +44,14 @@ def check_start(start: bytes, file_bytes: int, name: str) -> None:
         )
     if file_bytes < LENGTH_BYTES + 2 or len(start) <= LENGTH_BYTES:
         raise _refused(name, Message("it is cut off after {size} bytes", size=file_bytes))
+    if start.startswith(b"GGUF"):
+        raise RefusedWeights(
+            Message(
+                "The weights file {name} is no safetensors file: it is a GGUF file, which is not read here.",
+                name=name,
+            ),
+            "Use the same model as safetensors, in bfloat16, float16 or scaled fp8.",
+        )
     if start[LENGTH_BYTES : LENGTH_BYTES + 1] != b"{":
         raise _refused(name, Message("it is {kind}", kind=_kind(start)))
     length = int.from_bytes(start[:LENGTH_BYTES], "little")
@@ -120,8 +128,6 @@ def _kind(start: bytes) -> str:
         return "a zip archive, as PyTorch writes its pickles"
     if start[:1] == b"\x80" and start[1:2] <= b"\x05":
         return "a pickle"
-    if start.startswith(b"GGUF"):
-        return "a GGUF file"
     if start.startswith(b"version https://git-lfs"):
         return "a git-lfs pointer; the weights themselves were not fetched"
     if start.lstrip()[:1] == b"<":

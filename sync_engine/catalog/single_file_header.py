@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sync_engine.catalog import families
 from sync_engine.catalog.families import Family, SingleFile
+from sync_engine.catalog.few_steps import FewSteps, said_by
 from sync_engine.catalog.safetensors_header import check_weights_file, metadata, shapes
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.interface.wording import Message
@@ -40,6 +41,7 @@ class Checkpoint:
         lacking: parts whose weights are the base's; where it is none, only the base's small files are needed.
         prediction: what the network predicts, where the file says so; otherwise as the base's.
         zero_snr: whether the noise ends in pure noise, which some v-predicting models were tuned for.
+        few_steps: how it is sampled, if its name or its title says that it is distilled.
     """
 
     family: Family
@@ -48,6 +50,7 @@ class Checkpoint:
     lacking: tuple[str, ...]
     prediction: str | None = None
     zero_snr: bool = False
+    few_steps: FewSteps | None = None
 
 
 def inspect(file: Path) -> Checkpoint:
@@ -61,6 +64,15 @@ def inspect(file: Path) -> Checkpoint:
     if not _facts(family).whole:
         others = (part for part in family.parts if families.has_weights(part) and part != family.denoiser)
         return Checkpoint(family, base, False, tuple(others))
+    other = next((name for name in found if name.startswith("edm_")), None)
+    if other is not None:
+        raise _refused(
+            file,
+            Message(
+                "it was trained on another schedule of noise, EDM's ({name}; Playground 2.5, CosXL)",
+                name=other,
+            ),
+        )
     channels = names["input_blocks.0.0.weight"][1]
     if channels != 4:
         raise _refused(
@@ -75,9 +87,11 @@ def inspect(file: Path) -> Checkpoint:
         lacking.append("vae")
     if not any(name.startswith(TEXT_ENCODERS) for name in found):
         lacking += [part for part in family.parts if part.startswith("text_encoder")]
-    told = metadata(file).get("modelspec.prediction_type", "").lower()
+    about = metadata(file)
+    told = about.get("modelspec.prediction_type", "").lower()
     prediction = "v_prediction" if told.startswith("v") or "v_pred" in found else None
-    return Checkpoint(family, base, True, tuple(lacking), prediction, "ztsnr" in found)
+    few = said_by(f"{file.stem} {about.get('modelspec.title', '')}")
+    return Checkpoint(family, base, True, tuple(lacking), prediction, "ztsnr" in found, few)
 
 
 def _family_of(file: Path, names: Shapes) -> tuple[Family, str]:

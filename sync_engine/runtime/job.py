@@ -136,6 +136,15 @@ class _Job:
                     unknown=", ".join(unknown),
                 )
             )
+        unread = backbone.cut_off(self.spec.prompt)
+        if unread:
+            self.reporter.note(
+                Message(
+                    "The model {model} reads no more than the beginning of the prompt; left out: {words}",
+                    model=self.spec.model,
+                    words=unread,
+                )
+            )
         if self.spec.solver != "auto" and not backbone.has_solvers:
             self.reporter.note(
                 Message("The model {model} has one solver, Euler's for flows.", model=self.spec.model)
