@@ -18,6 +18,7 @@ from sync_engine.catalog.models import TABLE
 from sync_engine.cli import batch as batch_command
 from sync_engine.cli import evaluate as evaluation
 from sync_engine.cli import export as export_command
+from sync_engine.cli import guides as guides_options
 from sync_engine.cli import models as models_command
 from sync_engine.cli import radiance, streams
 from sync_engine.cli.streams import Hearer
@@ -109,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument(
         "--spec", type=Path, help="a JSON spec, or a result (EXR, PNG, spec.json); options win"
     )
+    guides_options.add_options(generate)
     generate.add_argument("--out", type=Path, required=True, help="folder of the result")
     generate.add_argument("--json", action="store_true", help="print the protocol's events")
     generate.add_argument(
@@ -133,9 +135,13 @@ def spec_from(options: argparse.Namespace) -> EnvironmentSpec:
         given["loras"] = tuple(given["loras"])
     if "model" in given:
         given["model"] = _from_anywhere(given["model"])
-    if options.spec is None:
+    base = None if options.spec is None else read_spec(options.spec)
+    kind = given.get("kind") or (base.kind if base else "world")
+    guides = guides_options.guides_of(options, kind)
+    if guides is not None:
+        given["guides"] = tuple(guides)
+    if base is None:
         return EnvironmentSpec.from_dict(given)
-    base = read_spec(options.spec)
     if "width" in given and "height" not in given:
         given["height"] = None
     return dataclasses.replace(base, **given).validated()

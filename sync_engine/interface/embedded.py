@@ -7,10 +7,12 @@ it too. OpenEXR file layout: https://openexr.com/en/latest/OpenEXRFileLayout.htm
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from .bounded_json import MOST_BYTES, load_json
+from .guides import with_copies
 from .picture_files import EXR_MAGIC, PNG_MAGIC, DamagedPicture, exr_parts, open_regular, png_chunks
 from .spec import EnvironmentSpec, SpecError
 from .wording import Message
@@ -63,7 +65,9 @@ def read_spec(path: Path) -> EnvironmentSpec:
     record = read_record(path)
     if "spec" not in record:
         raise _bad(path, "tells its light, but no settings", "Name a picture that Syncscape has generated.")
-    return EnvironmentSpec.from_dict(record["spec"])
+    spec = EnvironmentSpec.from_dict(record["spec"])
+    folder = path if path.is_dir() else path.parent
+    return dataclasses.replace(spec, guides=with_copies(spec.guides, folder))
 
 
 def _exr_texts(file: BinaryIO) -> dict[str, bytes]:

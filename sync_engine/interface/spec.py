@@ -6,18 +6,18 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import math
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from .bounded_json import read_json
+from .guides import Guide, Region, check_guides, guide_from_dict
 from .loras import Lora
 from .methods import METHODS
-from .wording import Message, as_message
+from .validation import Limit, SpecError, check_choice, check_number, check_prompt, check_text, span
+from .wording import Message
 
 SPEC_VERSION = 1
 KINDS = ("world", "plate")
@@ -25,18 +25,8 @@ PROJECTIONS = ("sphere", "equirectangular")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 SOLVERS = ("auto", "dpm", "unipc", "euler", "euler-trailing", "euler-ancestral", "ddim", "lcm")
 OFFLOADS = ("auto", "none", "model")
-MAX_PROMPT_CHARACTERS = 2000
 DEFAULT_PLATE_HEIGHT = 512
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
-
-
-@dataclass(frozen=True)
-class Limit:
-    """The allowed range of one number: ``minimum <= value <= maximum``, in steps of ``step``."""
-
-    minimum: float
-    maximum: float
-    step: int = 1
 
 
 LIMITS: dict[str, Limit] = {
@@ -55,27 +45,6 @@ LIMITS: dict[str, Limit] = {
 MAX_LORAS, LORA_WEIGHT = 8, Limit(-10.0, 10.0)
 WORLD_WIDTH = Limit(256, 8192, 128)
 """A world is twice as wide as high, so that its height is a multiple of 64 pixels too."""
-
-
-class SpecError(ValueError):
-    """A field of a spec cannot be used; names the field, the value and the remedy.
-
-    Attributes:
-        field: name of the field.
-        value: what was given, shortened for display.
-        problem: what is wrong with it.
-        remedy: what to do.
-        message: field, value and problem as one sentence.
-    """
-
-    def __init__(self, field: str, value: object, problem: str, remedy: str) -> None:
-        shown = repr(value)
-        if len(shown) > 60:
-            shown = f"{shown[:57]}..."
-        self.field, self.value, self.problem, self.remedy = field, shown, problem, remedy
-        values = {"field": field, "value": shown, "problem": as_message(problem)}
-        self.message = Message("{field} = {value}: {problem}.", **values)
-        super().__init__(f"{self.message} {remedy}")
 
 
 @dataclass(frozen=True)
@@ -113,6 +82,7 @@ class EnvironmentSpec:
         sun_stops: strength of a world's lights in stops over everything else; ``None`` estimates it.
         ldr: keep the range of the picture: no light is added to a world.
         exposure: EV applied to a world; ``None`` darkens one that would burn a white ball out.
+        guides: what parts of the picture show, see ``guides``.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
         precision: arithmetic of the network.
         offload: whether the text encoder and the denoiser take turns on a GPU (``model``) or stay there
@@ -143,6 +113,7 @@ class EnvironmentSpec:
     sun_stops: float | None = None
     ldr: bool = False
     exposure: float | None = None
+    guides: tuple[Guide, ...] = ()
     device: str = "auto"
     precision: str = "auto"
     offload: str = "auto"
@@ -157,25 +128,25 @@ class EnvironmentSpec:
 
     def validated(self) -> EnvironmentSpec:
         """Return this spec if every field can be used; raise SpecError for the first that cannot."""
-        _check_prompt("prompt", self.prompt, required=True)
-        _check_prompt("negative", self.negative, required=False)
-        _check_prompt("prompt_zenith", self.prompt_zenith, required=False)
-        _check_prompt("prompt_nadir", self.prompt_nadir, required=False)
-        _check_choice("kind", self.kind, KINDS)
-        _check_choice("projection", self.projection, PROJECTIONS)
-        _check_choice("method", self.method, tuple(METHODS))
+        check_prompt("prompt", self.prompt, required=True)
+        check_prompt("negative", self.negative, required=False)
+        check_prompt("prompt_zenith", self.prompt_zenith, required=False)
+        check_prompt("prompt_nadir", self.prompt_nadir, required=False)
+        check_choice("kind", self.kind, KINDS)
+        check_choice("projection", self.projection, PROJECTIONS)
+        check_choice("method", self.method, tuple(METHODS))
         self._check_canvas()
-        _check_choice("precision", self.precision, PRECISIONS)
-        _check_choice("offload", self.offload, OFFLOADS)
-        _check_choice("solver", self.solver, SOLVERS)
-        _check_text("model", self.model)
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("offload", self.offload, OFFLOADS)
+        check_choice("solver", self.solver, SOLVERS)
+        check_text("model", self.model)
         _check_loras(self.loras)
-        _check_text("tiny_decoder", self.tiny_decoder)
+        check_text("tiny_decoder", self.tiny_decoder)
         if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
             raise SpecError("device", self.device, "not a device", "Use auto, cpu, mps, cuda or cuda:N.")
-        _check_number("width", self.width, self._width_limit, whole=True)
+        check_number("width", self.width, self._width_limit, whole=True)
         if self.height is not None:
-            _check_number("height", self.height, LIMITS["height"], whole=True)
+            check_number("height", self.height, LIMITS["height"], whole=True)
         if self.kind == "world" and self.height is not None and self.height * 2 != self.width:
             raise SpecError(
                 "height",
@@ -185,13 +156,14 @@ class EnvironmentSpec:
             )
         for name in ("steps", "seed", "sync_steps", "stride"):
             if getattr(self, name) is not None:
-                _check_number(name, getattr(self, name), LIMITS[name], whole=True)
+                check_number(name, getattr(self, name), LIMITS[name], whole=True)
         for name in ("ldr", "compile"):
             if not isinstance(getattr(self, name), bool):
                 raise SpecError(name, getattr(self, name), "neither true nor false", "Use true or false.")
+        self._check_guides()
         for name in ("guidance", "sync_strength", "sync_decay", "sun_stops", "exposure"):
             if getattr(self, name) is not None:
-                _check_number(name, getattr(self, name), LIMITS[name], whole=False)
+                check_number(name, getattr(self, name), LIMITS[name], whole=False)
         return self
 
     @property
@@ -216,19 +188,35 @@ class EnvironmentSpec:
             ),
         )
 
+    def _check_guides(self) -> None:
+        if self.guides and not METHODS[self.method].takes_guides:
+            able = ", ".join(name for name, method in METHODS.items() if method.takes_guides)
+            raise SpecError(
+                "guides",
+                len(self.guides),
+                Message("the method {method} takes no guides", method=self.method),
+                Message("Use the method {others}.", others=able),
+            )
+        check_guides(self.guides, self.canvas)
+
     @property
     def _width_limit(self) -> Limit:
         return WORLD_WIDTH if self.kind == "world" else LIMITS["width"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""
-        return dataclasses.asdict(self) | {"loras": list(self.loras)}
+        guides = [guide.to_dict() for guide in self.guides]
+        return dataclasses.asdict(self) | {"loras": list(self.loras), "guides": guides}
 
     def without_paths(self) -> EnvironmentSpec:
         """Return the spec as a picture keeps it, which may go anywhere: files by their names alone."""
         loras = tuple(str(Lora(_name(lora.file), lora.weight)) for lora in map(Lora.parse, self.loras))
+        guides = tuple(
+            dataclasses.replace(guide, mask=_name(guide.mask)) if isinstance(guide, Region) else guide
+            for guide in self.guides
+        )
         return dataclasses.replace(
-            self, model=_name(self.model), tiny_decoder=_name(self.tiny_decoder), loras=loras
+            self, model=_name(self.model), tiny_decoder=_name(self.tiny_decoder), loras=loras, guides=guides
         )
 
     def to_json(self) -> str:
@@ -255,6 +243,8 @@ class EnvironmentSpec:
         values = dict(data)
         if isinstance(values.get("loras"), list):
             values["loras"] = tuple(values["loras"])  # JSON knows no tuples
+        if isinstance(values.get("guides"), (list, tuple)):
+            values["guides"] = tuple(guide_from_dict(n, data) for n, data in enumerate(values["guides"]))
         return cls(**values).validated()
 
     @classmethod
@@ -301,15 +291,6 @@ def _name(place: str) -> str:
     return place
 
 
-def _check_text(name: str, value: object) -> None:
-    if not isinstance(value, str) or not value.strip():
-        raise SpecError(name, value, "empty or not a text", "Give a text.")
-    if any(unicodedata.category(character) == "Cc" and character not in "\r\n\t" for character in value):
-        raise SpecError(name, value, "contains control characters", "Remove them, or type the text again.")
-    if any(unicodedata.category(character) == "Cs" for character in value):
-        raise SpecError(name, value, "is not valid Unicode", "Type the text again.")
-
-
 def _check_loras(value: object) -> None:
     if not isinstance(value, tuple):
         raise SpecError("loras", value, "not a list", 'Give a list such as ["file.safetensors:0.8"].')
@@ -317,66 +298,10 @@ def _check_loras(value: object) -> None:
         raise SpecError("loras", value, Message("more than {most}", most=MAX_LORAS), "Use fewer.")
     for text in value:
         try:
-            _check_text("loras", text)
+            check_text("loras", text)
         except SpecError as error:
             raise SpecError("loras", value, error.problem, error.remedy) from error
         if not LORA_WEIGHT.minimum <= Lora.parse(text).weight <= LORA_WEIGHT.maximum:
             raise SpecError(
-                "loras", value, "a weight is out of range", Message("Use {span}.", span=_span(LORA_WEIGHT))
+                "loras", value, "a weight is out of range", Message("Use {span}.", span=span(LORA_WEIGHT))
             )
-
-
-def _check_prompt(name: str, value: object, required: bool) -> None:
-    if not required and value == "":
-        return
-    if required and (not isinstance(value, str) or not value.strip()):
-        raise SpecError(name, value, "empty", "Describe the environment in a few words.")
-    _check_text(name, value)
-    if len(str(value)) > MAX_PROMPT_CHARACTERS:
-        raise SpecError(
-            name,
-            value,
-            Message(
-                "{length} characters long, at most {most} are allowed",
-                length=len(str(value)),
-                most=MAX_PROMPT_CHARACTERS,
-            ),
-            "Shorten it; models read only the first few dozen words.",
-        )
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise SpecError(
-            name,
-            value,
-            "not one of the choices",
-            Message("Use one of {choices}.", choices=", ".join(choices)),
-        )
-
-
-def _check_number(name: str, value: object, limit: Limit, whole: bool) -> None:
-    wanted = Message("a whole number" if whole else "a number")
-    remedy = Message("Use {wanted}, {span}.", wanted=wanted, span=_span(limit))
-    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-        raise SpecError(name, value, Message("not {wanted}", wanted=wanted), remedy)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise SpecError(name, value, "not a finite number", remedy)
-    if not limit.minimum <= value <= limit.maximum:  # type: ignore[operator]
-        raise SpecError(name, value, "out of range", remedy)
-    if limit.step > 1 and value % limit.step:  # type: ignore[operator]
-        nearest = max(limit.minimum, round(value / limit.step) * limit.step)  # type: ignore[operator]
-        raise SpecError(
-            name,
-            value,
-            Message("not a multiple of {step}", step=limit.step),
-            Message("The nearest is {nearest:g}.", nearest=nearest),
-        )
-
-
-def _span(limit: Limit) -> Message:
-    least, most = limit.minimum, limit.maximum
-    if limit.step > 1:
-        template = "{least:.10g} to {most:.10g}, in steps of {step}"
-        return Message(template, least=least, most=most, step=limit.step)
-    return Message("{least:.10g} to {most:.10g}", least=least, most=most)

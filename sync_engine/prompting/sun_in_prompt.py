@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sync_engine.canvas.views import View
+from sync_engine.canvas.sphere import OVERLAP, POLE_ELEVATION, yaw_of_seed
+from sync_engine.canvas.views import View, layout
+from sync_engine.interface.guides import Sun
 from sync_engine.prompting.view_prompts import is_outdoors
 from sync_engine.radiance.lights import SkyLight
 
@@ -66,12 +68,28 @@ class Luminary(NamedTuple):
     elevation: float
 
 
-def sky_of(prompt: str, seed: int, views: list[View]) -> Luminary | None:
+def yaw_towards(sun: Sun, seed: int) -> float:
+    """Return a turn of a job's views with which one of the row nearest to a sun looks straight to it."""
+    if sun.azimuth is None or sun.elevation is None:
+        return yaw_of_seed(seed)
+    elevation = sun.elevation
+    rows = [row for row in layout(90.0, OVERLAP) if abs(row[0].elevation) < POLE_ELEVATION]
+    row = min(rows, key=lambda row: abs(row[0].elevation - elevation))
+    return (sun.azimuth - random.Random(seed).choice(row).azimuth) % 360
+
+
+def sky_of(prompt: str, seed: int, views: list[View], sun: Sun | None = None) -> Luminary | None:
     """Return the sun or the moon that the words of a prompt put into the sky, None without one.
+
+    A ``sun`` that was asked for stands where it was asked for, or nowhere.
 
     It stands over the middle of one of the views whose elevation is nearest, drawn by the seed: between two
     views, neither would show it whole.
     """
+    if sun is not None:
+        if sun.azimuth is None or sun.elevation is None:
+            return None
+        return Luminary("sun", sun.azimuth, sun.elevation)
     said = _said(prompt)
     if not is_outdoors(prompt) or said & (COVERED | DARK):
         return None
@@ -87,19 +105,29 @@ def sky_of(prompt: str, seed: int, views: list[View]) -> Luminary | None:
     return Luminary(body, random.Random(seed).choice(row).azimuth, elevation)
 
 
-def known_light(prompt: str, sky: Luminary | None, phrases: dict[str, str]) -> SkyLight | None:
+def known_light(
+    prompt: str, sky: Luminary | None, phrases: dict[str, str], sun: Sun | None = None
+) -> SkyLight | None:
     """Return where the light of a world's sky is, and of a sun how strong it is, if that is known.
 
     A model that has ``phrases`` was told where; under clouds by day its sky has no light. Else None.
+    A ``sun`` that was asked for is known whatever the model was told.
     """
+    if sun is not None:
+        if sky is None:
+            return SkyLight(None)
+        return SkyLight(_place(sky), strength_at(sky.elevation) * sun.strength)
     if not phrases:
         return None
     if sky is not None and sky.body in phrases:
-        place = View(sky.azimuth, sky.elevation, 90.0).axes()[0].numpy()
-        return SkyLight(place, strength_at(sky.elevation) if sky.body == "sun" else 0.0)
+        return SkyLight(_place(sky), strength_at(sky.elevation) if sky.body == "sun" else 0.0)
     said = _said(prompt)
     covered = is_outdoors(prompt) and said & COVERED and not said & (DARK | NIGHT)
     return SkyLight(None) if covered else None
+
+
+def _place(sky: Luminary) -> np.ndarray:
+    return View(sky.azimuth, sky.elevation, 90.0).axes()[0].numpy()
 
 
 def strength_at(elevation: float) -> float:

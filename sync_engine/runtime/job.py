@@ -27,6 +27,8 @@ from sync_engine.common.errors import JobCancelled, OutOfMemory, OutputError
 from sync_engine.common.progress import Reporter
 from sync_engine.diffusion import refinement
 from sync_engine.diffusion.joint_loop import Step, WindowBatch
+from sync_engine.guiding.regions import Regions, background
+from sync_engine.interface.guides import Sun
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.messages import Stage
 from sync_engine.interface.spec import EnvironmentSpec
@@ -117,6 +119,7 @@ class _Job:
 
     def run(self, job_id: str) -> dict[str, float]:
         started = time.perf_counter()
+        self.regions = Regions(self.spec)
         model = models.find(self.spec.model)
         self._fetch(model)
         model = models.with_defaults(model, folder_of(model))
@@ -159,7 +162,9 @@ class _Job:
         canvas = self._canvas(backbone, chosen)
         self._light_phrases = light_phrases(backbone.folder)
         if isinstance(canvas, SphereCanvas):
-            self._sky = sun_in_prompt.sky_of(self.spec.prompt, int(self.spec.seed or 0), canvas.views)
+            self._sky = sun_in_prompt.sky_of(
+                self.spec.prompt, int(self.spec.seed or 0), canvas.views, self._sun
+            )
         conditioning = self._stage("encode", lambda: self._encode(backbone, canvas, guidance))
         latents = self._stage("denoise", lambda: self._denoise(backbone, canvas, conditioning, chosen, steps))
         first, *larger = self._heights(backbone, canvas)
@@ -180,10 +185,13 @@ class _Job:
             tiny_decoder=tiny,
         )
         pixels = picture.permute(1, 2, 0).numpy()
-        sky = sun_in_prompt.known_light(self.spec.prompt, self._sky, self._light_phrases)
+        sky = sun_in_prompt.known_light(self.spec.prompt, self._sky, self._light_phrases, self._sun)
         light = self._stage("write", lambda: results.write_pictures(self.folder.partial, pixels, full, sky))
         self.timings["total"] = round(time.perf_counter() - started, 3)
-        results.write_record(self.folder.partial, full, backbone, job_id, self.timings, light, chosen.net)
+        files = self.regions.keep_files(self.folder.partial)
+        results.write_record(
+            self.folder.partial, full, backbone, job_id, self.timings, light, chosen.net, files
+        )
         return self.timings
 
     def _fetch(self, model: models.Model) -> None:
@@ -223,8 +231,13 @@ class _Job:
         )
 
     @property
+    def _sun(self) -> Sun | None:
+        return next((guide for guide in self.spec.guides if isinstance(guide, Sun)), None)
+
+    @property
     def _turn(self) -> float:
-        return yaw_of_seed(int(self.spec.seed or 0))
+        seed = int(self.spec.seed or 0)
+        return yaw_of_seed(seed) if self._sun is None else sun_in_prompt.yaw_towards(self._sun, seed)
 
     def _stride(self, backbone: Model) -> int:
         return self.spec.stride or self.method.stride(backbone.window)
@@ -234,6 +247,8 @@ class _Job:
         if isinstance(canvas, SphereCanvas):
             own = (self.spec.prompt_zenith, self.spec.prompt_nadir)
             wanted = sun_in_prompt.lit_prompts(wanted, canvas.views, self._sky, self._light_phrases, own)
+        if self.regions:
+            return self.regions.conditioning(backbone, canvas, wanted, guidance)
         distinct = list(dict.fromkeys(wanted))
         negative = backbone.encode([self.spec.negative])
         return Conditioning.one_prompt_each(
@@ -259,6 +274,8 @@ class _Job:
             generator=generator,
             batch=batch,
             on_step=lambda step: self._on_step(backbone, canvas, step),
+            guides=[self.regions.guide(backbone, steps)] if self.regions else [],
+            background=background(self.regions.masks(canvas)) if self.regions else None,
             checkpoint=Checkpoint(
                 self.folder.partial, self.spec, backbone.device, backbone.dtype, self._on_resume
             ),

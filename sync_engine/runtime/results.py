@@ -65,10 +65,12 @@ def write_record(
     timings: dict[str, float],
     light: dict[str, Any] | None,
     net: FeatureNet | None,
+    guide_files: list[dict[str, Any]] | None = None,
 ) -> None:
     """Write ``spec.json``: the complete spec, what made the picture, and the seconds of each stage.
 
-    ``net`` is what the windows were compared through, none where they were not.
+    ``net`` is what the windows were compared through, none where they were not; ``guide_files`` is what the
+    record says of the guides' files.
     """
     record = {
         "spec_version": SPEC_VERSION,
@@ -78,6 +80,8 @@ def write_record(
         "engine": _versions(backbone) | ({"sync_net": net.value} if net else {}),
         "timings": timings,
     }
+    if guide_files:
+        record["guide_files"] = guide_files
     if light is not None:
         record["light"] = light
     output.write_json(folder / "spec.json", record)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sync_engine.backbones.model import Model
     from sync_engine.canvas import Canvas
+    from sync_engine.diffusion.guides import StepGuide
     from sync_engine.diffusion.joint_loop import Checkpoint, Step, SyncMethod, WindowBatch
     from sync_engine.interface.spec import EnvironmentSpec
     from sync_engine.prompting.conditioning import Conditioning
@@ -80,6 +81,8 @@ class Sampling:
         batch: how many windows the denoiser sees at once.
         on_step: called after each step; may raise to stop.
         checkpoint: what an interrupted loop goes on from.
+        guides: change what the model sees at each step.
+        background: how much of each cell no region covers, ``(V, h, w)``; None: all of it.
     """
 
     canvas: Canvas
@@ -90,6 +93,8 @@ class Sampling:
     batch: WindowBatch
     on_step: Callable[[Step], None]
     checkpoint: Checkpoint | None = None
+    guides: Sequence[StepGuide] = ()
+    background: torch.Tensor | None = None
 
 
 class Method(MethodFacts, Generic[Settings]):
@@ -138,21 +143,26 @@ class Method(MethodFacts, Generic[Settings]):
 
     def sample(self, settings: Settings, context: SyncContext, run: Sampling) -> torch.Tensor:
         """Denoise a canvas and return its clean latents: the joint loop, where a method has no other."""
-        from sync_engine.diffusion.joint_loop import sample
+        from sync_engine.diffusion.joint_loop import no_sync, sample
         from sync_engine.diffusion.solvers import initial_scale
+        from sync_engine.sync.background import BackgroundSync
 
         scheduler = run.scheduler()
+        sync = build_sync(self, settings, context)
+        if run.background is not None and sync is not no_sync:
+            sync = BackgroundSync(sync, run.background)
         return sample(
             context.model,
             run.canvas,
             scheduler,
             run.state * initial_scale(scheduler),
             run.conditioning,
-            build_sync(self, settings, context),
+            sync,
             run.batch,
             run.on_step,
             generator=run.generator,
             checkpoint=run.checkpoint,
+            guides=run.guides,
         )
 
 

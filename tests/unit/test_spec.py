@@ -10,6 +10,7 @@ import re
 
 import pytest
 
+from sync_engine.interface.guides import Region
 from sync_engine.interface.spec import (
     KINDS,
     LIMITS,
@@ -38,6 +39,10 @@ FULL = EnvironmentSpec(
     sync_steps=3,
     sync_decay=0.95,
     stride=16,
+    guides=(
+        Region(prompt="a stone church", x=0.25, y=0.5, radius=0.3, feather=0.1),
+        Region(prompt="a frozen river", mask="C:\\masks\\river.png", strength=0.5, bootstrap=0.0),
+    ),
     device="cuda:1",
     precision="bf16",
 )

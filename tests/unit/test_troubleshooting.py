@@ -15,6 +15,7 @@ ERRORS = {
     **dict.fromkeys(("SetupFailed", "TrashError", "missing", "JobsFileError"), 0),
     **dict.fromkeys(("EngineError", "Failure", "ResultError"), 1),
     "SpecError": 2,
+    "GuideError": 0,
 }
 """Which argument of which call says what went wrong."""
 PLACES = ("sync_engine", "operators", "engine", "api.py")
