@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sync_engine.catalog import models
 from sync_engine.interface.spec import EnvironmentSpec
@@ -29,6 +29,9 @@ PLACES = 24
 """Number of the first prompt that names a place only."""
 SIZES = {"world": (1024, 512), "plate": (2048, 256)}
 SAMPLING_CODE = ("diffusion", "prompting", "sync", "canvas")
+
+if TYPE_CHECKING:
+    from sync_engine.backbones.model import Model
 
 log = logging.getLogger(__name__)
 
@@ -108,9 +111,12 @@ class Gallery:
         """Return the seconds that a picture took: ``wall`` and ``cpu`` without loading and writing."""
         return json.loads((self.result(case) / "cost.json").read_text())
 
-    def backbone(self) -> Any:
+    def backbone(self) -> Model:
         """Return the loaded model."""
-        return self.engine.backbone(EnvironmentSpec("any", model=self.model))
+        from sync_engine.runtime.plan import JobPlan
+
+        spec = EnvironmentSpec("any", model=self.model)
+        return self.engine.model(JobPlan.of(spec, models.find(self.model)))
 
     def _spec(self, case: Case, steps: int | None) -> EnvironmentSpec:
         width, height = SIZES[case.kind]

@@ -8,19 +8,20 @@ import bpy
 
 from ..engine.link import link
 from ..sync_engine.host.jobs import Failure, Job
+from ..sync_engine.interface.messages import Stage
 from ..sync_engine.interface.wording import Message
 from ..translations import tr
 from . import previews
 
 STAGES = {
     "": "Starting the engine",
-    "download": "Downloading the model",
-    "load": "Loading the model",
-    "encode": "Reading the prompt",
-    "denoise": "Painting",
-    "decode": "Developing",
-    "detail": "Adding detail",
-    "write": "Saving",
+    Stage.DOWNLOAD: "Downloading the model",
+    Stage.LOAD: "Loading the model",
+    Stage.ENCODE: "Reading the prompt",
+    Stage.DENOISE: "Painting",
+    Stage.DECODE: "Developing",
+    Stage.DETAIL: "Adding detail",
+    Stage.WRITE: "Saving",
 }
 PREVIEW_SCALE = 8.0
 QUEUE_LINES = 6
@@ -155,7 +156,7 @@ def job_text(job: Job) -> str:
     """Return one line on where a job is: stage, step, time left."""
     text = tr(STAGES.get(job.stage, job.stage))
     if job.steps:
-        text += f" {job.step}/{job.steps}" + (" MB" if job.stage == "download" else "")
+        text += f" {job.step}/{job.steps}" + (" MB" if job.stage == Stage.DOWNLOAD else "")
     if job.eta_s is not None:
         text += ", " + tr("{time} left", time=duration(job.eta_s))
     return text

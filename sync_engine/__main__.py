@@ -186,12 +186,12 @@ def _generate(options: argparse.Namespace, emit: Any) -> int:
     _stop_on_signals(stop)
     from sync_engine.common.progress import Reporter
     from sync_engine.runtime.checkpoint import seed_to_resume
-    from sync_engine.runtime.job import Engine, with_seed
+    from sync_engine.runtime.job import Engine
     from sync_engine.runtime.output import interrupted
 
     if spec.seed is None:  # an interrupted run of it has drawn one
         spec = dataclasses.replace(spec, seed=seed_to_resume(interrupted(options.out), spec))
-    spec = with_seed(spec)
+    spec = spec.seeded()
     emit(Accepted(job, spec.to_dict()))
     try:
         _agree(options, spec.model)

@@ -140,13 +140,29 @@ def load(
     loras: Sequence[Lora] = (),
     offload: str = "auto",
 ) -> LoadedModel:
-    """Load a model of any supported family, with LoRAs, onto a device and return its backbone.
+    """Find and load a model of any supported family, with LoRAs, onto a device; see ``load_from``."""
+    folder = folder_of(model)
+    return load_from(model, folder, read_index(folder), device, dtype, loras, offload)
+
+
+def load_from(
+    model: Model,
+    folder: Path,
+    index: Index,
+    device: torch.device,
+    dtype: torch.dtype,
+    loras: Sequence[Lora] = (),
+    offload: str = "auto",
+) -> LoadedModel:
+    """Load a model whose folder was found and whose index was read.
 
     Args:
-        offload: see ``Backbone.place``.
+        model: the row of the table.
+        folder, index: of ``folder_of`` and ``read_index``.
+        device, dtype: where it computes, and in which precision.
+        loras: changes to its weights.
+        offload: see ``Model.place``.
     """
-    folder = folder_of(model)
-    index = read_index(folder)
     lora_files.check(loras, folder, index)
     if not index.family.half_precision and dtype == torch.float16:
         dtype = torch.bfloat16  # the activations of these networks leave the range of float16

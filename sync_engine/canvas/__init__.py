@@ -8,10 +8,12 @@ view around the sphere; the sampling loop knows neither, only the verbs of ``Can
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
+
+from sync_engine.canvas.views import View
 
 
 class Canvas(Protocol):
@@ -23,6 +25,11 @@ class Canvas(Protocol):
     """
 
     rows: list[list[int]]
+
+    @property
+    def views(self) -> Sequence[View]:
+        """The perspective view that each window is; empty where windows are cut from a flat picture."""
+        ...
 
     @property
     def window_size(self) -> tuple[int, int]:
@@ -46,6 +53,13 @@ class Canvas(Protocol):
         """Average the windows ``(V, C, h, w)`` into a state with weights that sum to one.
 
         ``coarse``: where the state is the windows themselves, they may keep their own fine detail.
+        """
+        ...
+
+    def heights(self, wanted: int, scale: int) -> list[int]:
+        """Return the picture's height after each pass over it, the last ``wanted``.
+
+        The first pass is this canvas's; the others add detail. ``scale`` is the pixels of a latent cell.
         """
         ...
 

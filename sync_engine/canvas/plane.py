@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
 from sync_engine.canvas.layout import window_starts
 from sync_engine.canvas.tiled_decode import decode_plane
+from sync_engine.canvas.views import View
 
 THUMBNAIL_WIDTH = 32
 PLATE_DEGREES = 60.0
@@ -94,6 +95,15 @@ class PlaneCanvas:
         degrees = 180 / self.height if self.wrap else PLATE_DEGREES / self.window_height
         middle = (self.height - self.window_height) / 2
         return [max(-90.0, min(90.0, (middle - top) * degrees)) for top, _ in self.corners]
+
+    @property
+    def views(self) -> Sequence[View]:
+        """No views: windows are cut from a flat picture."""
+        return ()
+
+    def heights(self, wanted: int, scale: int) -> list[int]:
+        """Return the one height: a plane is painted at its size."""
+        return [wanted]
 
     def thumbnail(self, x0: torch.Tensor) -> torch.Tensor:
         """Return the canvas with at most 32 cells of width."""

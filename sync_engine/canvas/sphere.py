@@ -18,6 +18,7 @@ from dataclasses import replace
 
 import torch
 
+from sync_engine.canvas import passes
 from sync_engine.canvas.blending import blend
 from sync_engine.canvas.smoothing import low_pass
 from sync_engine.canvas.views import View, equirectangular_rays, feathered, fibonacci_points, layout
@@ -53,7 +54,7 @@ class SphereCanvas:
     def __init__(self, window: int, fov: float = 90.0, turn: float = 0.0) -> None:
         self.window = window
         by_row = [[replace(v, azimuth=v.azimuth + turn) for v in row] for row in layout(fov, OVERLAP)]
-        self.views: list[View] = [view for row in by_row for view in row]
+        self._views = [view for row in by_row for view in row]
         ends = torch.tensor([len(row) for row in by_row]).cumsum(0).tolist()
         self.rows = [
             list(range(end - len(row), end))
@@ -63,6 +64,15 @@ class SphereCanvas:
         self._exchange = _exchange_matrix(self.views, window)
         self._thumbnail: torch.Tensor | None = None
         self._points: list[torch.Tensor] = []
+
+    @property
+    def views(self) -> list[View]:
+        """The view that each window is."""
+        return self._views
+
+    def heights(self, wanted: int, scale: int) -> list[int]:
+        """Return the height after each pass: above the model's own pixels per degree each doubles it."""
+        return passes.heights(passes.native_height(self.window, scale), wanted)
 
     @property
     def window_size(self) -> tuple[int, int]:

@@ -26,6 +26,7 @@ from sync_engine.interface.messages import (
     Event,
     Failed,
     FailureCode,
+    Stage,
     encode,
 )
 from sync_engine.interface.wording import Message
@@ -154,7 +155,7 @@ def _download(options: argparse.Namespace) -> int:
         return _with_events(work, options.model)
     from sync_engine.cli.terminal import TerminalProgress
 
-    with TerminalProgress("download") as bar:
+    with TerminalProgress(Stage.DOWNLOAD) as bar:
         return _until_stopped(work, options.model, bar.tell)
 
 
@@ -187,12 +188,12 @@ def run_download(
     def work(reporter: Reporter, check: Callable[[], None]) -> dict[str, str]:
         return {"folder": str(for_job(models.find(name), reporter, check, endpoint, allow_unpinned))}
 
-    return _told(job, "download", emit, cancelled, work)
+    return _told(job, Stage.DOWNLOAD, emit, cancelled, work)
 
 
 def _told(
     job: str,
-    stage: str,
+    stage: Stage,
     emit: Emit,
     cancelled: Callable[[], bool],
     work: Callable[[Reporter, Callable[[], None]], dict[str, str]],
@@ -237,7 +238,7 @@ def run_remove(name: str, emit: Emit, cancelled: Callable[[], bool]) -> int:
             reporter.note(line)
         return {}
 
-    return _told(name, "remove", emit, cancelled, work)
+    return _told(name, Stage.REMOVE, emit, cancelled, work)
 
 
 def removed(name: str) -> list[str]:
@@ -311,7 +312,7 @@ def run_verify(names: list[str], emit: Emit, cancelled: Callable[[], bool]) -> i
                 )
         return {}
 
-    return _told(" ".join(names), "verify", emit, cancelled, work)
+    return _told(" ".join(names), Stage.VERIFY, emit, cancelled, work)
 
 
 def _here() -> list[str]:

@@ -10,8 +10,9 @@ import queue
 import sys
 import threading
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from sync_engine.common.errors import JobCancelled, describe
 from sync_engine.common.priority import nice_wanted, step_back
@@ -40,6 +41,9 @@ from sync_engine.interface.messages import (
 )
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
 
+if TYPE_CHECKING:
+    from sync_engine.runtime.job import Engine
+
 log = logging.getLogger(__name__)
 LEAST_HEARTBEAT_S = 0.05
 END_GRACE_S = 10.0
@@ -67,6 +71,15 @@ def take_stdin() -> BinaryIO:
     return requests
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A job that was accepted: its spec is validated and has a seed."""
+
+    job: str
+    spec: EnvironmentSpec
+    out: Path
+
+
 class Service:
     """Reads requests in a thread of its own, so that a cancel is seen while a job runs.
 
@@ -79,7 +92,7 @@ class Service:
     def __init__(self, requests: BinaryIO, events: BinaryIO, idle_release_s: float = 600.0) -> None:
         self._requests, self._events, self._idle_release_s = requests, events, idle_release_s
         self._write_lock = threading.Lock()
-        self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Request | Waiting | None] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
         self._ending = threading.Event()
         self._wants_preview = True
@@ -93,14 +106,14 @@ class Service:
         engine = Engine()
         threading.Thread(target=self._read, name="requests", daemon=True).start()
         self._emit(Ready(PROTOCOL_VERSION, examine() | {"can_be_watched": True}))
-        waiting: deque[Generate] = deque()
+        waiting: deque[Waiting] = deque()
         while not self._ending.is_set():
             try:
                 request = self._inbox.get(timeout=self._idle_release_s)
             except queue.Empty:
                 engine.release()
                 continue
-            if isinstance(request, Generate):
+            if isinstance(request, Waiting):
                 waiting.append(request)
             elif isinstance(request, Release):
                 engine.release()
@@ -175,24 +188,22 @@ class Service:
             self._emit(Alive())
 
     def _accept(self, request: Generate) -> None:
-        from sync_engine.runtime.job import with_seed
-
         try:
-            spec = with_seed(EnvironmentSpec.from_dict(request.spec))
+            spec = EnvironmentSpec.from_dict(request.spec).seeded()
         except SpecError as error:
             self._emit(Failed(request.job, FailureCode.BAD_SPEC, _sentence(error), error.remedy))
             return
         self._cancelled.discard(request.job)
         self._emit(Accepted(request.job, spec.to_dict()))
-        self._inbox.put(Generate(request.job, spec.to_dict(), request.out))
+        self._inbox.put(Waiting(request.job, spec, Path(request.out)))
 
     # --- the working thread ----------------------------------------------------------------
 
-    def _run_job(self, engine, request: Generate) -> None:
+    def _run_job(self, engine: Engine, waiting: Waiting) -> None:
         from sync_engine.common.progress import Reporter
         from sync_engine.downloads.consent import check_named_by_scene
 
-        job = request.job
+        job = waiting.job
 
         def cancelled() -> bool:
             reporter.wants_preview = self._wants_preview
@@ -200,9 +211,8 @@ class Service:
 
         reporter = Reporter(job, self._emit, self._wants_preview)
         try:
-            spec = EnvironmentSpec.from_dict(request.spec)
-            check_named_by_scene(spec.model)
-            files, timings = engine.run(spec, Path(request.out), reporter, cancelled, job)
+            check_named_by_scene(waiting.spec.model)
+            files, timings = engine.run(waiting.spec, waiting.out, reporter, cancelled, job)
         except JobCancelled:
             self._emit(Cancelled(job))
         except Exception as error:  # the boundary of a job: the service must live on

@@ -8,13 +8,13 @@ from types import TracebackType
 from typing import Any
 
 from sync_engine.cli.streams import say
-from sync_engine.interface.messages import Done, Event, Failed, Progress
+from sync_engine.interface.messages import Done, Event, Failed, Progress, Stage
 
 
 class TerminalProgress:
     """Shows Progress events as a bar on stderr; silent where stderr is no terminal."""
 
-    def __init__(self, stage: str = "load") -> None:
+    def __init__(self, stage: Stage = Stage.LOAD) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as Bar

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sync_engine.interface.messages import Progress
+from sync_engine.interface.messages import Progress, Stage
 
 MEGABYTES_EVERY_S = 0.25
 
@@ -25,7 +25,7 @@ class Reporter:
     def __init__(self, job: str, emit: Callable[[Progress], object], wants_preview: bool = True) -> None:
         self.job, self._emit, self.wants_preview = job, emit, wants_preview
         self._start = time.perf_counter()
-        self._stage, self._stage_start = "load", self._start
+        self._stage, self._stage_start = Stage.LOAD, self._start
         self._next_megabytes = 0.0
         self._last = (0, 0)
 
@@ -34,8 +34,8 @@ class Reporter:
         """How long the job has been running."""
         return round(time.perf_counter() - self._start, 3)
 
-    def stage(self, name: str) -> None:
-        """Begin a stage, one of those that ``messages.Progress`` names."""
+    def stage(self, name: Stage) -> None:
+        """Begin a stage."""
         self._stage, self._stage_start, self._last = name, time.perf_counter(), (0, 0)
         self._emit(Progress(self.job, name, 0, 0))
 

@@ -9,13 +9,13 @@ for a model to know a hill from a blotch, so the layout stays and only detail co
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from sync_engine.backbones.model import Model
+from sync_engine.canvas.passes import field_of_view
 from sync_engine.canvas.smoothing import low_pass
 from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.canvas.views import continued, cut_continued
@@ -27,28 +27,6 @@ STRENGTH = 0.4
 """Share of the steps that a detail pass repeats."""
 LAYOUT_CELLS = 2
 """What fills so many latent cells of a view is layout and is kept: the smaller picture shows it already."""
-TOLERANCE = 1.25
-"""A picture this much larger than the model's own is only enlarged."""
-
-
-def native_height(window: int, scale: int) -> int:
-    """Return the height of a world whose middle has about the pixels per degree of views of 90°."""
-    return 2 * window * scale
-
-
-def heights(native: int, wanted: int) -> list[int]:
-    """Return the picture's height after each pass, the first pass included; the last is ``wanted``."""
-    if wanted <= native * TOLERANCE:
-        return [wanted]
-    passes = [native]
-    while passes[-1] < wanted:
-        passes.append(min(2 * passes[-1], wanted))
-    return passes
-
-
-def field_of_view(window: int, scale: int, height: int) -> float:
-    """Return the field of view in degrees that suits a picture of this height; 90 at the native one."""
-    return math.degrees(2 * math.atan(native_height(window, scale) / height))
 
 
 def refine(

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..interface.messages import Accepted, Cancelled, Done, Event, Failed, FailureCode, Progress
+from ..interface.messages import Accepted, Cancelled, Done, Event, Failed, FailureCode, Progress, Stage
 from ..interface.spec import EnvironmentSpec, SpecError
 from ..interface.wording import Message
 from .history import Result, ResultError, read_result
@@ -25,12 +25,12 @@ POLL_S = 0.01
 FAR_S = 1e8
 """An estimate beyond three years, or not a number, is none."""
 STAGE_SPAN: dict[str, tuple[float, float]] = {
-    "load": (0.0, 0.05),
-    "encode": (0.05, 0.07),
-    "denoise": (0.07, 0.88),
-    "decode": (0.88, 0.93),
-    "detail": (0.93, 0.97),
-    "write": (0.97, 1.0),
+    Stage.LOAD: (0.0, 0.05),
+    Stage.ENCODE: (0.05, 0.07),
+    Stage.DENOISE: (0.07, 0.88),
+    Stage.DECODE: (0.88, 0.93),
+    Stage.DETAIL: (0.93, 0.97),
+    Stage.WRITE: (0.97, 1.0),
 }
 """The part of the progress bar that each stage fills."""
 

@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -202,6 +203,12 @@ class EnvironmentSpec:
     @property
     def _width_limit(self) -> Limit:
         return WORLD_WIDTH if self.kind == "world" else LIMITS["width"]
+
+    def seeded(self) -> EnvironmentSpec:
+        """Return this spec with a seed: its own, or one drawn here."""
+        if self.seed is not None:
+            return self
+        return dataclasses.replace(self, seed=secrets.randbelow(int(LIMITS["seed"].maximum) + 1))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -78,7 +78,7 @@ def yaw_towards(sun: Sun, seed: int) -> float:
     return (sun.azimuth - random.Random(seed).choice(row).azimuth) % 360
 
 
-def sky_of(prompt: str, seed: int, views: list[View], sun: Sun | None = None) -> Luminary | None:
+def sky_of(prompt: str, seed: int, views: Sequence[View], sun: Sun | None = None) -> Luminary | None:
     """Return the sun or the moon that the words of a prompt put into the sky, None without one.
 
     A ``sun`` that was asked for stands where it was asked for, or nowhere.
@@ -86,6 +86,8 @@ def sky_of(prompt: str, seed: int, views: list[View], sun: Sun | None = None) ->
     It stands over the middle of one of the views whose elevation is nearest, drawn by the seed: between two
     views, neither would show it whole.
     """
+    if not views:
+        return None
     if sun is not None:
         if sun.azimuth is None or sun.elevation is None:
             return None
@@ -143,7 +145,7 @@ def _said(prompt: str) -> set[str]:
 
 def lit_prompts(
     prompts: list[str],
-    views: list[View],
+    views: Sequence[View],
     sky: Luminary | None,
     phrases: dict[str, str],
     own: Collection[str] = (),

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sync_engine.backbones import tiny_decoder
+from sync_engine.backbones.loading import load_from
+from sync_engine.backbones.loras import identity
 from sync_engine.backbones.model import Model
-from sync_engine.catalog import models
-from sync_engine.common.device import choose_device, choose_dtype, give_memory_back
-from sync_engine.interface.loras import Lora
-from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.common.device import give_memory_back
+from sync_engine.runtime.plan import JobPlan
 from sync_engine.sync.feature_nets import FeatureNets
 
 
@@ -33,41 +33,29 @@ class ModelCache:
         self._loaded = None
         give_memory_back()
 
-    def backbone(
-        self, spec: EnvironmentSpec, tiny: Path | None = None, note: Callable[[str], None] = lambda text: None
-    ) -> Model:
-        """Return the spec's model on the spec's device, loading it when another was there.
+    def model(self, plan: JobPlan, note: Callable[[str], None] = lambda text: None) -> Model:
+        """Return the model of a plan on its device, loading it when another was there.
 
-        Args:
-            tiny: folder of a tiny decoder for it.
-            note: told what the device makes of ``offload`` and ``compile``.
+        ``note`` is told what the device makes of ``offload`` and ``compile``.
         """
-        from sync_engine.backbones.loading import load
-        from sync_engine.backbones.loras import identity
-
-        device = choose_device(spec.device)
-        dtype = choose_dtype(spec.precision, device)
-        model = models.find(spec.model)
-        loras = [Lora.parse(text) for text in spec.loras]
-        changed = Path(model.source).stat().st_mtime_ns if model.base else 0
-        key = (
-            model.source,
-            changed,
-            str(device),
-            str(dtype),
-            identity(loras),
-            spec.offload,
-            spec.compile,
-        )
+        key = _key(plan)
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None
             give_memory_back()
-            backbone = load(model, device, dtype, loras, spec.offload)
-            if spec.compile:
-                backbone.compile()
-            self._loaded = (key, backbone)
-        backbone = self._loaded[1]
-        for text in backbone.notes:
+            where = plan.device, plan.dtype
+            model = load_from(plan.row, plan.folder, plan.index, *where, plan.loras, plan.spec.offload)
+            if plan.spec.compile:
+                model.compile()
+            self._loaded = (key, model)
+        model = self._loaded[1]
+        for text in model.notes:
             note(text)
-        backbone.tiny = None if tiny is None else tiny_decoder.load(tiny, backbone)
-        return backbone
+        model.tiny = None if plan.tiny_folder is None else tiny_decoder.load(plan.tiny_folder, model)
+        return model
+
+
+def _key(plan: JobPlan) -> tuple[Any, ...]:
+    """Return what tells a loaded model from another: also a file that was replaced."""
+    source, loras = plan.row.source, identity(plan.loras)
+    changed = Path(source).stat().st_mtime_ns if plan.row.base else 0
+    return source, changed, str(plan.device), str(plan.dtype), loras, plan.spec.offload, plan.spec.compile

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
+from sync_engine.canvas import passes
 from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.diffusion import refinement
 from sync_engine.diffusion.joint_loop import Step, WindowBatch
@@ -109,10 +110,10 @@ def test_views_are_encoded_one_by_one(smaller: torch.Tensor) -> None:
 
 
 def test_passes_double_the_picture_up_to_the_wanted_size() -> None:
-    assert refinement.heights(512, 256) == [256]
-    assert refinement.heights(512, 576) == [576]
-    assert refinement.heights(512, 1024) == [512, 1024]
-    assert refinement.heights(512, 1536) == [512, 1024, 1536]
-    assert refinement.heights(512, 4096) == [512, 1024, 2048, 4096]
-    assert refinement.field_of_view(32, 8, 512) == pytest.approx(90)
-    assert refinement.field_of_view(32, 8, 1024) == pytest.approx(53.13, abs=0.01)
+    assert passes.heights(512, 256) == [256]
+    assert passes.heights(512, 576) == [576]
+    assert passes.heights(512, 1024) == [512, 1024]
+    assert passes.heights(512, 1536) == [512, 1024, 1536]
+    assert passes.heights(512, 4096) == [512, 1024, 2048, 4096]
+    assert passes.field_of_view(32, 8, 512) == pytest.approx(90)
+    assert passes.field_of_view(32, 8, 1024) == pytest.approx(53.13, abs=0.01)

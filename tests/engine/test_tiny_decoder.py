@@ -21,6 +21,7 @@ from sync_engine.downloads import hub, store
 from sync_engine.interface.messages import EXIT_STATUS, Progress
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.runtime.job import Engine
+from sync_engine.runtime.plan import JobPlan
 from sync_engine.sync import feature_nets
 from sync_engine.sync.method import SyncContext
 from sync_engine.sync.methods import METHODS
@@ -82,8 +83,7 @@ def run(folder: Path, out: Path, decoder: str, method: str = "sync") -> tuple[by
     """Make a plate; return it, the decoder that its settings name, and how often each decoder ran."""
     engine, calls = Engine(), {"own": 0, "tiny": 0}
     spec = tiny.plate_spec(folder, method=method, steps=4, sync_steps=1, guidance=1.0, tiny_decoder=decoder)
-    _, tiny_folder = tiny_decoder.find(decoder, read_index(folder))
-    backbone = engine.backbone(spec, tiny_folder)
+    backbone = engine.model(JobPlan.of(spec, models.find(spec.model)))
     loading, vae = tiny_decoder.load, backbone.vae.decode
 
     def count(name, function):
@@ -101,8 +101,8 @@ def run(folder: Path, out: Path, decoder: str, method: str = "sync") -> tuple[by
     backbone.vae.decode = count("own", vae)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiny_decoder, "load", loaded)
-        patch.setattr("sync_engine.runtime.job.PREVIEW_EVERY_S", 0.0)
-        patch.setattr("sync_engine.runtime.job.PREVIEW_SHARE", 1e9)
+        patch.setattr("sync_engine.runtime.live_preview.PREVIEW_EVERY_S", 0.0)
+        patch.setattr("sync_engine.runtime.live_preview.PREVIEW_SHARE", 1e9)
         files, _ = engine.run(spec, out, Reporter("job", lambda event: None, wants_preview=True))
     named = json.loads(Path(files["spec"]).read_text())["spec"]["tiny_decoder"]
     return Path(files["image"]).read_bytes(), named, calls

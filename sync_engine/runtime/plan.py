@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a job will do, settled once before its model is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sync_engine.backbones import tiny_decoder
+from sync_engine.backbones.loading import folder_of, read_index
+from sync_engine.backbones.model import Model
+from sync_engine.canvas import Canvas
+from sync_engine.canvas.plane import PlaneCanvas
+from sync_engine.canvas.sphere import SphereCanvas, yaw_of_seed
+from sync_engine.catalog import models
+from sync_engine.catalog.model_index import Index
+from sync_engine.common.device import choose_device, choose_dtype
+from sync_engine.guiding.regions import Regions
+from sync_engine.interface.guides import Sun
+from sync_engine.interface.loras import Lora
+from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.interface.wording import Message
+from sync_engine.prompting import sun_in_prompt
+from sync_engine.prompting.view_prompts import light_phrases, phrases_of
+from sync_engine.radiance.lights import SkyLight
+from sync_engine.sync.method import Method, MethodSettings
+from sync_engine.sync.methods import METHODS
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobPlan:
+    """A job, resolved: nothing of it is looked up again.
+
+    Attributes:
+        spec: as the door validated it.
+        seed: of every draw of the job.
+        row: the model's row of the table, with the steps and the guidance that its folder speaks for.
+        folder, index: where the model is, and what its folder says of itself.
+        device, dtype: where the job computes, and in which precision.
+        loras: changes to the model.
+        tiny_name, tiny_folder: the tiny decoder; no folder where none is used.
+        steps: denoising steps of a whole run.
+        guidance: as asked for; 1 where the model knows none, see ``guidance_of``.
+        regions: the guides that are parts of the picture with prompts of their own.
+        sun: the guide that says where the sun stands.
+        method, settings: how the windows are joined, with the feature net that they are compared through.
+        phrases: what the model was taught to call views by elevation.
+        light_phrases: what it was taught to call a view with the sun or the moon in it.
+    """
+
+    spec: EnvironmentSpec
+    seed: int
+    row: models.Model
+    folder: Path
+    index: Index
+    device: torch.device
+    dtype: torch.dtype
+    loras: tuple[Lora, ...]
+    tiny_name: str
+    tiny_folder: Path | None
+    steps: int
+    guidance: float
+    regions: Regions
+    sun: Sun | None
+    method: Method[Any]
+    settings: MethodSettings
+    phrases: tuple[tuple[float, float, str], ...]
+    light_phrases: dict[str, str]
+
+    @classmethod
+    def of(cls, spec: EnvironmentSpec, row: models.Model, regions: Regions | None = None) -> JobPlan:
+        """Settle a job whose model (``models.find``) is on this computer.
+
+        ``regions`` are the spec's, where they have been read already.
+
+        Raises:
+            ModelNotAvailable: the model, or the tiny decoder that the spec names, is not here or not usable.
+            EngineError: the device or the precision is not there.
+        """
+        spec = spec.seeded()
+        assert spec.seed is not None
+        device = choose_device(spec.device)
+        folder = folder_of(row)
+        index = read_index(folder)
+        row = models.with_defaults(row, folder)
+        tiny_name, tiny_folder = tiny_decoder.find(spec.tiny_decoder, index)
+        steps, method = spec.steps or row.steps, METHODS[spec.method]
+        return cls(
+            spec=spec,
+            seed=spec.seed,
+            row=row,
+            folder=folder,
+            index=index,
+            device=device,
+            dtype=choose_dtype(spec.precision, device),
+            loras=tuple(Lora.parse(text) for text in spec.loras),
+            tiny_name=tiny_name,
+            tiny_folder=tiny_folder,
+            steps=steps,
+            guidance=row.guidance if spec.guidance is None else spec.guidance,
+            regions=Regions(spec) if regions is None else regions,
+            sun=next((guide for guide in spec.guides if isinstance(guide, Sun)), None),
+            method=method,
+            settings=method.settings(spec, steps, folder),
+            phrases=phrases_of(folder),
+            light_phrases=light_phrases(folder),
+        )
+
+    @property
+    def yaw(self) -> float:
+        """How far the views of a world are turned around the vertical, in degrees."""
+        return yaw_of_seed(self.seed) if self.sun is None else sun_in_prompt.yaw_towards(self.sun, self.seed)
+
+    def stride(self, model: Model) -> int:
+        """Return the largest distance of neighbouring windows in cells."""
+        return self.spec.stride or self.method.stride(model.window)
+
+    def guidance_of(self, model: Model) -> float:
+        """Return the guidance scale: 1 for a model that was distilled to know none."""
+        return self.guidance if model.guided else min(1.0, self.guidance)
+
+    def canvas(self, model: Model) -> Canvas:
+        """Return the canvas of the first pass for the windows of a loaded model."""
+        if self.spec.canvas == "sphere":
+            return SphereCanvas(model.window, turn=self.yaw)
+        return PlaneCanvas(
+            self.spec.pixel_height // model.scale,
+            self.spec.width // model.scale,
+            model.window,
+            self.stride(model),
+            wrap=self.spec.canvas == "equirectangular",
+            uniform=self.settings.uniform,
+            starts=self.method.window_starts,
+        )
+
+    def sky(self, canvas: Canvas) -> sun_in_prompt.Luminary | None:
+        """Return the sun or the moon that the prompt puts into the views of a canvas, None without one."""
+        return sun_in_prompt.sky_of(self.spec.prompt, self.seed, canvas.views, self.sun)
+
+    def light(self, sky: sun_in_prompt.Luminary | None) -> SkyLight | None:
+        """Return what is known of a world's light before it is looked at."""
+        return sun_in_prompt.known_light(self.spec.prompt, sky, self.light_phrases, self.sun)
+
+    def notes(self, model: Model) -> list[Message]:
+        """Return what the user should know of a loaded model and this job, a sentence each."""
+        name = self.spec.model
+        found: list[Message] = []
+        unknown = model.unknown_words(self.spec.prompt)
+        if unknown:
+            words = ", ".join(unknown)
+            found.append(Message("The model {model} does not know: {unknown}.", model=name, unknown=words))
+        unread = model.cut_off(self.spec.prompt)
+        if unread:
+            found.append(
+                Message(
+                    "The model {model} reads no more than the beginning of the prompt; left out: {words}",
+                    model=name,
+                    words=unread,
+                )
+            )
+        if self.spec.solver != "auto" and not model.has_solvers:
+            found.append(Message("The model {model} has one solver, Euler's for flows.", model=name))
+        asked = self.spec.guidance is not None or self.spec.negative
+        if self.guidance_of(model) < self.guidance and asked:
+            found.append(Message("The model {name} takes neither guidance nor a negative prompt.", name=name))
+        return found
+
+    def complete_spec(self, model: Model) -> EnvironmentSpec:
+        """Return the spec with nothing left open: who runs it gets the same picture."""
+        return dataclasses.replace(
+            self.spec,
+            height=self.spec.pixel_height,
+            steps=self.steps,
+            guidance=self.guidance_of(model),
+            loras=tuple(str(lora) for lora in self.loras),
+            sync_strength=self.settings.strength,
+            sync_steps=self.settings.steps,
+            sync_decay=self.settings.decay,
+            stride=self.stride(model),
+            tiny_decoder=self.tiny_name,
+        )

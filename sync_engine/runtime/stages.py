@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stages of a job, one function each: what it needs are its arguments, what it makes is returned."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+
+from sync_engine.backbones.model import Model
+from sync_engine.canvas import Canvas
+from sync_engine.canvas.tiled_decode import TiledFallbackDecoder
+from sync_engine.catalog import models
+from sync_engine.common.device import window_batch
+from sync_engine.diffusion import refinement
+from sync_engine.diffusion.joint_loop import WindowBatch
+from sync_engine.guiding.regions import background
+from sync_engine.interface.messages import Stage
+from sync_engine.prompting import sun_in_prompt
+from sync_engine.prompting.conditioning import Conditioning
+from sync_engine.prompting.view_prompts import window_prompts
+from sync_engine.runtime.checkpoint import Checkpoint
+from sync_engine.runtime.live_preview import LivePreview
+from sync_engine.runtime.plan import JobPlan
+from sync_engine.runtime.stage_runner import StageRunner
+from sync_engine.sync.feature_nets import FeatureNets
+from sync_engine.sync.method import Sampling, SyncContext
+
+
+def missing(row: models.Model) -> tuple[models.Model, bool] | None:
+    """Return what of the hub a model lacks on this computer, and whether that is its texts alone."""
+    from sync_engine.downloads import store
+
+    wanted = models.TABLE[row.base] if row.base else row
+    only_texts = bool(row.base) and not row.base_weights
+    here = store.texts_of if only_texts else store.installed
+    return (wanted, only_texts) if wanted.on_hub and here(wanted) is None else None
+
+
+def download(wanted: models.Model, only_texts: bool, runner: StageRunner) -> None:
+    """Fetch a model, if it is pinned."""
+    from sync_engine.downloads import fetch
+
+    fetch.for_job(wanted, runner.reporter, runner.check, only_texts=only_texts)
+
+
+def encode(plan: JobPlan, model: Model, canvas: Canvas, sky: sun_in_prompt.Luminary | None) -> Conditioning:
+    """Return what the model is told of every window of a canvas."""
+    spec = plan.spec
+    wanted = window_prompts(spec, canvas.elevations, plan.phrases)
+    own = (spec.prompt_zenith, spec.prompt_nadir)
+    wanted = sun_in_prompt.lit_prompts(wanted, canvas.views, sky, plan.light_phrases, own)
+    if plan.regions:
+        return plan.regions.conditioning(model, canvas, wanted, plan.guidance_of(model))
+    distinct = list(dict.fromkeys(wanted))
+    negatives = model.encode([spec.negative])
+    numbers = [distinct.index(prompt) for prompt in wanted]
+    return Conditioning.one_prompt_each(model.encode(distinct), negatives, numbers, plan.guidance_of(model))
+
+
+def denoise(
+    plan: JobPlan,
+    model: Model,
+    canvas: Canvas,
+    conditioning: Conditioning,
+    nets: FeatureNets,
+    runner: StageRunner,
+    preview: LivePreview,
+    checkpoint: Checkpoint,
+) -> torch.Tensor:
+    """Return the clean latents, in the canvas's layout."""
+    generator = torch.Generator().manual_seed(plan.seed)
+    state = canvas.noise(model.channels, generator).to(model.device)
+    model.offload_for(Stage.DENOISE)
+    batch = _batch(model, runner)
+    run = Sampling(
+        canvas=canvas,
+        scheduler=partial(model.scheduler, plan.settings.solver, plan.steps, canvas.window_size),
+        state=state,
+        conditioning=conditioning,
+        generator=generator,
+        batch=batch,
+        on_step=partial(preview.on_step, canvas),
+        guides=[plan.regions.guide(model, plan.steps)] if plan.regions else [],
+        background=background(plan.regions.masks(canvas)) if plan.regions else None,
+        checkpoint=checkpoint,
+    )
+    context = SyncContext(model=model, batch=batch.size, elevations=canvas.elevations, nets=nets)
+    return plan.method.sample(plan.settings, context, run)
+
+
+def decode(
+    model: Model, canvas: Canvas, latents: torch.Tensor, height: int, runner: StageRunner
+) -> torch.Tensor:
+    """Return the picture ``(3, height, W)`` in [0, 1], on the CPU."""
+    model.offload_for(Stage.DECODE)
+    decoder = TiledFallbackDecoder(model, runner.reporter.note)
+    return canvas.decode(decoder, latents, height, runner.on_part)
+
+
+def add_detail(
+    plan: JobPlan,
+    model: Model,
+    picture: torch.Tensor,
+    height: int,
+    sky: sun_in_prompt.Luminary | None,
+    runner: StageRunner,
+    preview: LivePreview,
+) -> torch.Tensor:
+    """Return a world's picture ``(3, h, 2·h)`` at a larger height, with new detail."""
+    return refinement.refine(
+        model,
+        picture,
+        height,
+        plan.yaw,
+        condition=lambda canvas: encode(plan, model, canvas, sky),
+        scheduler=model.scheduler(plan.settings.solver, plan.steps),
+        generator=torch.Generator().manual_seed(plan.seed + height),
+        batch=_batch(model, runner),
+        on_step=preview.on_step,
+        on_part=runner.on_part,
+    )
+
+
+def _batch(model: Model, runner: StageRunner) -> WindowBatch:
+    return WindowBatch(window_batch(model.device, model.window), runner.reporter.note, runner.check)
