@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.interface.wording import Message
 
 CONFIG_BYTES = 2 * 2**20
 """The largest configuration met in a public model has 0.3 MB."""
@@ -21,7 +22,9 @@ REMEDY = "Use another model, or fetch this one again from a source that you trus
 
 def refused(path: Path, problem: str, remedy: str = REMEDY) -> ModelNotAvailable:
     """Return the error for a file of a model that is not read."""
-    return ModelNotAvailable(f"The model's file {path} is refused: {problem}.", remedy)
+    return ModelNotAvailable(
+        Message("The model's file {path} is refused: {problem}.", path=path, problem=problem), remedy
+    )
 
 
 def check_regular(path: Path, most: int) -> None:

@@ -13,6 +13,7 @@ from sync_engine.catalog import models
 from sync_engine.catalog.models import Model
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.downloads import store
+from sync_engine.interface.wording import Message
 
 ANSWERS = ("y", "yes", "j", "ja")
 
@@ -72,7 +73,11 @@ def check_named_by_scene(name: str) -> None:
 
 def _not_agreed(model: Model) -> ModelNotAvailable:
     return ModelNotAvailable(
-        f"model = {model.name!r} is fetched only after you agree: {in_words(model)}.",
+        Message(
+            "model = {name} is fetched only after you agree: {about}.",
+            name=repr(model.name),
+            about=in_words(model),
+        ),
         "Look at its page, then fetch it: Models in the panel, "
         f"or python -m sync_engine models download {model.name} (or --yes beside --spec).",
     )
