@@ -19,6 +19,7 @@ from typing import Any
 import bpy
 
 from .engine import preferences
+from .engine.batch import engine_batch
 from .engine.library import results
 from .engine.link import link
 from .operators.apply import install_world, world_name
@@ -26,6 +27,7 @@ from .operators.assets import asset_folder, words
 from .operators.problems import SceneFailed, explain_scene
 from .scene import assets, plate
 from .scene.problems import SceneProblem
+from .sync_engine.host.batch import BatchRun
 from .sync_engine.host.client import EngineFailed, EngineMissing
 from .sync_engine.host.history import Result, ResultError, read_result
 from .sync_engine.host.jobs import Failure, Job, JobState
@@ -34,6 +36,7 @@ from .sync_engine.interface.spec import EnvironmentSpec, SpecError
 from .sync_engine.interface.wording import Message
 
 __all__ = [
+    "BatchRun",
     "EngineFailed",
     "EngineMissing",
     "EnvironmentSpec",
@@ -75,10 +78,24 @@ def generate(prompt: str | EnvironmentSpec, **fields: Any) -> Job:
     return link.generate(spec)
 
 
-def batch(specs: Iterable[EnvironmentSpec | Mapping[str, Any]]) -> list[Job]:
-    """Start many pictures, one after the other in the engine, and return their jobs at once.
+def batch(
+    specs: Iterable[EnvironmentSpec | Mapping[str, Any]], on: str | Path | None = None
+) -> list[Job] | BatchRun:
+    """Start many pictures and return at once. Every spec is checked before the first job starts.
 
-    Every spec is checked before the first job starts.
+    Args:
+        specs: what to make.
+        on: where. None: one after the other in this Blender's engine. ``"ray"`` or ``"ray://HOST:PORT"``: a
+            Ray started here, or a cluster. A folder (a Path): nothing is made, a job bundle for a farm
+            is written there.
+
+    Returns:
+        The jobs; with ``on`` the run: ``wait(timeout)``, ``progress``, ``stop()``, ``problem``. Its results
+        land in the library.
+
+    Raises:
+        SpecError: a field cannot be used.
+        EngineFailed: the engine cannot be started, or another batch goes on.
     """
     device = {"device": preferences.device()}
     ready = [
@@ -87,7 +104,10 @@ def batch(specs: Iterable[EnvironmentSpec | Mapping[str, Any]]) -> list[Job]:
         else EnvironmentSpec.from_dict({**device, **spec})
         for spec in specs
     ]
-    return [link.generate(spec) for spec in ready]
+    if on is None:
+        return [link.generate(spec) for spec in ready]
+    options = ["--write-openjd", str(on)] if isinstance(on, Path) else ["--on", on]
+    return engine_batch.start(ready, options)
 
 
 def apply_world(result: Job | Result | Path | str, scene: bpy.types.Scene | None = None) -> bpy.types.World:

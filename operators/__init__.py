@@ -5,6 +5,7 @@ from . import (
     apply,
     assets,
     backdrop,
+    batch,
     details,
     engine,
     generate,
@@ -20,7 +21,7 @@ from . import (
 )
 
 _families = (generate, apply, engine, setup, models, results, assets, turn, sun, presets)
-_families += (load_settings, details, loras, backdrop, ground)
+_families += (load_settings, details, loras, backdrop, ground, batch)
 
 
 def register() -> None:

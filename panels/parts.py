@@ -6,6 +6,7 @@ from __future__ import annotations
 import blf
 import bpy
 
+from ..engine.batch import engine_batch
 from ..engine.link import link
 from ..sync_engine.host.jobs import Failure, Job
 from ..sync_engine.interface.messages import Stage
@@ -120,6 +121,21 @@ def draw_generate(layout: bpy.types.UILayout, context) -> None:
         _draw_queue(layout)
     if link.error is not None:
         draw_problem(layout, context, link.error)
+    _draw_batch(layout, context)
+
+
+def _draw_batch(layout: bpy.types.UILayout, context) -> None:
+    """Draw how far a batch is that runs beside Blender, and what went wrong with the last."""
+    if engine_batch.busy:
+        run = engine_batch.run
+        left = "" if run.eta_s is None else ", " + tr("{time} left", time=duration(run.eta_s))
+        row = layout.row(align=True)
+        row.progress(
+            factor=run.progress, text=tr("Batch: {done} of {count}", done=run.step, count=run.steps) + left
+        )
+        row.operator("syncscape.stop_batch", text="", icon="X")
+    elif engine_batch.problem is not None:
+        draw_problem(layout, context, engine_batch.problem)
 
 
 def _draw_job(layout: bpy.types.UILayout, context, job: Job) -> None:

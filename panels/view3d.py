@@ -80,6 +80,7 @@ class VIEW3D_PT_syncscape_advanced(_Tab, bpy.types.Panel):
             column.prop(settings, "sync_steps")
         layout.operator_context = "INVOKE_DEFAULT"
         layout.operator("syncscape.load_settings", icon="FILEBROWSER")
+        layout.operator("syncscape.batch", icon="RENDERLAYERS")
 
 
 class VIEW3D_PT_syncscape_light(_Tab, bpy.types.Panel):

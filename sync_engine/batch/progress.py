@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any
 
 from sync_engine.batch.standing import State
-from sync_engine.interface.messages import Event, Progress, encode
+from sync_engine.common.errors import EngineError
+from sync_engine.interface.messages import Event, Failed, Progress, encode
 
 LINE_EVERY_S = 10.0
 """Where there is no terminal."""
@@ -82,6 +83,13 @@ class BatchProgress:
             self._bar.console.print(text, style="yellow")
         else:
             sys.stderr.write(f"{text}\n")
+
+    def failed(self, error: EngineError) -> None:
+        """Show why the whole batch failed."""
+        if self._stdout is not None:
+            self._send(Failed("batch", error.code, error.message, error.hint))
+        else:
+            sys.stderr.write(f"{error.message}\n{error.hint}\n")
 
     def _send(self, event: Event) -> None:
         self._stdout.write(encode(event))

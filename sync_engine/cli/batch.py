@@ -79,7 +79,7 @@ def run_session(options: argparse.Namespace) -> int:
         else:
             session.stop(options.folder)
     except EngineError as error:
-        return _failed(error)
+        return _failed(error, BatchProgress())
     return 0
 
 
@@ -90,50 +90,56 @@ def run(options: argparse.Namespace, make_engine: Callable[[], Engine] | None = 
         options: of the parser.
         make_engine: makes what makes the pictures; by default the real engine.
     """
-    try:
-        return _run(options, make_engine or real_engine)
-    except EngineError as error:
-        return _failed(error)
-    except OSError as error:
-        words = f"out = {options.out} cannot be written ({error})."
-        return _failed(OutputError(words, "Name another folder."))
+    with BatchProgress(options.json, options.worker) as progress:
+        try:
+            return _run(options, make_engine or real_engine, progress)
+        except EngineError as error:
+            return _failed(error, progress)
+        except OSError as error:
+            words = f"out = {options.out} cannot be written ({error})."
+            return _failed(OutputError(words, "Name another folder."), progress)
 
 
 def real_engine() -> Engine:
     """Return the engine that a batch works with; EngineError if its packages are missing."""
+    from sync_engine.cli.doctor import INSTALL_HINT, missing_packages
+
+    missing = missing_packages()
+    if missing:
+        message = f"The engine's Python {sys.executable} has no {', '.join(missing)}."
+        raise EngineError(FailureCode.ENGINE_MISSING, message, INSTALL_HINT)
     from sync_engine.runtime.job import Engine as RealEngine
 
     return RealEngine()
 
 
-def _failed(error: EngineError) -> int:
+def _failed(error: EngineError, progress: BatchProgress) -> int:
     failure = describe(error)
-    sys.stderr.write(f"{failure.message}\n{failure.hint}\n")
+    progress.failed(failure)
     return EXIT_STATUS.get(failure.code, 1)
 
 
-def _run(options: argparse.Namespace, make_engine: Callable[[], Engine]) -> int:
+def _run(options: argparse.Namespace, make_engine: Callable[[], Engine], progress: BatchProgress) -> int:
     if options.workers is not None and not 1 <= options.workers <= MOST_WORKERS:
         words = f"workers = {options.workers}: out of range."
         raise EngineError(FailureCode.BAD_SPEC, words, f"Use 1 to {MOST_WORKERS}.")
-    with BatchProgress(options.json, options.worker) as progress:
-        plan = Plan(_plan_path(options, progress.note))
-        if options.write_openjd is not None:
-            path = openjd.write_bundle(options.write_openjd, plan, options.out)
-            sys.stdout.write(f"{path}\n")
-            return 0
-        if options.numbers is not None:
-            return _chunk(options, make_engine, plan)
-        with Interrupts(progress.note) as stop, SharedFolder(options.out, options.stale_after) as folder:
-            _prepare(options, plan, folder)
-            report = None if options.worker else Report(plan, folder)
-            try:
-                state = _work(options, make_engine, plan, folder, progress, stop, report)
-            except JobCancelled:
-                return EXIT_CANCELLED
-            finally:
-                if report is not None:
-                    report.write()
+    plan = Plan(_plan_path(options, progress.note))
+    if options.write_openjd is not None:
+        path = openjd.write_bundle(options.write_openjd, plan, options.out)
+        sys.stdout.write(f"{path}\n")
+        return 0
+    if options.numbers is not None:
+        return _chunk(options, make_engine, plan)
+    with Interrupts(progress.note) as stop, SharedFolder(options.out, options.stale_after) as folder:
+        _prepare(options, plan, folder)
+        report = None if options.worker else Report(plan, folder)
+        try:
+            state = _work(options, make_engine, plan, folder, progress, stop, report)
+        except JobCancelled:
+            return EXIT_CANCELLED
+        finally:
+            if report is not None:
+                report.write()
     if state.done == state.jobs:
         return 0
     return SOME_FAILED if state.over else EXIT_CANCELLED

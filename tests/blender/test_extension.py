@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -61,6 +62,10 @@ def test_generate_button(blender: Blender, fake_engine: Path) -> None:
 def test_queue(blender: Blender, fake_engine: Path) -> None:
     """More than one job may wait; cancel and clear are two things; variations."""
     blender.run("waiting_jobs", fake_engine)
+
+
+def test_batch(blender: Blender, fake_engine: Path) -> None:
+    blender.run("batch", fake_engine, python=sys.executable)
 
 
 def test_history(blender: Blender, fake_engine: Path) -> None:
