@@ -16,6 +16,17 @@ from ..sync_engine.host.batch import prompts_in, read_prompts
 from ..sync_engine.interface.spec import LIMITS, EnvironmentSpec
 from ..translations import in_words, tr
 
+SOURCE_ITEMS = [
+    ("FILE", "File", "A text file with one prompt a line"),
+    ("CLIPBOARD", "Clipboard", "The lines that were copied last, one prompt each"),
+]
+
+PLACE_ITEMS = [
+    ("HERE", "Here", "One after the other in this Blender's engine"),
+    ("RAY", "Ray Cluster", "On a cluster of Ray, or on one that is started on this computer"),
+    ("BUNDLE", "Farm Bundle", "Nothing is made: a job bundle for a render farm is written"),
+]
+
 
 class SYNCSCAPE_OT_batch(bpy.types.Operator):
     """Make many environments: every prompt of a list with the settings of this scene"""
@@ -26,10 +37,7 @@ class SYNCSCAPE_OT_batch(bpy.types.Operator):
     source: EnumProperty(
         name="Prompts",
         description="Where the prompts are",
-        items=[
-            ("FILE", "File", "A text file with one prompt a line"),
-            ("CLIPBOARD", "Clipboard", "The lines that were copied last, one prompt each"),
-        ],
+        items=SOURCE_ITEMS,
     )
     filepath: StringProperty(
         name="File", description="A text file with one prompt a line", subtype="FILE_PATH"
@@ -47,11 +55,7 @@ class SYNCSCAPE_OT_batch(bpy.types.Operator):
     place: EnumProperty(
         name="Where",
         description="What makes the pictures",
-        items=[
-            ("HERE", "Here", "One after the other in this Blender's engine"),
-            ("RAY", "Ray", "On a cluster of Ray, or on one that is started on this computer"),
-            ("BUNDLE", "Farm Bundle", "Nothing is made: a job bundle for a render farm is written"),
-        ],
+        items=PLACE_ITEMS,
     )
     address: StringProperty(
         name="Address", description="ray for one that is started here, or ray://HOST:PORT", default="ray"

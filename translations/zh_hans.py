@@ -673,7 +673,7 @@ TABLE: dict[str, str] = {
     "What makes the pictures": "由什么来制作图片",
     "Here": "本机",
     "One after the other in this Blender's engine": "在此 Blender 的引擎中依次制作",
-    "Ray": "Ray",
+    "Ray Cluster": "Ray 集群",
     "On a cluster of Ray, or on one that is started on this computer": "在 Ray 集群上，或在本机启动的 Ray 上",
     "Farm Bundle": "渲染农场任务包",
     "Nothing is made: a job bundle for a render farm is written": "不制作图片：为渲染农场写入任务包",
