@@ -184,7 +184,7 @@ def test_every_field_counts_that_is_no_placement() -> None:
     """Also one that a later version adds, until it is named as placement."""
     spec = identity.resolved(EnvironmentSpec.from_dict({"prompt": "a", "seed": 1}))
     for name, value in spec.to_dict().items():
-        if name in identity.PLACEMENT or name in ("model", "loras"):
+        if name in identity.PLACEMENT or name in ("model", "loras", "guides"):
             continue
         changed = dataclasses.replace(spec, **{name: "other" if isinstance(value, str) else 7})
         assert identity.identity_of(changed) != identity.identity_of(spec), name
@@ -198,3 +198,14 @@ def test_the_examples_of_the_guide_are_jobs(tmp_path: Path) -> None:
         path.write_text(example, encoding="utf-8")
         counts[kind] = len(plan.Plan(plan.write_plan(path, tmp_path)))
     assert counts == {"toml": 16, "jsonl": 2, "csv": 2}
+
+
+def test_a_mask_counts_by_what_is_in_it(tmp_path: Path) -> None:
+    for name, content in (("a.png", b"one"), ("b.png", b"one"), ("c.png", b"two")):
+        (tmp_path / name).write_bytes(content)
+
+    def with_mask(name: str) -> str:
+        return key(guides=[{"type": "region", "prompt": "a lake", "mask": str(tmp_path / name)}])
+
+    assert with_mask("a.png") == with_mask("b.png") != with_mask("c.png")
+    assert with_mask("a.png") != key()
