@@ -16,7 +16,7 @@ REQUIREMENTS := sync_engine/requirements/torch.txt sync_engine/requirements/engi
     sync_engine/requirements/evaluation.txt sync_engine/requirements/ray.txt
 SOURCES := $(shell git ls-files -- '*.py' '*.toml' 'sync_engine/*' 2>/dev/null)
 
-.PHONY: setup bpy wheels locks extension zip demo test quick lint results clean
+.PHONY: setup bpy wheels locks extension zip demo test quick lint results faults clean
 
 setup: $(VENV)/.done
 bpy: $(BPY)/.done
@@ -72,6 +72,9 @@ test: setup zip # the windows last and alone: their tests measure times
 
 quick: setup
 	$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not slow and not gpu" tests/unit tests/engine
+
+faults: setup # many seeds of every fault, into benchmarks/results/faults.json
+	$(VENV)/bin/python -m tests.faults.whole
 
 results: setup
 	$(VENV)/bin/python -m tools.structure --record be3dd72

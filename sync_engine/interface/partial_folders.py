@@ -60,6 +60,21 @@ class FolderLock:
             self._file.close()
 
 
+@contextlib.contextmanager
+def folder_alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process of ours moves files into a folder (not on Windows: nothing waits there)."""
+    if os.name == "nt":
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def is_abandoned(folder: Path) -> bool:
     """Tell whether a folder has a lock that nobody holds; False where that cannot be known."""
     try:

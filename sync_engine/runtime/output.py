@@ -20,6 +20,7 @@ from sync_engine.interface.partial_folders import (
     CHECKPOINT_NAME,
     LOCK_NAME,
     FolderLock,
+    folder_alone,
     is_abandoned,
     sweep_partials,
 )
@@ -108,23 +109,37 @@ class ResultFolder:
         In a folder with an earlier result its record goes first and the new one comes last: at no moment
         does a record stand beside another job's picture.
         """
-        if self._lock is not None:
-            self._lock.release()
-            (self.partial / LOCK_NAME).unlink(missing_ok=True)
         (self.partial / CHECKPOINT_NAME).unlink(missing_ok=True)
         files = sorted(self.partial.iterdir(), key=lambda file: (file.name == RECORD_NAME, file.name))
+        files = [file for file in files if file.name != LOCK_NAME]
         for file in files:
             sync_file(file)
         sync_folder(self.partial)
-        if not self.out.exists():
-            os.replace(self.partial, self.out)
-        else:
-            (self.out / RECORD_NAME).unlink(missing_ok=True)
-            sync_folder(self.out)
-            for file in files:
-                os.replace(file, self.out / file.name)
-            sync_folder(self.out)
+        if not self._become_new():
+            with folder_alone(self.out):
+                (self.out / RECORD_NAME).unlink(missing_ok=True)
+                sync_folder(self.out)
+                for file in files:
+                    os.replace(file, self.out / file.name)
+                sync_folder(self.out)
         sync_folder(self._parent)
+
+    def _become_new(self) -> bool:
+        """Rename the partial folder to the result's, unless there is one; tell whether there was none."""
+        if self.out.exists():
+            return False
+        if self._lock is not None and os.name == "nt":
+            self._lock.release()  # there a folder with an open file has to keep its name
+        try:
+            os.replace(self.partial, self.out)
+        except OSError:
+            if self.out.is_dir():  # another job was quicker
+                return False
+            raise
+        (self.out / LOCK_NAME).unlink(
+            missing_ok=True
+        )  # now: without it nobody would sweep a dead job's folder
+        return True
 
 
 def interrupted(out: Path) -> list[Path]:

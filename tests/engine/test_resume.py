@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from sync_engine.common.progress import Reporter
 from sync_engine.interface.messages import Progress
@@ -24,9 +26,13 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(autouse=True)
-def always_due(monkeypatch: pytest.MonkeyPatch) -> None:
+def always_due(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
     monkeypatch.setattr(checkpoint, "SHARE", 1.0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a fork has none of the threads that a pool of more would wait for
+    yield
+    torch.set_num_threads(threads)
 
 
 def run(spec: EnvironmentSpec, out: Path, die_at: int | None = None) -> list[Progress]:
