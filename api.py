@@ -32,6 +32,7 @@ from .sync_engine.host.client import EngineFailed, EngineMissing
 from .sync_engine.host.history import Result, ResultError, read_result
 from .sync_engine.host.jobs import Failure, Job, JobState
 from .sync_engine.interface.embedded import read_spec
+from .sync_engine.interface.guides import Region, Sun, guide_from_dict
 from .sync_engine.interface.spec import EnvironmentSpec, SpecError
 from .sync_engine.interface.wording import Message
 
@@ -43,10 +44,12 @@ __all__ = [
     "Failure",
     "Job",
     "JobState",
+    "Region",
     "Result",
     "ResultError",
     "SceneFailed",
     "SpecError",
+    "Sun",
     "apply_plate",
     "apply_world",
     "batch",
@@ -62,7 +65,8 @@ def generate(prompt: str | EnvironmentSpec, **fields: Any) -> Job:
 
     Args:
         prompt: what the picture shows, or a whole spec.
-        fields: any other field of EnvironmentSpec: kind, width, height, seed, method, steps, ….
+        fields: any other field of EnvironmentSpec: kind, width, height, seed, method, steps, …;
+            ``guides`` are a list of ``Region`` and ``Sun``, or of their JSON objects.
 
     Returns:
         The job: ``state``, ``progress``, ``wait(timeout)``, ``cancel()``, ``result``, ``error``.
@@ -72,6 +76,8 @@ def generate(prompt: str | EnvironmentSpec, **fields: Any) -> Job:
         EngineFailed: the engine cannot be started, or the library not be written.
     """
     if isinstance(prompt, EnvironmentSpec):
+        if isinstance(fields.get("guides"), (list, tuple)):
+            fields["guides"] = tuple(guide_from_dict(n, data) for n, data in enumerate(fields["guides"]))
         spec = dataclasses.replace(prompt, **fields)
     else:
         spec = EnvironmentSpec.from_dict({"device": preferences.device(), "prompt": prompt, **fields})
