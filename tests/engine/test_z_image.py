@@ -304,7 +304,7 @@ def test_a_folder_says_whether_it_is_distilled(folder: Path, still_folder: Path,
     config.write_text("no JSON")
     assert models.find(str(other)).steps == 8
     (other / "model_index.json").unlink()
-    assert models.find(str(other)).steps == models.OTHER_STEPS
+    assert models.find(str(other)).steps == models.STEPS
 
 
 def test_the_table_pins_turbo() -> None:
