@@ -10,6 +10,7 @@ from . import (
     engine,
     generate,
     ground,
+    guides,
     load_settings,
     loras,
     models,
@@ -21,7 +22,7 @@ from . import (
 )
 
 _families = (generate, apply, engine, setup, models, results, assets, turn, sun, presets)
-_families += (load_settings, details, loras, backdrop, ground, batch)
+_families += (load_settings, details, loras, backdrop, ground, guides, batch)
 
 
 def register() -> None:

@@ -19,6 +19,7 @@ from bpy.props import (
 
 from ..sync_engine.interface.methods import METHODS
 from ..sync_engine.interface.spec import LIMITS, WORLD_WIDTH, EnvironmentSpec
+from . import guides as guide_lines
 from . import loras as lora_lines
 from .choices import CUSTOM, KIND_ITEMS, METHOD_ITEMS, PLATE_SIZE_ITEMS, PROJECTION_ITEMS, WORLD_SIZE_ITEMS
 
@@ -142,6 +143,14 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
         search=_model_names,
         search_options={"SUGGESTION"},
     )
+    guides: CollectionProperty(
+        type=guide_lines.SyncscapeGuide,
+        name="Guides",
+        description="What is where in the picture, each placed by an object",
+    )
+    active_guide: IntProperty(
+        name="Guide", description="The guide whose settings are shown", min=0, options={"HIDDEN"}
+    )
     loras: CollectionProperty(
         type=lora_lines.SyncscapeLora,
         name="LoRAs",
@@ -249,7 +258,11 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
         return int(width), int(height)
 
     def to_spec(self, device: str = "auto") -> EnvironmentSpec:
-        """Return the job that these settings describe, not yet validated."""
+        """Return the job that these settings describe, not yet validated.
+
+        Raises:
+            SpecError: a guide has no place in the scene.
+        """
         width, height = self.size()
         own = self.custom_sync and METHODS[self.method].has_sync_settings
         return EnvironmentSpec(
@@ -264,6 +277,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
             method=self.method,
             model=self.model.strip(),
             loras=lora_lines.in_spec(self.loras),
+            guides=guide_lines.in_spec(self.guides, self.id_data, self.kind),
             steps=self.steps or None,
             guidance=self.guidance or None,
             seed=self.seed if self.lock_seed else None,
@@ -292,6 +306,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
             setattr(self, name, getattr(spec, name))
         self.method, self.model = spec.method, spec.model
         lora_lines.from_spec(self.loras, spec.loras)
+        guide_lines.from_spec(self.guides, spec.guides, self.id_data, spec.kind)
         self._take_size(spec.width, spec.pixel_height)
         self.steps, self.guidance = spec.steps or 0, spec.guidance or 0.0
         self.lock_seed = spec.seed is not None

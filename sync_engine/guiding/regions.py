@@ -9,13 +9,10 @@ In the first steps a region sees a plain colour outside its mask, so that what i
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import random
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -31,14 +28,11 @@ from sync_engine.guiding.masks import (
     mask_picture,
     window_masks,
 )
-from sync_engine.interface.guides import COPY_NAME, Region
+from sync_engine.interface.guides import Region
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.interface.wording import Message
 from sync_engine.prompting.conditioning import Conditioning, Entry
 from sync_engine.prompting.view_prompts import phrases_of, window_prompts
-
-LARGEST_COPY = 4 * 2**20
-"""Mask files up to so many bytes are copied beside the result."""
 
 
 @dataclass(frozen=True)
@@ -160,22 +154,6 @@ class Regions:
                 plain = model.encode_picture(picture)
             colours.append(plain.mean(dim=(2, 3), keepdim=True))
         return Bootstrap(colours, [round(region.bootstrap * steps) for region in self.regions], seed)
-
-    def keep_files(self, folder: Path) -> list[dict[str, Any]]:
-        """Copy small mask files into a result's folder; return what its record says of all of them."""
-        found = []
-        for number, region in zip(self.numbers, self.regions, strict=True):
-            if not region.mask:
-                continue
-            path = Path(region.mask)
-            about: dict[str, Any] = {"guide": number, "file": str(path)}
-            with path.open("rb") as file:
-                about["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-            if path.stat().st_size <= LARGEST_COPY:
-                about["copy"] = COPY_NAME.format(number=number, suffix=path.suffix)
-                shutil.copyfile(path, folder / about["copy"])
-            found.append(about)
-        return found
 
 
 class Bootstrap(StepGuide):

@@ -22,9 +22,12 @@ AZIMUTH, ELEVATION, SUN_ELEVATION = Limit(-360.0, 360.0), Limit(-90.0, 90.0), Li
 RADIUS, FEATHER = Limit(1.0, 120.0), Limit(0.0, 60.0)
 PLATE_RADIUS, PLATE_FEATHER = Limit(0.01, 2.0), Limit(0.0, 1.0)
 SHARE = Limit(0.0, 1.0)
+PHOTO_FOV, PHOTO_WIDTH = Limit(5.0, 150.0), Limit(0.02, 1.0)
 SUN_STRENGTH = Limit(0.0, 100.0)
 COPY_NAME = "guide-{number}{suffix}"
 """What a guide's file is called beside the result that was made with it."""
+FILE_FIELDS = ("mask", "file")
+"""The fields of guides that name files."""
 
 
 class Cap(NamedTuple):
@@ -134,14 +137,96 @@ class Sun:
             )
 
 
-Guide = Region | Sun
-KINDS: dict[str, type[Region] | type[Sun]] = {"region": Region, "sun": Sun}
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture that is continued, painted over in part, or painted anew from what it shows.
+
+    Attributes:
+        file: a photo, or an earlier result; any picture file.
+        azimuth, elevation, fov: of a photo in a world: its centre and horizontal field of view, degrees.
+        x, y, width: of a photo on a plate: its centre and its width, in shares of the plate's.
+            Without a place the picture is the whole canvas.
+        mask: of a whole picture: white where it is painted anew.
+        radius: of a whole picture of a world: the cap around azimuth and elevation that is painted anew.
+        strength: 0 to 1: how far the whole picture is painted anew; None: what is kept is kept exactly.
+        feather: over this many degrees (on a plate: shares of its height) the kept part blends into the new
+            one, inside its own border; 0 keeps every pixel of it.
+    """
+
+    type: ClassVar[str] = "picture"
+    file: str
+    azimuth: float | None = None
+    elevation: float | None = None
+    fov: float | None = None
+    x: float | None = None
+    y: float | None = None
+    width: float | None = None
+    mask: str = ""
+    radius: float | None = None
+    strength: float | None = None
+    feather: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the guide as plain JSON values, without what is left open."""
+        return _to_dict(self)
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the picture is a photo somewhere on the canvas, not the whole of it."""
+        return self.fov is not None or self.width is not None
+
+    def check(self, name: str, canvas: str) -> None:
+        """Raise SpecError for a field that cannot be used on a canvas; ``name`` is the guide's."""
+        check_text(f"{name}.file", self.file)
+        flat = canvas == "plate"
+        places = {"x": SHARE, "y": SHARE, "width": PHOTO_WIDTH}
+        if not flat:
+            places = {"azimuth": AZIMUTH, "elevation": ELEVATION, "fov": PHOTO_FOV, "radius": RADIUS}
+        for field in ("x", "y", "width", "azimuth", "elevation", "fov", "radius"):
+            value = getattr(self, field)
+            if value is not None and field not in places:
+                _refuse_field(name, field, value, "", flat)
+            if value is not None:
+                check_number(f"{name}.{field}", value, places[field], whole=False)
+        check_number(f"{name}.feather", self.feather, PLATE_FEATHER if flat else FEATHER, whole=False)
+        if self.strength is not None:
+            check_number(f"{name}.strength", self.strength, SHARE, whole=False)
+        self._check_sense(name)
+
+    def _check_sense(self, name: str) -> None:
+        if self.mask:
+            check_text(f"{name}.mask", self.mask)
+        for field in ("mask", "radius", "strength"):
+            if self.is_placed and getattr(self, field) not in (None, ""):
+                raise SpecError(
+                    f"{name}.{field}",
+                    getattr(self, field),
+                    "a photo that is placed somewhere is kept whole",
+                    "Leave it out.",
+                )
+        if self.mask and self.radius is not None:
+            raise SpecError(f"{name}.radius", self.radius, "there is a mask already", "Give one of both.")
+        if not self.is_placed and not self.mask and self.radius is None and self.strength is None:
+            raise SpecError(
+                name,
+                self.file,
+                "nothing would be painted",
+                "Give fov (on a plate width) for a photo, a mask or radius to repair, or a strength.",
+            )
+
+
+Guide = Region | Sun | Picture
+KINDS: dict[str, type[Region] | type[Sun] | type[Picture]] = {
+    "region": Region,
+    "sun": Sun,
+    "picture": Picture,
+}
 """By the ``type`` of their JSON."""
 
 
 def check_guides(guides: object, canvas: str) -> None:
     """Raise SpecError for guides that cannot be used on a canvas, one of ``method_facts.CANVASES``."""
-    if not isinstance(guides, tuple) or not all(isinstance(guide, (Region, Sun)) for guide in guides):
+    if not isinstance(guides, tuple) or not all(isinstance(guide, Guide) for guide in guides):
         raise SpecError("guides", guides, "not a list of guides", 'Give a list such as [{"type": "sun", …}].')
     if len(guides) > MAX_GUIDES:
         raise SpecError("guides", len(guides), Message("more than {most}", most=MAX_GUIDES), "Use fewer.")
@@ -154,7 +239,7 @@ def check_guides(guides: object, canvas: str) -> None:
 def guide_from_dict(number: int, data: object) -> Guide:
     """Return a guide of plain JSON values; SpecError names ``guides[number]`` and the bad field."""
     name = f"guides[{number}]"
-    if isinstance(data, (Region, Sun)):
+    if isinstance(data, Guide):
         return data
     if not isinstance(data, Mapping):
         raise SpecError(name, data, "not a JSON object", 'Give an object such as {"type": "sun", …}.')
@@ -175,6 +260,8 @@ def guide_from_dict(number: int, data: object) -> Guide:
             raise SpecError(f"{name}.{field}", data[field], "no such field", hint)
     if cls is Region and "prompt" not in data:
         raise SpecError(f"{name}.prompt", None, "missing", "Say what the region shows.")
+    if cls is Picture and "file" not in data:
+        raise SpecError(f"{name}.file", None, "missing", "Name a picture file.")
     return cls(**{field: value for field, value in data.items() if field != "type"})
 
 
@@ -182,12 +269,24 @@ def with_copies(guides: tuple[Guide, ...], folder: Path) -> tuple[Guide, ...]:
     """Return guides whose files are not there any more with the copies that lie in a result's folder."""
 
     def found(number: int, guide: Guide) -> Guide:
-        if not isinstance(guide, Region) or not guide.mask or Path(guide.mask).is_file():
-            return guide
-        copy = folder / COPY_NAME.format(number=number, suffix=Path(guide.mask).suffix)
-        return dataclasses.replace(guide, mask=str(copy.absolute())) if copy.is_file() else guide
+        for field, path in files_of(guide).items():
+            copy = folder / copy_name(number, field, path)
+            if not path.is_file() and copy.is_file():
+                guide = dataclasses.replace(guide, **{field: str(copy.absolute())})
+        return guide
 
     return tuple(found(number, guide) for number, guide in enumerate(guides))
+
+
+def files_of(guide: Guide) -> dict[str, Path]:
+    """Return the files that a guide names, by its field."""
+    named = {field: getattr(guide, field, "") for field in FILE_FIELDS}
+    return {field: Path(text) for field, text in named.items() if text}
+
+
+def copy_name(number: int, field: str, path: Path) -> str:
+    """Return what a file of a guide is called beside the result."""
+    return COPY_NAME.format(number=f"{number}-{field}" if field == "file" else number, suffix=path.suffix)
 
 
 def _to_dict(guide: Guide) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from .bounded_json import read_json
-from .guides import Guide, Region, check_guides, guide_from_dict
+from .guides import Guide, check_guides, files_of, guide_from_dict
 from .loras import Lora
 from .methods import METHODS
 from .validation import Limit, SpecError, check_choice, check_number, check_prompt, check_text, span
@@ -219,7 +219,7 @@ class EnvironmentSpec:
         """Return the spec as a picture keeps it, which may go anywhere: files by their names alone."""
         loras = tuple(str(Lora(_name(lora.file), lora.weight)) for lora in map(Lora.parse, self.loras))
         guides = tuple(
-            dataclasses.replace(guide, mask=_name(guide.mask)) if isinstance(guide, Region) else guide
+            dataclasses.replace(guide, **{field: path.name for field, path in files_of(guide).items()})
             for guide in self.guides
         )
         return dataclasses.replace(

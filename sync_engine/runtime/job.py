@@ -13,6 +13,8 @@ from sync_engine.catalog import models
 from sync_engine.common.device import is_out_of_memory
 from sync_engine.common.errors import OutOfMemory, OutputError
 from sync_engine.common.progress import Reporter
+from sync_engine.guiding.files import keep_files
+from sync_engine.guiding.pictures import kept_of
 from sync_engine.guiding.regions import Regions
 from sync_engine.interface.messages import Stage
 from sync_engine.interface.spec import EnvironmentSpec
@@ -71,12 +73,12 @@ class Engine(ModelCache):
     def _paint(self, spec: EnvironmentSpec, folder: Path, runner: StageRunner, job_id: str) -> None:
         """Walk through the stages and leave the result's files in a folder."""
         started = time.perf_counter()
-        regions = Regions(spec)  # before anything is fetched
+        regions, kept = Regions(spec), kept_of(spec)  # before anything is fetched
         row = models.find(spec.model)
         missing = stages.missing(row)
         if missing is not None:
             runner.run(Stage.DOWNLOAD, stages.download, *missing, runner)
-        plan = JobPlan.of(spec, row, regions)
+        plan = JobPlan.of(spec, row, regions, kept)
         model = runner.run(Stage.LOAD, self.model, plan, runner.reporter.note)
         for note in plan.notes(model):
             runner.reporter.note(note)
@@ -98,7 +100,7 @@ class Engine(ModelCache):
             checkpoint,
         )
         first, *larger = canvas.heights(spec.pixel_height, model.scale)
-        picture = runner.run(Stage.DECODE, stages.decode, model, canvas, latents, first, runner)
+        picture = runner.run(Stage.DECODE, stages.decode, plan, model, canvas, latents, first, runner)
         for height in larger:
             preview = LivePreview(runner, model, folder / "live.png")
             picture = runner.run(
@@ -112,7 +114,8 @@ class Engine(ModelCache):
             picture.permute(1, 2, 0).numpy(),
             complete,
             plan.light(sky),
+            plan.kept,
         )
         runner.seconds["total"] = round(time.perf_counter() - started, 3)
-        files = regions.keep_files(folder)
+        files = keep_files(spec.guides, folder)
         results.write_record(folder, complete, model, job_id, runner.seconds, light, plan.settings.net, files)

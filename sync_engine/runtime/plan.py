@@ -19,6 +19,7 @@ from sync_engine.canvas.sphere import SphereCanvas, yaw_of_seed
 from sync_engine.catalog import models
 from sync_engine.catalog.model_index import Index
 from sync_engine.common.device import choose_device, choose_dtype
+from sync_engine.guiding.pictures import Kept, kept_of
 from sync_engine.guiding.regions import Regions
 from sync_engine.interface.guides import Sun
 from sync_engine.interface.loras import Lora
@@ -47,6 +48,7 @@ class JobPlan:
         guidance: as asked for; 1 where the model knows none, see ``guidance_of``.
         regions: the guides that are parts of the picture with prompts of their own.
         sun: the guide that says where the sun stands.
+        kept: what is kept of pictures, or painted anew from one.
         method, settings: how the windows are joined, with the feature net that they are compared through.
         phrases: what the model was taught to call views by elevation.
         light_phrases: what it was taught to call a view with the sun or the moon in it.
@@ -66,16 +68,23 @@ class JobPlan:
     guidance: float
     regions: Regions
     sun: Sun | None
+    kept: Kept | None
     method: Method[Any]
     settings: MethodSettings
     phrases: tuple[tuple[float, float, str], ...]
     light_phrases: dict[str, str]
 
     @classmethod
-    def of(cls, spec: EnvironmentSpec, row: models.Model, regions: Regions | None = None) -> JobPlan:
+    def of(
+        cls,
+        spec: EnvironmentSpec,
+        row: models.Model,
+        regions: Regions | None = None,
+        kept: Kept | None = None,
+    ) -> JobPlan:
         """Settle a job whose model (``models.find``) is on this computer.
 
-        ``regions`` are the spec's, where they have been read already.
+        ``regions`` and ``kept`` are the spec's, where they have been read already.
 
         Raises:
             ModelNotAvailable: the model, or the tiny decoder that the spec names, is not here or not usable.
@@ -104,6 +113,7 @@ class JobPlan:
             guidance=row.guidance if spec.guidance is None else spec.guidance,
             regions=Regions(spec) if regions is None else regions,
             sun=next((guide for guide in spec.guides if isinstance(guide, Sun)), None),
+            kept=kept_of(spec) if kept is None else kept,
             method=method,
             settings=method.settings(spec, steps, folder),
             phrases=phrases_of(folder),

@@ -16,6 +16,7 @@ from sync_engine import VERSION
 from sync_engine.backbones.model import Model
 from sync_engine.common.device import device_name, peak_memory_gb
 from sync_engine.common.errors import EngineError
+from sync_engine.guiding.pictures import Kept
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import SPEC_VERSION, EnvironmentSpec
 from sync_engine.interface.wording import Message
@@ -26,11 +27,16 @@ from sync_engine.sync.feature_nets import FeatureNet
 
 
 def write_pictures(
-    folder: Path, picture: np.ndarray, spec: EnvironmentSpec, sky: SkyLight | None = None
+    folder: Path,
+    picture: np.ndarray,
+    spec: EnvironmentSpec,
+    sky: SkyLight | None = None,
+    kept: Kept | None = None,
 ) -> dict[str, Any] | None:
     """Write a picture ``(H, W, 3)`` in [0, 1] of a complete spec, and its preview.
 
     A world gets its light back, from the ``sky`` where that is known, and is written as EXR, a plate as PNG.
+    What is ``kept`` of an HDR picture keeps its light, and what is new gets the same exposure.
     Both keep the spec without the paths of this computer; ``spec.json`` beside them has them.
     Returns the report on its light, None for a plate. Raises EngineError for numbers that are not finite.
     """
@@ -47,10 +53,12 @@ def write_pictures(
     shown = spec.without_paths()
     image, light = folder / output.IMAGE_NAMES[spec.kind], None
     if spec.kind == "world":
-        expanded = expand(picture, spec.sun_stops, spec.ldr, spec.exposure, sky=sky)
+        exposure = spec.exposure if spec.exposure is not None or kept is None else kept.exposure
+        expanded = expand(picture, spec.sun_stops, spec.ldr, exposure, sky=sky)
         light = expanded.report
         attributes = {"syncscape": shown.to_json(), "syncscape_light": json.dumps(light)}
-        output.write_exr(image, expanded.radiance, attributes)
+        radiance = expanded.radiance if kept is None else kept.paste_light(expanded.radiance)
+        output.write_exr(image, radiance, attributes)
     else:
         output.save_png(image, picture, {"syncscape": json.dumps(shown.to_dict())})
     output.save_png(folder / "preview.png", output.thumbnail(picture))

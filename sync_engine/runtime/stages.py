@@ -13,7 +13,9 @@ from sync_engine.canvas.tiled_decode import TiledFallbackDecoder
 from sync_engine.catalog import models
 from sync_engine.common.device import window_batch
 from sync_engine.diffusion import refinement
+from sync_engine.diffusion.guides import StepGuide
 from sync_engine.diffusion.joint_loop import WindowBatch
+from sync_engine.diffusion.prediction import levels
 from sync_engine.guiding.regions import background
 from sync_engine.interface.messages import Stage
 from sync_engine.prompting import sun_in_prompt
@@ -73,6 +75,13 @@ def denoise(
     state = canvas.noise(model.channels, generator).to(model.device)
     model.offload_for(Stage.DENOISE)
     batch = _batch(model, runner)
+    guides: list[StepGuide] = [plan.regions.guide(model, plan.steps)] if plan.regions else []
+    start = 0
+    if plan.kept is not None and plan.kept.strength is None:
+        guides.append(plan.kept.guide(model, canvas, generator))
+    elif plan.kept is not None:
+        solver = model.scheduler(plan.settings.solver, plan.steps, canvas.window_size)
+        start, state = plan.kept.begin(model, canvas, state, levels(solver))
     run = Sampling(
         canvas=canvas,
         scheduler=partial(model.scheduler, plan.settings.solver, plan.steps, canvas.window_size),
@@ -81,7 +90,8 @@ def denoise(
         generator=generator,
         batch=batch,
         on_step=partial(preview.on_step, canvas),
-        guides=[plan.regions.guide(model, plan.steps)] if plan.regions else [],
+        guides=guides,
+        start=start,
         background=background(plan.regions.masks(canvas)) if plan.regions else None,
         checkpoint=checkpoint,
     )
@@ -90,12 +100,12 @@ def denoise(
 
 
 def decode(
-    model: Model, canvas: Canvas, latents: torch.Tensor, height: int, runner: StageRunner
+    plan: JobPlan, model: Model, canvas: Canvas, latents: torch.Tensor, height: int, runner: StageRunner
 ) -> torch.Tensor:
-    """Return the picture ``(3, height, W)`` in [0, 1], on the CPU."""
+    """Return the picture ``(3, height, W)`` in [0, 1], on the CPU, with what is kept of pictures in it."""
     model.offload_for(Stage.DECODE)
     decoder = TiledFallbackDecoder(model, runner.reporter.note)
-    return canvas.decode(decoder, latents, height, runner.on_part)
+    return _with_kept(plan, canvas.decode(decoder, latents, height, runner.on_part))
 
 
 def add_detail(
@@ -108,7 +118,7 @@ def add_detail(
     preview: LivePreview,
 ) -> torch.Tensor:
     """Return a world's picture ``(3, h, 2·h)`` at a larger height, with new detail."""
-    return refinement.refine(
+    larger = refinement.refine(
         model,
         picture,
         height,
@@ -120,6 +130,11 @@ def add_detail(
         on_step=preview.on_step,
         on_part=runner.on_part,
     )
+    return _with_kept(plan, larger)
+
+
+def _with_kept(plan: JobPlan, picture: torch.Tensor) -> torch.Tensor:
+    return picture if plan.kept is None else plan.kept.paste(picture)
 
 
 def _batch(model: Model, runner: StageRunner) -> WindowBatch:

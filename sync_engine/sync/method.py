@@ -82,6 +82,7 @@ class Sampling:
         on_step: called after each step; may raise to stop.
         checkpoint: what an interrupted loop goes on from.
         guides: change what the model sees at each step.
+        start: number of the first step; above 0 the state is noisy to just its level.
         background: how much of each cell no region covers, ``(V, h, w)``; None: all of it.
     """
 
@@ -94,6 +95,7 @@ class Sampling:
     on_step: Callable[[Step], None]
     checkpoint: Checkpoint | None = None
     guides: Sequence[StepGuide] = ()
+    start: int = 0
     background: torch.Tensor | None = None
 
 
@@ -155,11 +157,12 @@ class Method(MethodFacts, Generic[Settings]):
             context.model,
             run.canvas,
             scheduler,
-            run.state * initial_scale(scheduler),
+            run.state if run.start else run.state * initial_scale(scheduler),
             run.conditioning,
             sync,
             run.batch,
             run.on_step,
+            start=run.start,
             generator=run.generator,
             checkpoint=run.checkpoint,
             guides=run.guides,

@@ -116,6 +116,11 @@ def test_backdrop(blender: Blender, fake_engine: Path) -> None:
     blender.run("backdrop", fake_engine)
 
 
+def test_guides(blender: Blender, fake_engine: Path) -> None:
+    """Regions and the sun by objects of the scene; lost objects, undo, copied scenes, reused settings."""
+    blender.run("guides", fake_engine)
+
+
 def test_ground(blender: Blender, fake_engine: Path, record_property) -> None:
     """The World's ground under the objects: seamless, straight, in shadow; one click away again."""
     for name, value in blender.run("ground", fake_engine).items():

@@ -54,6 +54,7 @@ ARGUMENTS: dict[str, tuple[int | str, ...]] = {
     "RuntimeError": (0,),
     "SpecError": (2, 3),
     "_bad": (1, 2),
+    "_misplaced": (2, 3),
     "SetupFailed": (0, 1),
     "ResultError": (1,),
     "TrashError": (0,),

@@ -77,6 +77,15 @@ def tick_until(done: Callable[[], bool], timeout: float = 60.0) -> list[float]:
     return ticks
 
 
+def raised(work: Callable[[], Any]) -> Exception:
+    """Return the error that something raises."""
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 (the test says which it must be)
+        return error
+    raise AssertionError("it should have failed")
+
+
 def tell(**values: Any) -> None:
     """Pass values to the test."""
     sys.stdout.write(f"RESULT {json.dumps(values)}\n")

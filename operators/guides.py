@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Guides: operators that add a guide with its handle, take one away, and change their order."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import EnumProperty
+
+from ..settings import guides
+from ..sync_engine.interface.guides import MAX_GUIDES
+
+NEW_SUN_ELEVATION = 30.0
+WAY_ITEMS = (("UP", "Up", "Towards the first"), ("DOWN", "Down", "Towards the last"))
+
+
+class SYNCSCAPE_OT_add_guide(bpy.types.Operator):
+    """Add a guide, with an Empty that says where in the World it is: move and scale it"""
+
+    bl_idname = "syncscape.add_guide"
+    bl_label = "Add Guide"
+    bl_options = {"REGISTER", "UNDO"}
+
+    kind: EnumProperty(name="Guide", description="What the guide says", items=guides.GUIDE_ITEMS)
+
+    @classmethod
+    def poll(cls, context) -> bool:
+        if len(context.scene.syncscape.guides) >= MAX_GUIDES:
+            cls.poll_message_set("There are as many guides as one picture can have")
+            return False
+        return True
+
+    def execute(self, context) -> set[str]:
+        scene, settings = context.scene, context.scene.syncscape
+        elevation = NEW_SUN_ELEVATION if self.kind == guides.SUN else 0.0
+        line = settings.guides.add()
+        line.kind = self.kind
+        line.target = guides.new_handle(scene, self.kind, guides.ahead_of(scene), elevation)
+        settings.active_guide = len(settings.guides) - 1
+        return {"FINISHED"}
+
+
+class _OnGuide:
+    """An operator on the guide that is chosen in the list."""
+
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context) -> bool:
+        settings = context.scene.syncscape
+        if not 0 <= settings.active_guide < len(settings.guides):
+            cls.poll_message_set("There is no guide: add one")
+            return False
+        return True
+
+
+class SYNCSCAPE_OT_remove_guide(_OnGuide, bpy.types.Operator):
+    """Take this guide away; its object stays"""
+
+    bl_idname = "syncscape.remove_guide"
+    bl_label = "Remove Guide"
+
+    def execute(self, context) -> set[str]:
+        settings = context.scene.syncscape
+        settings.guides.remove(settings.active_guide)
+        settings.active_guide = max(0, min(settings.active_guide, len(settings.guides) - 1))
+        return {"FINISHED"}
+
+
+class SYNCSCAPE_OT_move_guide(_OnGuide, bpy.types.Operator):
+    """Move this guide in the list"""
+
+    bl_idname = "syncscape.move_guide"
+    bl_label = "Move Guide"
+
+    way: EnumProperty(
+        name="Way",
+        description="Which way it moves",
+        items=WAY_ITEMS,
+    )
+
+    def execute(self, context) -> set[str]:
+        settings = context.scene.syncscape
+        there = settings.active_guide + (1 if self.way == "DOWN" else -1)
+        if not 0 <= there < len(settings.guides):
+            return {"CANCELLED"}
+        settings.guides.move(settings.active_guide, there)
+        settings.active_guide = there
+        return {"FINISHED"}
+
+
+_classes = (SYNCSCAPE_OT_add_guide, SYNCSCAPE_OT_remove_guide, SYNCSCAPE_OT_move_guide)
+register, unregister = bpy.utils.register_classes_factory(_classes)
