@@ -156,7 +156,7 @@ def _from_anywhere(model: str) -> str:
 def generate(options: argparse.Namespace) -> int:
     """Run one job and return the exit status of the contract."""
     if options.json:
-        from sync_engine.cli.serve import take_stdout
+        from sync_engine.common.streams import take_stdout
 
         hearer = Hearer(take_stdout().write)
 
@@ -230,7 +230,7 @@ def _stop_on_signals(stop: threading.Event) -> None:
 
 def _agree(options: argparse.Namespace, model: str) -> None:
     """Ask about a model that a file names; then nothing else asks on stdin. Raises ModelNotAvailable."""
-    from sync_engine.cli.serve import take_stdin
+    from sync_engine.common.streams import take_stdin
     from sync_engine.downloads.consent import check_named_by_file
 
     if options.spec is not None and options.model is None:

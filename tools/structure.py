@@ -6,9 +6,9 @@
     python -m tools.structure --record be3dd72   # both, as the table of docs/results.md
 
 A room is a folder of ``sync_engine``, or a file beside them. An arrow leads from a room to one that it
-imports, late imports too; *upward* are the fewest arrows that stand against any order of the rooms, *circles*
-the groups that import each other in a ring. Repeated lines stand in a run of six or more that another place
-has too, imports, comments and empty lines left out.
+imports, late ones too, but not those for types alone; *upward* are the fewest arrows that stand against any
+order of the rooms, *circles* the groups that import each other in a ring. Repeated lines stand in a run of
+six or more that another place has too, imports, comments and empty lines left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tarfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,7 +51,7 @@ def imports(files: dict[str, str]) -> Graph:
     graph: Graph = {name: set() for name in files}
     for name, text in files.items():
         package = name.split("/")[:-1]
-        for node in ast.walk(ast.parse(text)):
+        for node in _run_imports(ast.parse(text)):
             if isinstance(node, ast.Import):
                 graph[name] |= {
                     found for alias in node.names for found in _file(alias.name.split("."), files)
@@ -62,6 +62,14 @@ def imports(files: dict[str, str]) -> Graph:
                 for alias in node.names:
                     graph[name] |= set(_file([*module, alias.name], files) or _file(module, files))
     return {name: found - {name} for name, found in graph.items()}
+
+
+def _run_imports(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a file, but for what only the type checker reads."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")):
+            yield node
+            yield from _run_imports(node)
 
 
 def _file(module: list[str], files: dict[str, str]) -> list[str]:

@@ -29,7 +29,7 @@ class BatchProgress:
         self._bar: Any = None
         self._stdout: Any = None
         if as_json:
-            from sync_engine.cli.serve import take_stdout
+            from sync_engine.common.streams import take_stdout
 
             self._stdout = take_stdout()
         elif sys.stderr.isatty() and not quiet:

@@ -161,7 +161,7 @@ def _download(options: argparse.Namespace) -> int:
 
 def _with_events(work: Callable[..., int], model: Any) -> int:
     """Do a piece of work and print its events, nothing else, to stdout."""
-    from sync_engine.cli.serve import take_stdout
+    from sync_engine.common.streams import take_stdout
 
     stream = take_stdout()
     return _until_stopped(work, model, lambda event: stream.write(encode(event)))

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import queue
-import sys
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from sync_engine.common.errors import JobCancelled, describe
 from sync_engine.common.priority import nice_wanted, step_back
+from sync_engine.common.streams import take_stdin, take_stdout
 from sync_engine.interface.messages import (
     MAX_LINE_BYTES,
     PROTOCOL_VERSION,
@@ -48,27 +48,6 @@ log = logging.getLogger(__name__)
 LEAST_HEARTBEAT_S = 0.05
 END_GRACE_S = 10.0
 """A parent that died does not wait: the process ends this long after its stdin closed."""
-
-
-def take_stdout() -> BinaryIO:
-    """Keep the real stdout for events and send whatever libraries print to stderr."""
-    events = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-    return events
-
-
-def take_stdin() -> BinaryIO:
-    """Keep the real stdin for requests: a library that asks something reads the end of a file."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    try:
-        requests = os.fdopen(os.dup(0), "rb")
-    except OSError:  # it was closed already
-        requests = open(os.devnull, "rb")  # noqa: SIM115  # the caller's
-    os.dup2(nothing, 0)
-    if nothing:
-        os.close(nothing)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # what was buffered is not read again
-    return requests
 
 
 @dataclass(frozen=True)

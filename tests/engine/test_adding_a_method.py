@@ -66,6 +66,7 @@ def test_the_toy_is_offered_by_spec_command_line_and_panel(house: Path) -> None:
     assert "0.5 for mean-colour" in help_text
 
 
+@pytest.mark.slow
 def test_the_toy_paints(house: Path, tiny_folder: Path, tmp_path: Path) -> None:
     pictures = []
     for strength in ("0", "1"):

@@ -47,6 +47,7 @@ def test_without_ray_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "requirements/ray.txt" in told.value.hint
 
 
+@pytest.mark.slow
 def test_every_job_is_made_once_though_an_actor_dies(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="no ray: whether an embedded one makes every job once")
     from benchmarks.batch import actors_of

@@ -93,7 +93,7 @@ def test_a_scene_may_name_what_the_table_has(online: FakeHub) -> None:
 
 def test_a_library_that_asks_on_stdin_gets_no_answer() -> None:
     code = (
-        "import sys; from sync_engine.cli.serve import take_stdin; requests = take_stdin()\n"
+        "import sys; from sync_engine.common.streams import take_stdin; requests = take_stdin()\n"
         "try:\n    input('run the custom code? [y/N]')\nexcept EOFError:\n    print('no answer')\n"
         "print(requests.readline())"
     )

@@ -72,6 +72,7 @@ def test_ratios_leave_out_what_has_not_run() -> None:
     assert list(found.values()) == [1.5]
 
 
+@pytest.mark.slow
 def test_random_lpips_is_what_the_engine_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("lpips", reason="the shape is that of the package's net")
     monkeypatch.setenv(feature_nets.WEIGHTS_VARIABLE, str(tmp_path))

@@ -96,6 +96,7 @@ def flow(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Case(request.param, tmp_path_factory.mktemp("flow"))
 
 
+@pytest.mark.slow
 def test_weight_one_equals_the_pipeline_of_diffusers(case: Case) -> None:
     lora = Lora(str(case.first))
     torch.testing.assert_close(case.ours(lora), case.theirs(lora), rtol=0, atol=1e-4)

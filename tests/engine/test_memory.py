@@ -41,6 +41,7 @@ sys.stdout.write(f"{weights} {before} {loaded} {resident()}")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc; it checks that release frees memory")
 def test_release_gives_the_memory_back_to_the_system() -> None:
     run = subprocess.run(

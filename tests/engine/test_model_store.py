@@ -49,6 +49,7 @@ def test_the_table_is_listed_with_what_each_model_takes(store: ModelStore) -> No
     assert all(found.licence and found.download_gb > 0 and found.state == "absent" for found in others)
 
 
+@pytest.mark.slow
 def test_a_model_is_fetched_verified_found_damaged_and_removed(store: ModelStore, tmp_path: Path) -> None:
     do(store, ModelAction.DOWNLOAD, PINNED)
     assert store.problem is None, store.problem
@@ -78,6 +79,7 @@ def test_a_model_is_fetched_verified_found_damaged_and_removed(store: ModelStore
     assert "is not on this computer" in store.problem.message
 
 
+@pytest.mark.slow
 def test_a_cancelled_download_goes_on_where_it_was(store: ModelStore, online: FakeHub) -> None:
     def slowly(request: Request) -> bool:
         content = (online.folder / UNET).read_bytes()

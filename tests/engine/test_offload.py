@@ -109,6 +109,7 @@ def test_on_a_cpu_both_are_left_out_with_a_note(tmp_path: Path, tiny_folder: Pat
     assert picture == plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [tiny.build, tiny_xl.build, tiny_flow.build_z_image, tiny_flow.build_klein])
 def test_with_turns_the_picture_is_the_same(tmp_path: Path, monkeypatch, build) -> None:
     """Every part that computes has to be the one that was brought; on a CPU a wrong one would not fail."""

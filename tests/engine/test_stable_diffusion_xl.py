@@ -112,6 +112,7 @@ def test_half_precision_decodes_in_single(folder: Path) -> None:
     assert half.encode_picture(half.decode(latents)).dtype == torch.float16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["multidiffusion", "sync", "sync-paper"])
 @pytest.mark.parametrize("kind", ["plate", "world"])
 def test_every_method_makes_a_picture(folder: Path, tmp_path: Path, kind: str, method: str) -> None:

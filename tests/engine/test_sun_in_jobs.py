@@ -42,6 +42,7 @@ def told(engine: Engine, out: Path, monkeypatch: pytest.MonkeyPatch, prompt: str
     return sky
 
 
+@pytest.mark.slow
 def test_the_light_step_looks_where_the_model_was_asked_for_a_sun(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,6 +55,7 @@ def test_the_light_step_looks_where_the_model_was_asked_for_a_sun(
     assert sky.strength == strength_at(60.0)
 
 
+@pytest.mark.slow
 def test_the_light_step_knows_a_covered_sky_and_where_nothing_is_known(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -208,6 +208,7 @@ def test_pictures_are_decoded_and_encoded_as_diffusers_does(backbone) -> None:
         torch.testing.assert_close(backbone.encode_picture(picture), theirs, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "method"), flow_jobs.CASES)
 def test_every_method_makes_a_picture(
     folder: Path, tmp_path: Path, monkeypatch, kind: str, method: str
