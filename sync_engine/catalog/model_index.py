@@ -44,6 +44,8 @@ def read(data: Any, name: str) -> Index:
     """
     try:
         pipeline = data["_class_name"]
+        if not isinstance(pipeline, str):
+            raise TypeError("_class_name is not a text")
         family = families.of_pipeline(pipeline)
         if family is None:
             raise ModelNotAvailable(
