@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The decoder's last stage as one kernel: exact inside, its forms are what is measured, borders stay."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Free the decoder of its weave: a new kernel for its last stage; latents and denoiser stay what they are.
 
 The decoder enlarges by repeated pixels. Its last kernel has to take away the mirror images of what it

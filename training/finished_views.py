@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Latents as the denoiser leaves them: what the decoder must paint without a weave.
 
 Views of the set are encoded, noised to a random step of 16 (one third wholly) and finished by the exported

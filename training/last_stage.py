@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The decoder's last stage as one linear map: repeated pixels and two convolutions are a 5x5 kernel.
 
 Nothing but the enlargement lies between hidden features [N, C, h, w] and the picture [N, 3, 2h, 2w]: each of
