@@ -145,9 +145,12 @@ KINDS: dict[str, tuple[Callable[[Evil], object], str]] = {
     ),
     "a pipeline of its own": (
         lambda e: with_code(e, ".", INDEX, _class_name=["evil", "Evil"]),
-        "does not know",
+        "does not describe a model",
     ),
-    "a pipeline that is unknown": (lambda e: e.say(INDEX, _class_name="EvilPipeline"), "does not know"),
+    "a pipeline that is unknown": (
+        lambda e: e.say(INDEX, _class_name="EvilPipeline"),
+        "does not describe a model",
+    ),
     "a part of its own library": (
         lambda e: with_code(e, "unet", INDEX, unet=["evil", "UNet2DConditionModel"]),
         "code that a model brings is not run",
