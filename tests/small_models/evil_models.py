@@ -149,7 +149,7 @@ KINDS: dict[str, tuple[Callable[[Evil], object], str]] = {
     ),
     "a pipeline that is unknown": (
         lambda e: e.say(INDEX, _class_name="EvilPipeline"),
-        "does not describe a model",
+        "does not know",
     ),
     "a part of its own library": (
         lambda e: with_code(e, "unet", INDEX, unet=["evil", "UNet2DConditionModel"]),
