@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-import bpy  # pyright: ignore[reportMissingImports]
+import bpy
 
 from demo.run_demo import build_scene, render
 

@@ -15,7 +15,7 @@ import math
 import sys
 from pathlib import Path
 
-import bpy  # pyright: ignore[reportMissingImports]
+import bpy
 import numpy as np
 
 ALBEDO = 0.8

@@ -16,7 +16,7 @@ from ..sync_engine.installer.setup import Options, Setup
 from ..sync_engine.installer.states import SetupState
 from .listener import Listener, redraw
 
-EXTENSION = __package__.rpartition(".")[0]
+EXTENSION = (__package__ or "").rpartition(".")[0]
 """The extension's name among Blender's add-ons."""
 ROOT = Path(__file__).resolve().parents[1]
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}

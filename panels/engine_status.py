@@ -55,7 +55,7 @@ def _draw_work(layout: bpy.types.UILayout, context) -> None:
 
 def _draw_ready(layout: bpy.types.UILayout, context, state: SetupState) -> None:
     current = engine_setup.setup.current
-    for text, icon in setup_lines(current.report):
+    for text, icon in setup_lines(current.report if current is not None else {}):
         draw_text(layout, context, text, icon, translate=False)
     row = layout.row()
     row.operator_context = "INVOKE_DEFAULT"

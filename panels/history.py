@@ -5,6 +5,9 @@ Nothing of it is kept in the file: the library on the disk is the history, and w
 chosen matters to this window only.
 """
 
+# The properties of bpy.props are annotations.
+# pyright: reportInvalidTypeForm=false
+
 from __future__ import annotations
 
 import math

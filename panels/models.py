@@ -39,7 +39,7 @@ def draw_models(layout: bpy.types.UILayout, context) -> None:
 
 
 def _draw_work(layout: bpy.types.UILayout, store: ModelStore) -> None:
-    text = tr(STAGES[store.action])
+    text = tr(STAGES[store.action]) if store.action is not None else ""
     if store.name:
         text += f": {store.name}"
     if store.steps:

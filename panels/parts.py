@@ -97,7 +97,7 @@ def draw_silence(layout: bpy.types.UILayout, context) -> None:
 
 def draw_preferences_button(layout: bpy.types.UILayout) -> None:
     """Draw a button that opens this extension's preferences."""
-    package = __package__.rsplit(".", 1)[0]
+    package = (__package__ or "").rpartition(".")[0]
     layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES").module = package
 
 
@@ -126,8 +126,8 @@ def draw_generate(layout: bpy.types.UILayout, context) -> None:
 
 def _draw_batch(layout: bpy.types.UILayout, context) -> None:
     """Draw how far a batch is that runs beside Blender, and what went wrong with the last."""
-    if engine_batch.busy:
-        run = engine_batch.run
+    run = engine_batch.run
+    if engine_batch.busy and run is not None:
         left = "" if run.eta_s is None else ", " + tr("{time} left", time=duration(run.eta_s))
         row = layout.row(align=True)
         row.progress(

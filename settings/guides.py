@@ -5,6 +5,9 @@ A direction is that from the viewpoint (the scene's camera, without one the 3D c
 picture's centre lies at +Y once it is applied, so what stands at +Y has the azimuth 0.
 """
 
+# The properties of bpy.props are annotations.
+# pyright: reportInvalidTypeForm=false
+
 from __future__ import annotations
 
 import math
