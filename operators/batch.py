@@ -58,7 +58,9 @@ class SYNCSCAPE_OT_batch(bpy.types.Operator):
         items=PLACE_ITEMS,
     )
     address: StringProperty(
-        name="Address", description="ray for one that is started here, or ray://HOST:PORT", default="ray"
+        name="Address",
+        description="A Ray cluster: ray starts one here, ray://HOST:PORT uses one that runs",
+        default="ray",
     )
     bundle: StringProperty(name="Bundle", description="Folder of the job bundle", subtype="DIR_PATH")
 

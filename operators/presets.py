@@ -12,7 +12,7 @@ from bpy.props import EnumProperty
 FOLDER = "syncscape"
 """Below ``presets`` here and in the user's own scripts."""
 NOT_KEPT = {"rna_type", "name", "seed", "lock_seed", "variations", "apply_when_done", "live_world"}
-NOT_KEPT |= {"world_before", "render_plate"}
+NOT_KEPT |= {"world_before", "render_plate", "guides", "active_guide"}
 """What a preset leaves as it is: which picture of many, and what is done with it in the scene."""
 STYLE_ITEMS = (
     ("photograph", "Photograph", "As a camera would see it"),

@@ -678,7 +678,7 @@ TABLE: dict[str, str] = {
     "Farm Bundle": "Farm-Paket",
     "Nothing is made: a job bundle for a render farm is written": "Nichts wird gemacht: Ein Auftragspaket für eine Renderfarm wird geschrieben",
     "Address": "Adresse",
-    "ray for one that is started here, or ray://HOST:PORT": "ray für eines, das hier gestartet wird, oder ray://HOST:PORT",
+    "A Ray cluster: ray starts one here, ray://HOST:PORT uses one that runs": "Ein Ray-Cluster: ray startet eines hier, ray://HOST:PORT benutzt eines, das läuft",
     "Bundle": "Paket",
     "Folder of the job bundle": "Ordner des Auftragspakets",
     "A batch of {count} pictures": "Ein Stapel von {count} Bildern",

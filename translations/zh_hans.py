@@ -678,7 +678,7 @@ TABLE: dict[str, str] = {
     "Farm Bundle": "渲染农场任务包",
     "Nothing is made: a job bundle for a render farm is written": "不制作图片：为渲染农场写入任务包",
     "Address": "地址",
-    "ray for one that is started here, or ray://HOST:PORT": "ray 表示在本机启动，或填 ray://HOST:PORT",
+    "A Ray cluster: ray starts one here, ray://HOST:PORT uses one that runs": "ray 表示在本机启动，或填 ray://HOST:PORT",
     "Bundle": "任务包",
     "Folder of the job bundle": "任务包的文件夹",
     "A batch of {count} pictures": "共 {count} 张图片的批量",

@@ -28,7 +28,7 @@ MAX_NUMBER = 10**7
 MAX_LAYERS = 4096
 """What counts layers, blocks, heads or channels."""
 COUNTS = ("layers", "heads", "widths", "blocks", "channels")
-WITHOUT_LIMIT = frozenset({"model_max_length"})
+WITHOUT_LIMIT = frozenset({"model_max_length", "lambda_min_clipped"})
 """Numbers that mean "no limit" where they are huge; what is used of them is limited where it is used."""
 
 

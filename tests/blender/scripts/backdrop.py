@@ -93,3 +93,4 @@ tree.links.new(noise.outputs["Color"], tree.nodes[world_module.BACKGROUND].input
 assert "more than turn one picture" in harness.error_of(lambda: bpy.ops.syncscape.separate_backdrop())
 bpy.context.scene.world = None
 assert "has no World" in harness.error_of(lambda: bpy.ops.syncscape.separate_backdrop())
+harness.leave()

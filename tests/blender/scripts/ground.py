@@ -108,3 +108,4 @@ assert "no ground" in harness.error_of(lambda: bpy.ops.syncscape.remove_ground()
 scene.world = None
 assert "has no World" in harness.error_of(lambda: bpy.ops.syncscape.add_ground())
 harness.tell(seam=seam, agree=agree, worst=worst, depth=depth)
+harness.leave()

@@ -115,3 +115,4 @@ handles = len(bpy.data.objects)
 assert bpy.ops.ed.undo() == {"FINISHED"}
 assert len(bpy.context.scene.syncscape.guides) == 0
 assert len(bpy.data.objects) == handles - 1, "its Empty goes with it"
+harness.leave()
