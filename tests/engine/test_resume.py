@@ -18,6 +18,7 @@ from sync_engine.runtime import checkpoint
 from sync_engine.runtime.checkpoint import seed_to_resume
 from sync_engine.runtime.job import Engine
 from sync_engine.runtime.output import interrupted
+from tests.dying_jobs import exit_code
 
 STEPS = 6
 pytestmark = pytest.mark.skipif(
@@ -30,7 +31,7 @@ def always_due(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
     monkeypatch.setattr(checkpoint, "SHARE", 1.0)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a fork has none of the threads that a pool of more would wait for
+    torch.set_num_threads(1)  # as in the children: the same rounding
     yield
     torch.set_num_threads(threads)
 
@@ -48,14 +49,14 @@ def run(spec: EnvironmentSpec, out: Path, die_at: int | None = None) -> list[Pro
     return told
 
 
+def _run_and_die(spec: EnvironmentSpec, out: Path, die_at: int) -> None:
+    checkpoint.EVERY_S, checkpoint.SHARE = 0.0, 1.0
+    torch.set_num_threads(1)
+    run(spec, out, die_at)
+
+
 def killed(spec: EnvironmentSpec, out: Path, die_at: int) -> None:
-    child = os.fork()
-    if child == 0:
-        try:
-            run(spec, out, die_at)
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert exit_code(_run_and_die, spec, out, die_at) == 9
 
 
 def notes(told: list[Progress]) -> list[str]:

@@ -17,9 +17,9 @@ from sync_engine.interface.messages import Progress
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.runtime import checkpoint
 from sync_engine.runtime.job import Engine
+from tests.dying_jobs import exit_code
 from tests.faults.trials import seeds_in
 
-PATIENCE_S = 60.0
 STAGES = ("load", "denoise", "denoise", "decode", "write", "write")
 
 
@@ -33,7 +33,7 @@ class Kills:
 
     def __init__(self, spec: EnvironmentSpec, folder: Path) -> None:
         self.spec, self.folder = spec, folder
-        torch.set_num_threads(1)  # a fork has none of the threads that a pool of more would wait for
+        torch.set_num_threads(1)  # as in the children: the same rounding
         checkpoint.EVERY_S, checkpoint.SHARE = 0.0, 1.0
         _run(spec, folder / "whole")
         self._wanted = _picture(folder / "whole")
@@ -42,17 +42,8 @@ class Kills:
     def trial(self, chance: random.Random, folder: Path) -> str | None:
         """Kill a job at a random moment and run it again; return what was wrong."""
         stage, delay, out = chance.choice(STAGES), chance.random() * 0.05, folder / "out"
-        child = os.fork()
-        if child == 0:
-            try:
-                _run(self.spec, out, _killer(stage, delay, chance.randint(0, 4)))
-            finally:
-                os._exit(0)
-        last = threading.Timer(PATIENCE_S, os.kill, (child, signal.SIGKILL))
-        last.start()
-        _, status = os.waitpid(child, 0)
-        last.cancel()
-        killed = os.WIFSIGNALED(status)
+        code = exit_code(_run_and_die, self.spec, out, stage, delay, chance.randint(0, 4))
+        killed = code < 0
         self.moments[stage if killed else "after the end"] = (
             self.moments.get(stage if killed else "after the end", 0) + 1
         )
@@ -61,12 +52,18 @@ class Kills:
             if told != shown or _picture(out) != self._wanted:
                 return f"killed in {stage}: {out} has another picture"
         elif not killed:
-            return "it ended without a result"
+            return f"it ended without a result, exit code {code}"
         _run(self.spec, out)
         if _picture(out) != self._wanted:
             return f"killed in {stage}: the second run made other pixels"
         stray = sorted(path.name for path in folder.rglob(".*"))
         return f"killed in {stage}: left {stray}" if stray else None
+
+
+def _run_and_die(spec: EnvironmentSpec, out: Path, stage: str, delay: float, step: int) -> None:
+    torch.set_num_threads(1)
+    checkpoint.EVERY_S, checkpoint.SHARE = 0.0, 1.0
+    _run(spec, out, _killer(stage, delay, step))
 
 
 def _killer(stage: str, delay: float, step: int) -> Callable[[Progress], None]:
