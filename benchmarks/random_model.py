@@ -14,6 +14,7 @@ import torch
 import sync_engine.common.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
 from sync_engine.backbones.stable_diffusion import StableDiffusion
 from sync_engine.backbones.stable_diffusion_xl import StableDiffusionXL
+from sync_engine.interface.memory_plan import MemoryPlan
 
 WORDS = ["[PAD]", "[UNK]", "[BOS]", "[EOS]", "a", "desert", "at", "sunset"]
 NOWHERE = Path("random weights")
@@ -87,7 +88,7 @@ def backbone(size: str, device: torch.device, dtype: torch.dtype) -> Any:
         made = StableDiffusion(NOWHERE, parts, device, dtype)
     else:
         made = StableDiffusionXL(NOWHERE, parts | {"tokenizer_2": parts["tokenizer"]}, device, dtype)
-    made.place("none")
+    made.place(MemoryPlan())
     return made
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import bpy
 
+from ..engine.link import link
 from ..settings.scene import CUSTOM
+from ..sync_engine.interface.memory_plan import MemoryPlan
 from ..sync_engine.interface.methods import METHODS
 from .engine_status import draw_first_run
-from .parts import draw_generate, draw_prompt
+from .parts import draw_generate, draw_prompt, draw_text
 from .presets import SYNCSCAPE_PT_presets
 
 
@@ -69,6 +71,7 @@ class VIEW3D_PT_syncscape_advanced(_Tab, bpy.types.Panel):
             column.prop(settings, "prompt_nadir")
         layout.prop(settings, "method")
         layout.prop(settings, "model")
+        _draw_memory_plan(layout, context, settings.model.strip())
         _draw_loras(layout, settings)
         layout.prop(settings, "steps")
         layout.prop(settings, "guidance")
@@ -104,6 +107,17 @@ class VIEW3D_PT_syncscape_light(_Tab, bpy.types.Panel):
         _draw_own(column, settings, "custom_sun", "sun_stops", "Sun Strength")
         _draw_own(layout, settings, "custom_exposure", "exposure", "Exposure")
         layout.operator("syncscape.sun_lamp", icon="OUTLINER_OB_LIGHT")
+
+
+def _draw_memory_plan(layout: bpy.types.UILayout, context, model: str) -> None:
+    """Say how a model would use the GPU's memory, as the engine counted it when it started."""
+    plan = MemoryPlan.from_dict((link.report().get("plans") or {}).get(model))
+    if plan is None or plan.peak_gb == 0:
+        return
+    column = layout.column(align=True)
+    for number, sentence in enumerate(plan.sentences()):
+        icon = "NONE" if number else "MEMORY"
+        draw_text(column, context, sentence, icon if plan.fits or number else "ERROR")
 
 
 def _draw_loras(layout: bpy.types.UILayout, settings) -> None:

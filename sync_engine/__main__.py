@@ -22,9 +22,10 @@ from sync_engine.cli import guides as guides_options
 from sync_engine.cli import models as models_command
 from sync_engine.cli import radiance, streams
 from sync_engine.cli.streams import Hearer
-from sync_engine.common.errors import JobCancelled, describe
+from sync_engine.common.errors import EngineError, JobCancelled, describe
 from sync_engine.common.priority import wait_without_spinning
 from sync_engine.interface.embedded import read_spec
+from sync_engine.interface.memory_plan import OFFLOADS, WEIGHTS
 from sync_engine.interface.messages import (
     EXIT_CANCELLED,
     EXIT_STATUS,
@@ -39,7 +40,6 @@ from sync_engine.interface.messages import (
 from sync_engine.interface.methods import METHODS
 from sync_engine.interface.spec import (
     KINDS,
-    OFFLOADS,
     PRECISIONS,
     PROJECTIONS,
     SOLVERS,
@@ -93,7 +93,11 @@ SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "exposure": {"type": float, "metavar": "EV", "help": "of a world; left out: as bright as suits a scene"},
     "device": {"metavar": "auto|cpu|cuda|cuda:N|mps"},
     "precision": {"choices": PRECISIONS},
-    "offload": {"choices": OFFLOADS, "help": "let text encoder and denoiser take turns on the GPU"},
+    "weights": {"choices": WEIGHTS, "help": "how the weights are kept; fp8: in 8 bits, half the memory"},
+    "offload": {
+        "choices": OFFLOADS,
+        "help": "let text encoder and denoiser take turns on the GPU (model), or layer by layer (group)",
+    },
     "compile": {"action": "store_true", "help": "compile the denoiser (CUDA; for many pictures)"},
 }
 
@@ -125,6 +129,8 @@ def parser() -> argparse.ArgumentParser:
     export_command.add_parser(commands)
     doctor = commands.add_parser("doctor", help="say what is here and what would be used")
     doctor.add_argument("--json", action="store_true")
+    doctor.add_argument("--model", metavar="ID|DIR|FILE", help="say how this model would use the memory")
+    doctor.add_argument("--width", type=int, help="pixels of a World with this model")
     return root
 
 
@@ -249,11 +255,16 @@ def _missing_packages() -> Failed | None:
     return Failed(None, FailureCode.ENGINE_MISSING, message, INSTALL_HINT)
 
 
-def doctor(as_json: bool) -> int:
+def doctor(as_json: bool, model: str | None = None, width: int | None = None) -> int:
     """Print the report; exit status 0 when everything needed is here."""
-    from sync_engine.cli.doctor import examine, in_words
+    from sync_engine.cli.doctor import examine, in_words, plan_of
 
     report = examine()
+    if model is not None and not report["problems"]:
+        try:
+            report["plan"] = plan_of(_from_anywhere(model), width)
+        except EngineError as error:
+            report["problems"].append(str(error))
     sys.stdout.write((json.dumps(report, indent=2) if as_json else in_words(report)) + "\n")
     return 1 if report["problems"] else 0
 
@@ -282,7 +293,7 @@ def _run(arguments: list[str] | None) -> int:
     if options.command == "models":
         return models_command.run(options)
     if options.command == "doctor":
-        return doctor(options.json)
+        return doctor(options.json, options.model, options.width)
     if options.command == "evaluate":
         return evaluation.run(options)
     if options.command in ("expand", "inspect"):

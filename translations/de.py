@@ -595,6 +595,14 @@ TABLE: dict[str, str] = {
     "Here: {size} GB": "Vorhanden: {size} GB",
     "{size:.1f} of {whole:.1f} GB are here": "{size:.1f} von {whole:.1f} GB sind hier",
     "Download: {size} GB": "Herunterzuladen: {size} GB",
+    # sync_engine/interface/memory_plan.py
+    "About {peak:.1f} of {free:.1f} GiB of free GPU memory are needed.": "Etwa {peak:.1f} von {free:.1f} GiB freiem GPU-Speicher werden gebraucht.",
+    "The weights are kept in 8 bits.": "Die Gewichte werden mit 8 Bit gehalten.",
+    "Text encoder and denoiser take turns on the GPU.": "Text-Encoder und Denoiser wechseln sich auf der GPU ab.",
+    "The weights are lent to the GPU layer by layer, which takes longer.": "Die Gewichte kommen Schicht für Schicht auf die GPU, was länger dauert.",
+    "The picture is decoded in tiles.": "Das Bild wird in Kacheln dekodiert.",
+    "It may not fit: choose a smaller model.": "Es passt vielleicht nicht: Ein kleineres Modell wählen.",
+    "The text encoder is lent to the GPU layer by layer.": "Der Text-Encoder kommt Schicht für Schicht auf die GPU.",
     # operators/models.py
     "Look again which models are on this computer": "Noch einmal nachsehen, welche Modelle auf diesem Rechner sind",
     "Look Again": "Neu nachsehen",

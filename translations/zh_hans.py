@@ -595,6 +595,14 @@ TABLE: dict[str, str] = {
     "Here: {size} GB": "已在本机：{size} GB",
     "{size:.1f} of {whole:.1f} GB are here": "{whole:.1f} GB 中的 {size:.1f} GB 已在本机",
     "Download: {size} GB": "下载：{size} GB",
+    # sync_engine/interface/memory_plan.py
+    "About {peak:.1f} of {free:.1f} GiB of free GPU memory are needed.": "约需 {peak:.1f} GiB 显存，现有 {free:.1f} GiB 可用。",
+    "The weights are kept in 8 bits.": "权重以 8 位保存。",
+    "Text encoder and denoiser take turns on the GPU.": "文本编码器与去噪器轮流使用 GPU。",
+    "The weights are lent to the GPU layer by layer, which takes longer.": "权重逐层送入 GPU，耗时更长。",
+    "The picture is decoded in tiles.": "图像分块解码。",
+    "It may not fit: choose a smaller model.": "可能放不下：请选择较小的模型。",
+    "The text encoder is lent to the GPU layer by layer.": "文本编码器逐层送入 GPU。",
     # operators/models.py
     "Look again which models are on this computer": "重新查看本机上有哪些模型",
     "Look Again": "重新查看",

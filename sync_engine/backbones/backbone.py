@@ -6,9 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sync_engine.backbones.placement import keep_in_8_bits, lend_layers
 from sync_engine.backbones.sequential_offload import SequentialOffload
-from sync_engine.common.device import free_memory_gb, weight_bytes, working_memory_gb
 from sync_engine.common.late import torch
+from sync_engine.interface.memory_plan import MemoryPlan
 from sync_engine.interface.messages import Stage
 from sync_engine.interface.wording import Message
 
@@ -29,6 +30,7 @@ class Backbone:
     def __init__(self, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype) -> None:
         self.folder, self.device, self.dtype = folder, device, dtype
         self.notes: list[str] = []
+        self.memory = MemoryPlan()
         self.vae = parts["vae"].eval().requires_grad_(False)
         self.text_encoder = parts["text_encoder"].eval().requires_grad_(False)
         self.tokenizer = parts["tokenizer"]
@@ -49,29 +51,22 @@ class Backbone:
         """The networks that read prompts."""
         return [self.text_encoder]
 
-    def place(self, offload: str) -> None:
-        """Put the model on its device.
-
-        Args:
-            offload: ``model`` lets the encoders and the denoiser take turns there, ``none`` keeps them both;
-                ``auto`` decides by the device's free memory.
-        """
+    def place(self, plan: MemoryPlan) -> None:
+        """Put the model on its device as a plan says."""
+        self.memory = plan
         self.vae.to(self.device)
-        groups = [self.encoders, [self.denoiser]]
-        sizes = [sum(weight_bytes(module) for module in group) for group in groups]
-        short = sum(sizes) / 2**30 + working_memory_gb(self.window) > free_memory_gb(self.device)
-        if self.device.type != "cuda":
-            if offload == "model":
-                self.notes.append(
-                    Message(
-                        "Offloading has no use on {device}: the memory is the same.", device=self.device.type
-                    )
-                )
-        elif offload == "model" or (offload == "auto" and short):
-            self._offloader = SequentialOffload(self.device, groups)
-            if offload == "auto":
-                self.notes.append("Memory is short: text encoder and denoiser take turns on the GPU.")
-        if self._offloader is None:
+        if plan.tiles:
+            self.decode_in_tiles()
+        if plan.weights == "fp8":
+            keep_in_8_bits(self.denoiser, self.dtype)
+        lent = [*self.encoders, self.denoiser] if plan.offload == "group" else []
+        lent = list(self.encoders) if plan.stream_text else lent
+        for module in lent:
+            lend_layers(module, self.device)
+        if plan.offload == "model":
+            encoders = [] if plan.stream_text else self.encoders
+            self._offloader = SequentialOffload(self.device, [encoders, [self.denoiser]])
+        elif plan.offload == "none":
             for module in (*self.encoders, self.denoiser):
                 module.to(self.device)
 
@@ -91,8 +86,8 @@ class Backbone:
                     "compile was left out: it is for CUDA devices, not for {device}.", device=self.device.type
                 )
             )
-        elif self._offloader is not None:
-            self.notes.append("compile was left out: the denoiser takes turns with the text encoder.")
+        elif (self.memory.weights, self.memory.offload) != ("full", "none"):
+            self.notes.append("compile was left out: the weights do not stay on the GPU as they are.")
         else:
             self.denoiser.compile()
 

@@ -177,5 +177,8 @@ FAMILY = Family(
         whole=False,
     ),
     half_precision=False,
+    window_bytes=588.0,
+    decoding_bytes=1536.0,
+    comparing_bytes=3136.0,
 )
 """Its tiny decoder, TAEF2, is of a class that diffusers does not have."""

@@ -11,8 +11,10 @@ from typing import Any
 from sync_engine.backbones import loras as lora_files
 from sync_engine.backbones import single_file
 from sync_engine.backbones.model import Model as LoadedModel
+from sync_engine.backbones.placement import notes_on, plan_on
 from sync_engine.catalog import model_folder, model_index
 from sync_engine.catalog.families import Loaded, has_weights
+from sync_engine.catalog.memory import sizes_of
 from sync_engine.catalog.model_index import Index
 from sync_engine.catalog.models import TABLE, Model
 from sync_engine.catalog.safetensors_header import check_weights_file
@@ -22,6 +24,7 @@ from sync_engine.common.errors import ModelNotAvailable, first_line
 from sync_engine.common.late import torch
 from sync_engine.downloads.store import installed, texts_of
 from sync_engine.interface.loras import Lora
+from sync_engine.interface.memory_plan import MemoryPlan
 
 
 def folder_of(model: Model) -> Path:
@@ -138,11 +141,18 @@ def load(
     device: torch.device,
     dtype: torch.dtype,
     loras: Sequence[Lora] = (),
+    weights: str = "auto",
     offload: str = "auto",
 ) -> LoadedModel:
-    """Find and load a model of any supported family, with LoRAs, onto a device; see ``load_from``."""
+    """Find and load a model of any supported family, with LoRAs, onto a device; see ``load_from``.
+
+    ``weights`` and ``offload`` are the spec's, which the free memory settles where they are ``auto``.
+    """
     folder = folder_of(model)
-    return load_from(model, folder, read_index(folder), device, dtype, loras, offload)
+    plan = plan_on(device, dtype, sizes_of(model, folder), weights, offload)
+    loaded = load_from(model, folder, read_index(folder), device, dtype, loras, plan)
+    loaded.notes += notes_on(device, loaded.memory, weights, offload)
+    return loaded
 
 
 def load_from(
@@ -152,7 +162,7 @@ def load_from(
     device: torch.device,
     dtype: torch.dtype,
     loras: Sequence[Lora] = (),
-    offload: str = "auto",
+    memory: MemoryPlan | None = None,
 ) -> LoadedModel:
     """Load a model whose folder was found and whose index was read.
 
@@ -161,7 +171,7 @@ def load_from(
         folder, index: of ``folder_of`` and ``read_index``.
         device, dtype: where it computes, and in which precision.
         loras: changes to its weights.
-        offload: see ``Model.place``.
+        memory: how its weights are kept; everything on the device as it is, if left out.
     """
     lora_files.check(loras, folder, index)
     if not index.family.half_precision and dtype == torch.float16:
@@ -185,7 +195,7 @@ def load_from(
             window=model.window or index.family.window,
         )
     )
-    backbone.place(offload)
+    backbone.place(memory or MemoryPlan())
     return backbone
 
 

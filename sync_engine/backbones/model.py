@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sync_engine.common.late import torch
+from sync_engine.interface.memory_plan import MemoryPlan
 from sync_engine.interface.messages import Stage
 from sync_engine.prompting.conditioning import Conditioning, Entry, TextEmbedding
 
@@ -78,6 +79,7 @@ class Model(Denoiser, Protocol):
         has_solvers: whether there is a choice of solvers.
         tiny: an ``AutoencoderTiny`` for the same latents, where there is one (``tiny_decoder``).
         notes: what the user should know of how the model was placed on its device.
+        memory: how its weights are kept there.
     """
 
     folder: Path
@@ -90,6 +92,7 @@ class Model(Denoiser, Protocol):
     has_solvers: bool
     tiny: Any
     notes: list[str]
+    memory: MemoryPlan
 
     def encode(self, prompts: list[str]) -> TextEmbedding:
         """Return the embeddings of P prompts, each cut to the text encoder's length."""
@@ -132,13 +135,8 @@ class Model(Denoiser, Protocol):
         """Encode sRGB ``(N, 3, H, W)`` in [-1, 1] to latents as the denoiser sees them; differentiable."""
         ...
 
-    def place(self, offload: str) -> None:
-        """Put the model on its device.
-
-        Args:
-            offload: ``model`` lets the encoders and the denoiser take turns there, ``none`` keeps them both;
-                ``auto`` decides by the device's free memory.
-        """
+    def place(self, plan: MemoryPlan) -> None:
+        """Put the model on its device as a plan says."""
         ...
 
     def offload_for(self, stage: Stage) -> None:

@@ -184,4 +184,6 @@ FAMILY = Family(
     loras=U_NET_LORAS,
     single_file=U_NET_FILE,
     pipeline_options={"safety_checker": None, "feature_extractor": None},
+    window_bytes=520.0,
+    decoding_bytes=1536.0,
 )

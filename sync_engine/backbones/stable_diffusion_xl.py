@@ -120,4 +120,6 @@ FAMILY = Family(
     tiny_decoder="taesdxl",
     loras=U_NET_LORAS,
     single_file=dataclasses.replace(U_NET_FILE, bases={2048: "sdxl"}),
+    window_bytes=316.0,
+    decoding_bytes=1536.0,
 )

@@ -100,4 +100,6 @@ FAMILY = Family(
         whole=False,
     ),
     half_precision=False,
+    window_bytes=534.0,
+    decoding_bytes=1536.0,
 )

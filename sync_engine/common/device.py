@@ -15,6 +15,8 @@ from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.wording import Message
 
 PROCESSOR = "/proc/cpuinfo"
+CONTROL_GROUP = "/sys/fs/cgroup"
+"""Where Linux tells a container of its limits."""
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 """Names in torch."""
 
@@ -86,14 +88,30 @@ def device_name(device: torch.device) -> str:
 def free_memory_gb(device: torch.device) -> float:
     """Return the free memory of a device in GiB (for a CPU: what the system says is available)."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] / 2**30
+        free, total = torch.cuda.mem_get_info(device)
+        kept = torch.cuda.memory_reserved(device)
+        own = kept - torch.cuda.memory_allocated(device)  # what the allocator has and nobody uses
+        capped = torch.cuda.get_per_process_memory_fraction(device) * total - kept
+        return (min(free, max(0.0, capped)) + own) / 2**30
     try:
         with open("/proc/meminfo", encoding="utf-8") as file:
             available = next(line for line in file if line.startswith("MemAvailable"))
-        return int(available.split()[1]) / 2**20
+        return min(int(available.split()[1]) / 2**20, _container_gb())
     except (OSError, StopIteration):
         pages = os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**21
         return pages * 4096 / 2**30 / 2
+
+
+def _container_gb() -> float:
+    """Return what the limit of a container leaves in GiB; infinite without one."""
+    limits = []
+    for name in ("memory.max", "memory.current"):
+        try:
+            with open(f"{CONTROL_GROUP}/{name}", encoding="ascii") as file:
+                limits.append(int(file.read()))
+        except (OSError, ValueError):  # no such group, or "max"
+            return float("inf")
+    return max(0, limits[0] - limits[1]) / 2**30
 
 
 def working_memory_gb(window: int) -> float:
@@ -101,14 +119,12 @@ def working_memory_gb(window: int) -> float:
     return 1.2 * (window / 64) ** 2
 
 
-def weight_bytes(module: torch.nn.Module) -> int:
-    """Return the bytes of a network's parameters."""
-    return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
+def window_batch(device: torch.device, window: int, per_window_gb: float = 0.0) -> int:
+    """Return how many windows of ``window``² cells to begin with; halved later when that is too many.
 
-
-def window_batch(device: torch.device, window: int) -> int:
-    """Return how many windows of ``window``² cells to begin with; halved later when that is too many."""
-    per_window_gb = working_memory_gb(window)
+    ``per_window_gb`` is what one takes beside the weights, where it was counted; 0: an estimate by its size.
+    """
+    per_window_gb = per_window_gb or working_memory_gb(window)
     if device.type == "cuda":
         most = 32
     elif window <= 32:

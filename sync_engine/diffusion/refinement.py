@@ -18,9 +18,11 @@ from sync_engine.backbones.model import Model
 from sync_engine.canvas.passes import field_of_view
 from sync_engine.canvas.smoothing import low_pass
 from sync_engine.canvas.sphere import SphereCanvas
+from sync_engine.canvas.tiled_decode import TiledFallbackDecoder
 from sync_engine.canvas.views import continued, cut_continued
 from sync_engine.diffusion.joint_loop import Predict, Step, WindowBatch, sample
 from sync_engine.diffusion.prediction import levels
+from sync_engine.interface.messages import Stage
 from sync_engine.prompting.conditioning import Conditioning
 
 STRENGTH = 0.4
@@ -40,6 +42,7 @@ def refine(
     batch: WindowBatch,
     on_step: Callable[[SphereCanvas, Step], None],
     on_part: Callable[[int, int], None],
+    note: Callable[[str], None] = lambda text: None,
 ) -> torch.Tensor:
     """Return the picture ``(3, H, 2·H)`` in [0, 1] at a larger height, with new detail.
 
@@ -54,8 +57,10 @@ def refine(
         batch: how many windows at once.
         on_step: called with the pass's canvas after each denoising step; may raise to stop.
         on_part: called after each decoded view; may raise to stop.
+        note: told when memory is short and the views are decoded in tiles.
     """
     canvas = SphereCanvas(model.window, field_of_view(model.window, model.scale, height), turn)
+    model.offload_for(Stage.DECODE)  # the autoencoder works alone, before and after the denoiser
     clean = _encode_views(model, canvas, picture)
     steps = len(scheduler.timesteps)
     start = min(round(steps * (1 - STRENGTH)), steps - 1)
@@ -78,7 +83,8 @@ def refine(
         start=start,
         generator=generator,
     )
-    return canvas.decode(model.decode, x0, height, on_part)
+    model.offload_for(Stage.DECODE)
+    return canvas.decode(TiledFallbackDecoder(model, note), x0, height, on_part)
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from typing import Any
 from .bounded_json import read_json
 from .guides import Guide, check_guides, files_of, guide_from_dict
 from .loras import Lora
+from .memory_plan import OFFLOADS, WEIGHTS
 from .methods import METHODS
 from .validation import Limit, SpecError, check_choice, check_number, check_prompt, check_text, span
 from .wording import Message
@@ -25,7 +26,6 @@ KINDS = ("world", "plate")
 PROJECTIONS = ("sphere", "equirectangular")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 SOLVERS = ("auto", "dpm", "unipc", "euler", "euler-trailing", "euler-ancestral", "ddim", "lcm")
-OFFLOADS = ("auto", "none", "model")
 DEFAULT_PLATE_HEIGHT = 512
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
 
@@ -86,8 +86,10 @@ class EnvironmentSpec:
         guides: what parts of the picture show, see ``guides``.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
         precision: arithmetic of the network.
-        offload: whether the text encoder and the denoiser take turns on a GPU (``model``) or stay there
-            together (``none``); ``auto`` decides by its free memory.
+        weights: how the denoiser's weights are kept: as it computes (``full``) or in 8 bits (``fp8``);
+            ``auto`` decides by the free memory of the GPU.
+        offload: whether all parts stay on the GPU (``none``), the text encoder and the denoiser take turns
+            there (``model``), or layers are lent to it one by one (``group``); ``auto`` decides as above.
         compile: whether torch compiles the denoiser on a CUDA device.
     """
 
@@ -117,6 +119,7 @@ class EnvironmentSpec:
     guides: tuple[Guide, ...] = ()
     device: str = "auto"
     precision: str = "auto"
+    weights: str = "auto"
     offload: str = "auto"
     compile: bool = False
 
@@ -138,6 +141,7 @@ class EnvironmentSpec:
         check_choice("method", self.method, tuple(METHODS))
         self._check_canvas()
         check_choice("precision", self.precision, PRECISIONS)
+        check_choice("weights", self.weights, WEIGHTS)
         check_choice("offload", self.offload, OFFLOADS)
         check_choice("solver", self.solver, SOLVERS)
         check_text("model", self.model)

@@ -26,6 +26,9 @@ from sync_engine.runtime.model_cache import ModelCache
 from sync_engine.runtime.plan import JobPlan
 from sync_engine.runtime.stage_runner import StageRunner
 
+NO_MEMORY = (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError, OutOfMemory)
+"""What may say that memory ran out; torch's own errors of other devices are RuntimeErrors."""
+
 
 class Engine(ModelCache):
     """Keeps one model loaded between jobs and runs jobs one at a time."""
@@ -79,6 +82,32 @@ class Engine(ModelCache):
         if missing is not None:
             runner.run(Stage.DOWNLOAD, stages.download, *missing, runner)
         plan = JobPlan.of(spec, row, regions, kept)
+        while self._ran_out(plan, folder, runner, job_id, started):
+            runner.reporter.note("Memory ran out: the job goes on with smaller weights.")
+
+    def _ran_out(self, plan: JobPlan, folder: Path, runner: StageRunner, job_id: str, started: float) -> bool:
+        """Paint; return whether memory ran out and a smaller way to keep the weights is left.
+
+        The error ends here: as long as it lives, its traceback holds the tensors that took the memory.
+        """
+        try:
+            self._paint_once(plan, folder, runner, job_id, started)
+            return False
+        except NO_MEMORY as error:
+            if not isinstance(error, OutOfMemory) and not is_out_of_memory(error):
+                raise
+            failed = error
+            for part in (error, error.__cause__, error.__context__):
+                if part is not None:
+                    part.__traceback__ = None
+        if self.step_down(plan):
+            return True
+        raise failed
+
+    def _paint_once(
+        self, plan: JobPlan, folder: Path, runner: StageRunner, job_id: str, started: float
+    ) -> None:
+        spec = plan.spec
         model = runner.run(Stage.LOAD, self.model, plan, runner.reporter.note)
         for note in plan.notes(model):
             runner.reporter.note(note)

@@ -11,7 +11,10 @@ from sync_engine.backbones import tiny_decoder
 from sync_engine.backbones.loading import load_from
 from sync_engine.backbones.loras import identity
 from sync_engine.backbones.model import Model
+from sync_engine.backbones.placement import notes_on, plan_on
+from sync_engine.catalog.memory import sizes_of
 from sync_engine.common.device import give_memory_back
+from sync_engine.interface.memory_plan import MemoryPlan
 from sync_engine.runtime.plan import JobPlan
 from sync_engine.sync.feature_nets import FeatureNets
 
@@ -26,6 +29,8 @@ class ModelCache:
     def __init__(self) -> None:
         self.nets = FeatureNets()
         self._loaded: tuple[tuple[Any, ...], Model] | None = None
+        self._too_large: tuple[tuple[Any, ...], MemoryPlan] | None = None
+        self._last: tuple[tuple[Any, ...], MemoryPlan] | None = None
 
     def release(self) -> None:
         """Drop the model and the nets and give their memory back."""
@@ -42,8 +47,10 @@ class ModelCache:
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None
             give_memory_back()
+            memory = self._plan_memory(plan, key)
             where = plan.device, plan.dtype
-            model = load_from(plan.row, plan.folder, plan.index, *where, plan.loras, plan.spec.offload)
+            model = load_from(plan.row, plan.folder, plan.index, *where, plan.loras, memory)
+            model.notes += notes_on(plan.device, memory, plan.spec.weights, plan.spec.offload)
             if plan.spec.compile:
                 model.compile()
             self._loaded = (key, model)
@@ -53,9 +60,36 @@ class ModelCache:
         model.tiny = None if plan.tiny_folder is None else tiny_decoder.load(plan.tiny_folder, model)
         return model
 
+    def _plan_memory(self, plan: JobPlan, key: tuple[Any, ...]) -> MemoryPlan:
+        """Return how the model of a plan is kept: not as it was when memory ran out."""
+        below = self._too_large[1] if self._too_large is not None and self._too_large[0] == key else None
+        memory = self._next_plan(plan, below) or below or MemoryPlan()
+        self._last = key, memory
+        return memory
+
+    def _next_plan(self, plan: JobPlan, below: MemoryPlan | None) -> MemoryPlan | None:
+        spec, sizes = plan.spec, sizes_of(plan.row, plan.folder)
+        return plan_on(plan.device, plan.dtype, sizes, spec.weights, spec.offload, below)
+
+    def step_down(self, plan: JobPlan) -> bool:
+        """After memory ran out: drop the model, and keep its weights smaller when it is loaded again.
+
+        Returns whether there is a smaller way.
+        """
+        last = self._last
+        self.release()
+        if last is None or last[0] != _key(plan) or self._next_plan(plan, last[1]) is None:
+            return False
+        self._too_large = last
+        return True
+
 
 def _key(plan: JobPlan) -> tuple[Any, ...]:
     """Return what tells a loaded model from another: also a file that was replaced."""
     source, loras = plan.row.source, identity(plan.loras)
     changed = Path(source).stat().st_mtime_ns if plan.row.base else 0
-    return source, changed, str(plan.device), str(plan.dtype), loras, plan.spec.offload, plan.spec.compile
+    return source, changed, str(plan.device), str(plan.dtype), loras, *_kept(plan)
+
+
+def _kept(plan: JobPlan) -> tuple[Any, ...]:
+    return plan.spec.weights, plan.spec.offload, plan.spec.compile

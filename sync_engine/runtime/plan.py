@@ -192,4 +192,5 @@ class JobPlan:
             sync_decay=self.settings.decay,
             stride=self.stride(model),
             tiny_decoder=self.tiny_name,
+            weights=model.memory.weights,
         )

@@ -106,4 +106,5 @@ def _versions(backbone: Model) -> dict[str, Any]:
         "device": device_name(backbone.device),
         "precision": str(backbone.dtype).removeprefix("torch."),
         "peak_memory_gb": round(peak_memory_gb(backbone.device), 3),
+        "memory_plan": backbone.memory.to_dict(),
     }

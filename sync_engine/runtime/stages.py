@@ -129,6 +129,7 @@ def add_detail(
         batch=_batch(model, runner),
         on_step=preview.on_step,
         on_part=runner.on_part,
+        note=runner.reporter.note,
     )
     return _with_kept(plan, larger)
 
@@ -138,4 +139,5 @@ def _with_kept(plan: JobPlan, picture: torch.Tensor) -> torch.Tensor:
 
 
 def _batch(model: Model, runner: StageRunner) -> WindowBatch:
-    return WindowBatch(window_batch(model.device, model.window), runner.reporter.note, runner.check)
+    size = window_batch(model.device, model.window, model.memory.window_gb)
+    return WindowBatch(size, runner.reporter.note, runner.check)

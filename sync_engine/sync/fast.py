@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from sync_engine.canvas.smoothing import low_pass
+from sync_engine.common.device import give_memory_back, is_out_of_memory
 from sync_engine.diffusion.joint_loop import Predict
 from sync_engine.sync.embeddings import Embed, distance, mean_features, pooled
 
@@ -67,12 +68,28 @@ class FastSync:
         size = self._longer * self.strength * self.decay**step
         if step >= self.steps or step % self.every or size == 0.0:
             return None, x0
-        x0 = x0.clone()
+        before, x0 = x0, x0.clone()
         for row in rows:
             if len(row) > 1:
                 embed = pooled(self.embed) if row[0] in self._skyward else self.embed
-                self._move_row(embed, x0, row, size)
+                while not self._try_row(embed, x0, row, size):
+                    x0[row] = before[row]
+                    self.batch = max(1, min(self.batch, len(row)) // 2)
+                    give_memory_back()
         return None, x0
+
+    def _try_row(self, embed: Embed, x0: torch.Tensor, row: list[int], size: float) -> bool:
+        """Move a row; return False where memory ran out and fewer windows at once may fit.
+
+        The error ends here, with the tensors of its traceback.
+        """
+        try:
+            self._move_row(embed, x0, row, size)
+            return True
+        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if self.batch == 1 or not is_out_of_memory(error):
+                raise
+        return False
 
     def _move_row(self, embed: Embed, x0: torch.Tensor, row: list[int], size: float) -> None:
         parts = _batches(sorted(row), self.batch, x0.device)

@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from sync_engine.backbones import backbone as backbone_module
+from sync_engine.backbones import placement
 from sync_engine.backbones.backbone import Backbone
 from sync_engine.backbones.loading import load
 from sync_engine.backbones.sequential_offload import OFFLOAD_DEVICE, SequentialOffload
 from sync_engine.canvas.tiled_decode import TiledFallbackDecoder
 from sync_engine.catalog import models
+from sync_engine.catalog.memory import sizes_of
 from sync_engine.common.progress import Reporter
+from sync_engine.interface.memory_plan import MemoryPlan
 from sync_engine.interface.messages import Progress, Stage
 from sync_engine.runtime.job import Engine
 from tests.small_models import tiny, tiny_flow, tiny_xl
@@ -58,12 +62,17 @@ def test_one_group_at_a_time_is_on_the_device() -> None:
 def placed(monkeypatch: pytest.MonkeyPatch, tiny_folder: Path):
     """Load a small model as if it were onto a GPU with so much free memory; its parts stay where they are."""
 
-    def place(free_gb: float, offload: str) -> Backbone:
-        backbone = load(models.find(str(tiny_folder)), CPU, torch.float32)
+    def place(free_gb: float, offload: str) -> Any:
+        backbone: Any = load(models.find(str(tiny_folder)), CPU, torch.float32)
         monkeypatch.setattr(torch.nn.Module, "to", lambda self, *args, **options: self)
-        monkeypatch.setattr(backbone_module, "free_memory_gb", lambda device: free_gb)
+        monkeypatch.setattr(backbone_module, "lend_layers", lambda network, device: None)
+        monkeypatch.setattr(placement, "free_memory_gb", lambda device: free_gb)
+        row = models.find(str(tiny_folder))
+        plan = placement.plan_on(CUDA, torch.float32, sizes_of(row, tiny_folder), "auto", offload)
+        assert plan is not None
         backbone.device = CUDA
-        backbone.place(offload)
+        backbone.place(plan)
+        backbone.notes += placement.notes_on(CUDA, plan, "auto", offload)
         return backbone
 
     return place
@@ -72,15 +81,15 @@ def placed(monkeypatch: pytest.MonkeyPatch, tiny_folder: Path):
 @pytest.mark.parametrize(
     ("free", "offload", "turns", "notes"),
     [
-        (80.0, "auto", False, 0),
-        (0.01, "auto", True, 1),
-        (0.01, "none", False, 0),
-        (80.0, "model", True, 0),
+        (80.0, "auto", False, False),
+        (0.01, "auto", False, True),
+        (0.01, "none", False, True),
+        (80.0, "model", True, False),
     ],
 )
-def test_the_free_memory_decides(placed, free: float, offload: str, turns: bool, notes: int) -> None:
+def test_the_free_memory_decides(placed, free: float, offload: str, turns: bool, notes: bool) -> None:
     backbone = placed(free, offload)
-    assert (backbone._offloader is not None, len(backbone.notes)) == (turns, notes)
+    assert (backbone._offloader is not None, bool(backbone.notes)) == (turns, notes)
 
 
 @pytest.mark.parametrize(("offload", "compiled"), [("none", 1), ("model", 0)])
@@ -125,8 +134,8 @@ def test_with_turns_the_picture_is_the_same(tmp_path: Path, monkeypatch, build) 
     at_denoiser: list[bool] = []
     at_decode: list[object] = []
 
-    def place(self, offload: str) -> None:
-        self._offloader = SequentialOffload(OFFLOAD_DEVICE, [self.encoders, [self.denoiser]])
+    def place(self, plan: MemoryPlan) -> None:
+        self._offloader = SequentialOffload(torch.device(OFFLOAD_DEVICE), [self.encoders, [self.denoiser]])
         self.denoiser.register_forward_pre_hook(
             lambda *_: at_denoiser.append(list(self._offloader._here) == [self.denoiser])
         )
@@ -146,7 +155,7 @@ def test_with_turns_the_picture_is_the_same(tmp_path: Path, monkeypatch, build) 
 
 
 def test_a_view_that_does_not_fit_is_decoded_in_tiles(tmp_path: Path) -> None:
-    backbone = load(models.find(str(tiny.build(tmp_path / "m", tiny_vae=False))), CPU, torch.float32)
+    backbone: Any = load(models.find(str(tiny.build(tmp_path / "m", tiny_vae=False))), CPU, torch.float32)
     latents = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(1))
     whole = backbone.decode(latents)
     decoder, sides = backbone.vae.decoder.forward, []
@@ -172,7 +181,7 @@ def test_a_view_that_does_not_fit_is_decoded_in_tiles(tmp_path: Path) -> None:
 
 
 def test_another_error_is_not_taken_for_short_memory(tmp_path: Path, tiny_folder: Path) -> None:
-    backbone = load(models.find(str(tiny_folder)), CPU, torch.float32)
+    backbone: Any = load(models.find(str(tiny_folder)), CPU, torch.float32)
     with pytest.raises(RuntimeError, match="channels"):
         TiledFallbackDecoder(backbone, lambda note: None)(torch.zeros(1, 3, 8, 8))
     assert not backbone.vae.use_tiling
@@ -185,7 +194,7 @@ def test_another_error_is_not_taken_for_short_memory(tmp_path: Path, tiny_folder
 )
 def test_turns_free_the_memory_of_the_gpu(tmp_path: Path) -> None:
     folder = tiny_xl.build(tmp_path / "m")
-    backbone = load(models.find(str(folder)), CUDA, torch.float32, (), "model")
+    backbone: Any = load(models.find(str(folder)), CUDA, torch.float32, offload="model")
     backbone.encode(["a calm sea"])
     with_encoders = torch.cuda.memory_allocated()
     backbone.offload_for(Stage.DECODE)

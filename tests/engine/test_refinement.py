@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn.functional import interpolate
@@ -11,7 +13,7 @@ from sync_engine.canvas import passes
 from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.diffusion import refinement
 from sync_engine.diffusion.joint_loop import Step, WindowBatch
-from sync_engine.prompting.conditioning import Conditioning
+from sync_engine.prompting.conditioning import Conditioning, TextEmbedding
 
 
 class Dreamer:
@@ -22,6 +24,9 @@ class Dreamer:
 
     def __init__(self) -> None:
         self.encoded: list[int] = []
+
+    def offload_for(self, stage) -> None:
+        """Everything stays."""
 
     def encode_picture(self, picture: torch.Tensor) -> torch.Tensor:
         self.encoded.append(len(picture))
@@ -52,11 +57,10 @@ def smaller() -> torch.Tensor:
     )
 
 
-def refined(smaller: torch.Tensor, model: Dreamer) -> torch.Tensor:
+def refined(smaller: torch.Tensor, model: Any) -> torch.Tensor:
     def condition(canvas: SphereCanvas) -> Conditioning:
-        return Conditioning.one_prompt_each(
-            torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), [0] * len(canvas.views), 1.0
-        )
+        nothing = TextEmbedding((torch.zeros(1, 1),))
+        return Conditioning.one_prompt_each(nothing, nothing, [0] * len(canvas.views), 1.0)
 
     seen: list[tuple[int, int]] = []
 
