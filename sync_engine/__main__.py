@@ -25,6 +25,7 @@ from sync_engine.cli.streams import Hearer
 from sync_engine.common.errors import EngineError, JobCancelled, describe
 from sync_engine.common.priority import wait_without_spinning
 from sync_engine.interface.embedded import read_spec
+from sync_engine.interface.guides import control_nets_of
 from sync_engine.interface.memory_plan import OFFLOADS, WEIGHTS
 from sync_engine.interface.messages import (
     EXIT_CANCELLED,
@@ -200,7 +201,7 @@ def _generate(options: argparse.Namespace, emit: Any) -> int:
     spec = spec.seeded()
     emit(Accepted(job, spec.to_dict()))
     try:
-        _agree(options, spec.model)
+        _agree(options, spec)
         files, timings = Engine().run(spec, options.out, Reporter(job, emit, options.json), stop.is_set, job)
     except JobCancelled:
         emit(Cancelled(job))
@@ -234,14 +235,17 @@ def _stop_on_signals(stop: threading.Event) -> None:
         signal.signal(number, on_signal)
 
 
-def _agree(options: argparse.Namespace, model: str) -> None:
-    """Ask about a model that a file names; then nothing else asks on stdin. Raises ModelNotAvailable."""
+def _agree(options: argparse.Namespace, spec: EnvironmentSpec) -> None:
+    """Ask about models that a file names; then nothing else asks on stdin. Raises ModelNotAvailable."""
     from sync_engine.common.streams import take_stdin
     from sync_engine.downloads.consent import check_named_by_file
 
+    can_ask = not options.json and sys.stdin.isatty() and sys.stderr.isatty()
     if options.spec is not None and options.model is None:
-        can_ask = not options.json and sys.stdin.isatty() and sys.stderr.isatty()
-        check_named_by_file(model, options.yes, can_ask)
+        check_named_by_file(spec.model, options.yes, can_ask)
+    if options.spec is not None or options.guides is not None:
+        for name in control_nets_of(spec.guides):
+            check_named_by_file(name, options.yes, can_ask, control=True)
     take_stdin()
 
 

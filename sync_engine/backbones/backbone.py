@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ class Backbone:
     has_solvers = True
     tiny: Any = None
     _offloader: SequentialOffload | None = None
+    _beside: tuple[torch.nn.Module, ...] = ()
 
     def __init__(self, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype) -> None:
         self.folder, self.device, self.dtype = folder, device, dtype
@@ -76,7 +78,17 @@ class Backbone:
             return
         encoders, denoiser = self._offloader.groups
         called = {Stage.ENCODE: encoders, Stage.DENOISE: denoiser}
-        self._offloader.bring(called.get(stage, ()))
+        self._offloader.bring(called.get(stage, []))
+
+    def place_beside_denoiser(self, modules: Sequence[torch.nn.Module]) -> None:
+        """Let modules, ControlNets, be on the device when the denoiser is; those before them need not be."""
+        if self._offloader is None:
+            for module in modules:
+                module.to(self.device)
+            return
+        self._offloader.leave(self._beside)
+        self._offloader.join(self._offloader.groups[1], modules)
+        self._beside = tuple(modules)
 
     def compile(self) -> None:
         """Have torch compile the denoiser, on a CUDA device: minutes at first, then faster steps."""

@@ -143,6 +143,10 @@ class Model(Denoiser, Protocol):
         """With offloading: leave on the device only what a stage calls."""
         ...
 
+    def place_beside_denoiser(self, modules: Sequence[torch.nn.Module]) -> None:
+        """Let modules, ControlNets, be on the device when the denoiser is; those before them need not be."""
+        ...
+
     def compile(self) -> None:
         """Have torch compile the denoiser, on a CUDA device: minutes at first, then faster steps."""
         ...

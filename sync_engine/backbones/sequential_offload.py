@@ -25,23 +25,37 @@ class SequentialOffload:
     """
 
     def __init__(self, device: torch.device, groups: Sequence[Sequence[torch.nn.Module]]) -> None:
-        self.device, self.groups = device, groups
-        self._here: Sequence[torch.nn.Module] = ()
-        for group in groups:
+        self.device, self.groups = device, [list(group) for group in groups]
+        self._here: list[torch.nn.Module] = []
+        for group in self.groups:
             for module in group:
                 module.to(OFFLOAD_DEVICE)
                 module.register_forward_pre_hook(partial(self._called, group))
 
-    def _called(self, group: Sequence[torch.nn.Module], _module: torch.nn.Module, _inputs: Any) -> None:
+    def join(self, group: list[torch.nn.Module], modules: Sequence[torch.nn.Module]) -> None:
+        """Let more modules come and go with one of ``groups``; they wait at first."""
+        for module in modules:
+            module.to(self.device if group is self._here else OFFLOAD_DEVICE)
+            module.register_forward_pre_hook(partial(self._called, group))
+            group.append(module)
+
+    def leave(self, modules: Sequence[torch.nn.Module]) -> None:
+        """Let modules that joined wait from now on."""
+        for group in self.groups:
+            group[:] = [module for module in group if all(module is not other for other in modules)]
+        for module in modules:
+            module.to(OFFLOAD_DEVICE)
+
+    def _called(self, group: list[torch.nn.Module], _module: torch.nn.Module, _inputs: Any) -> None:
         self.bring(group)
 
-    def bring(self, group: Sequence[torch.nn.Module]) -> None:
+    def bring(self, group: list[torch.nn.Module]) -> None:
         """Put a group on the device, and the one that was there away; an empty one only makes room."""
         if group is self._here:
             return
         for module in self._here:
             module.to(OFFLOAD_DEVICE)
-        self._here = ()  # before the next comes: if it does not fit, nothing is half there
+        self._here = []  # before the next comes: if it does not fit, nothing is half there
         for module in group:
             module.to(self.device)
         self._here = group

@@ -70,6 +70,11 @@ class StableDiffusion(Backbone):
         """The U-Net."""
         return self.unet
 
+    @property
+    def evaluates_negative(self) -> bool:
+        """Whether guidance is a second evaluation, with the negative prompt, and not told to the network."""
+        return self.unet.config.get("time_cond_proj_dim") is None
+
     # --- words ---------------------------------------------------------------------------
 
     @no_grad

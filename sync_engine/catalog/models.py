@@ -245,31 +245,48 @@ def find(model: str) -> Model:
         return TABLE[model]
     if model in TINY_DECODERS:
         return TINY_DECODERS[model]
+    if (net := _control_net(model)) is not None:
+        return net
     path = Path(model).expanduser()
     if path.is_dir():
         row = Model(name=path.name, source=str(path.absolute()), title=path.name, licence="see its folder")
         return with_defaults(row, path)
     if path.is_file():
         return _single_file(path)
-    source, _, revision = model.partition("@")
-    if is_hub_id(source):
-        if revision and not _REVISION.fullmatch(revision):
-            raise ModelNotAvailable(
-                Message(
-                    "model = {model}: {revision} is no revision.", model=repr(model), revision=repr(revision)
-                ),
-                "A revision is the 40 hexadecimal digits of a commit; its hub page lists them under History.",
-            )
-        for row in TABLE.values():
-            if row.source == source:
-                return replace(row, revision=revision or row.revision)
-        return Model(name=model, source=source, revision=revision, title=source, licence="see its hub page")
+    if is_hub_id(model.partition("@")[0]):
+        return find_on_hub(model)
     raise ModelNotAvailable(
         Message(
             "model = {model} is neither in the table of models nor a folder nor a hub id.", model=repr(model)
         ),
         "Use one of " + ", ".join(TABLE) + ", a folder or a file that exists, or OWNER/NAME.",
     )
+
+
+def _control_net(name: str) -> Model | None:
+    from sync_engine.catalog.control_nets import CONTROL_NETS
+
+    return CONTROL_NETS[name].model if name in CONTROL_NETS else None
+
+
+def find_on_hub(model: str) -> Model:
+    """Return the row for a hub id, pinned as ``OWNER/NAME@REVISION`` or not.
+
+    Raises:
+        ModelNotAvailable: the revision is none.
+    """
+    source, _, revision = model.partition("@")
+    if revision and not _REVISION.fullmatch(revision):
+        raise ModelNotAvailable(
+            Message(
+                "model = {model}: {revision} is no revision.", model=repr(model), revision=repr(revision)
+            ),
+            "A revision is the 40 hexadecimal digits of a commit; its hub page lists them under History.",
+        )
+    for row in TABLE.values():
+        if row.source == source:
+            return replace(row, revision=revision or row.revision)
+    return Model(name=model, source=source, revision=revision, title=source, licence="see its hub page")
 
 
 def _single_file(path: Path) -> Model:

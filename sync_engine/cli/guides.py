@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of ``generate`` that guide parts of a picture: ``--guides``, ``--region``, ``--sun``."""
+"""The options of ``generate`` that guide the picture: ``--guides`` and a short form for each kind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sync_engine.interface.guides import Guide, guide_from_dict
+from sync_engine.interface.guides import FILE_FIELDS, Guide, guide_from_dict
 from sync_engine.interface.spec import SpecError
 from sync_engine.interface.wording import Message
 
@@ -26,6 +26,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "in degrees, on a plate x,y[,radius[,feather]] in shares; may be given several times",
     )
     parser.add_argument(
+        "--control",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="KIND=FILE",
+        help="a map that the picture follows by a ControlNet, such as depth=depth.exr; behind it may follow "
+        "model=NAME (of the table, hub id, folder or file), scale=, start= and end=",
+    )
+    parser.add_argument(
         "--sun", metavar="AZIMUTH,ELEVATION|none", help="where the sun stands, in degrees: --sun=-40,20"
     )
 
@@ -39,6 +48,7 @@ def guides_of(options: argparse.Namespace, kind: str) -> list[Guide] | None:
     if options.guides is not None:
         found += _from_file(options.guides)
     found += [_region(prompt, where, kind) for prompt, where in options.region]
+    found += [_control(words) for words in options.control]
     if options.sun is not None:
         found.append(_sun(options.sun))
     if not found and options.guides is None:
@@ -57,9 +67,18 @@ def _from_file(path: Path) -> list[dict[str, Any]]:
             "guides", str(path), "not a list of guides", 'Give a list such as [{"type": "sun", …}].'
         )
     for guide in data:
-        if isinstance(guide, dict) and isinstance(guide.get("mask"), str) and guide["mask"]:
-            guide["mask"] = str((path.parent / guide["mask"]).absolute())
-    return data
+        for field in FILE_FIELDS if isinstance(guide, dict) else ():
+            if isinstance(guide.get(field), str) and guide[field]:
+                guide[field] = str((path.parent / guide[field]).absolute())
+    return [_from_here(guide, path.parent) if isinstance(guide, dict) else guide for guide in data]
+
+
+def _from_here(guide: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a guide whose ControlNet is a file or folder beside ``folder`` with its absolute path."""
+    model = guide.get("model")
+    if isinstance(model, str) and model and (folder / model).expanduser().exists():
+        return guide | {"model": str((folder / Path(model).expanduser()).absolute())}
+    return guide
 
 
 def _region(prompt: str, where: str, kind: str) -> dict[str, Any]:
@@ -72,6 +91,20 @@ def _region(prompt: str, where: str, kind: str) -> dict[str, Any]:
         "prompt": prompt,
         **dict(zip((*names, "radius", "feather"), numbers, strict=False)),
     }
+
+
+def _control(words: list[str]) -> dict[str, Any]:
+    kind, _, file = words[0].partition("=")
+    if not file:
+        raise SpecError("control", words[0], "missing", "Give KIND=FILE, such as depth=depth.exr.")
+    found: dict[str, Any] = {"type": "control", "kind": kind, "file": str(Path(file).absolute())}
+    for word in words[1:]:
+        name, _, value = word.partition("=")
+        if name not in ("model", "scale", "start", "end") or not value:
+            raise SpecError("control", word, "no such field", "Use model=, scale=, start= or end=.")
+        numbers = _numbers(value)
+        found[name] = numbers[0] if numbers is not None and name != "model" else value
+    return _from_here(found, Path())
 
 
 def _sun(text: str) -> dict[str, Any]:

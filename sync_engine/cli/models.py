@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sync_engine.catalog import models
+from sync_engine.catalog.control_nets import CONTROL_NETS
 from sync_engine.catalog.memory import card_gb
 from sync_engine.common.errors import JobCancelled, ModelNotAvailable, describe
 from sync_engine.common.progress import Reporter
@@ -77,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
 def overview() -> list[dict[str, Any]]:
     """Return all models of the table, and others that were fetched, as plain JSON values."""
     rows = [*models.TABLE.values(), *models.TINY_DECODERS.values()]
+    rows += [row.model for row in CONTROL_NETS.values()]
     known = {row.source for row in rows}
     for folder in sorted(store.root().glob("*--*")):
         source = folder.name.replace("--", "/", 1)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from sync_engine.common.errors import JobCancelled, describe
 from sync_engine.common.priority import nice_wanted, step_back
 from sync_engine.common.streams import take_stdin, take_stdout
+from sync_engine.interface.guides import control_nets_of
 from sync_engine.interface.messages import (
     MAX_LINE_BYTES,
     PROTOCOL_VERSION,
@@ -191,6 +192,8 @@ class Service:
         reporter = Reporter(job, self._emit, self._wants_preview)
         try:
             check_named_by_scene(waiting.spec.model)
+            for name in control_nets_of(waiting.spec.guides):
+                check_named_by_scene(name, control=True)
             files, timings = engine.run(waiting.spec, waiting.out, reporter, cancelled, job)
         except JobCancelled:
             self._emit(Cancelled(job))

@@ -1,30 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ControlNets of U-Nets: loaded from a folder, checked against the model, evaluated at each step.
+"""ControlNets of U-Nets, evaluated at each step (Zhang et al. 2023; loaded by ``backbones/controlnets.py``).
 
-Zhang et al. 2023, "Adding Conditional Control to Text-to-Image Diffusion Models". What a ControlNet adds is
+What a ControlNet adds is
 computed for every entry of a window from that window's own part of the map, so neighbours agree where the map
 does.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from sync_engine.backbones.model import Residuals
-from sync_engine.catalog.safetensors_header import check_weights_file
-from sync_engine.common.errors import ModelNotAvailable, first_line
 from sync_engine.diffusion.guides import StepGuide
 from sync_engine.prompting.conditioning import Conditioning, Entry, TextEmbedding
-
-CLASS = "ControlNetModel"
-MOST_CONFIG_BYTES = 2**20
-REMEDY = "Use a ControlNet of the model's family, as a folder in diffusers' format."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +24,14 @@ class Control:
     """One ControlNet of a job.
 
     Attributes:
-        net: diffusers' ``ControlNetModel`` on the model's device.
+        net: diffusers' ``ControlNetModel`` or ``ControlNetUnionModel`` on the model's device.
+        mode: the number of the map's kind, for a union.
         scale: how much of what it adds is added; 0 leaves the picture as it is.
         start, end: shares of the steps between which it works.
     """
 
     net: Any
+    mode: int | None = None
     scale: float = 1.0
     start: float = 0.0
     end: float = 1.0
@@ -45,6 +39,11 @@ class Control:
     def works_at(self, step: int, steps: int) -> bool:
         """Tell whether it works at a step, by the rule of diffusers' pipelines."""
         return self.scale != 0.0 and step / steps >= self.start and (step + 1) / steps <= self.end
+
+
+def guide_for(model: Any, controls: Sequence[Control], steps: int) -> StepGuide:
+    """Return what ControlNets do beside a loaded model in a run of so many steps."""
+    return ControlNets(controls, steps, model.guided and model.evaluates_negative, model.added_conditions)
 
 
 class ControlNets(StepGuide):
@@ -102,66 +101,22 @@ class ControlNets(StepGuide):
         if self.guided and conditioning.guidance > 1.0:
             text = conditioning.negatives.pick([entry.negative for entry in entries]) + text
             noisy, shown = torch.cat([noisy, noisy]), torch.cat([shown, shown])
+        told: dict[str, Any] = {"controlnet_cond": shown}
+        if control.mode is not None:
+            kinds = torch.zeros(len(noisy), net.config.num_control_type, device=net.device, dtype=net.dtype)
+            kinds[:, control.mode] = 1
+            told = {
+                "controlnet_cond": [shown],
+                "control_type": kinds,
+                "control_type_idx": [control.mode],
+            }
         down, middle = net(
             noisy,
             timestep,
             encoder_hidden_states=torch.stack(text.states).to(net.dtype),
-            controlnet_cond=shown,
             conditioning_scale=control.scale,
             added_cond_kwargs=self.added(noisy, text),
             return_dict=False,
+            **told,
         )
         return Residuals(tuple(down), middle)
-
-
-def load(folder: Path, unet: Any, device: torch.device, dtype: torch.dtype) -> Any:
-    """Load a ControlNet for a U-Net: safetensors only, no code from the folder.
-
-    Raises:
-        ModelNotAvailable: it cannot be read, is of another class, or belongs to another family of models.
-    """
-    from diffusers.models.controlnets.controlnet import ControlNetModel
-
-    config = _read_config(folder)
-    if config.get("_class_name") != CLASS:
-        raise _refused(folder, f"is of class {config.get('_class_name')}, not {CLASS}", REMEDY)
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise _refused(folder, "has no safetensors weights", "Only safetensors files are read.")
-    for file in files:
-        check_weights_file(file)
-    for name in ("in_channels", "cross_attention_dim", "block_out_channels", "addition_embed_type"):
-        mine, wanted = config.get(name), unet.config.get(name)
-        if _plain(mine) != _plain(wanted):
-            raise _refused(
-                folder, f"is for another family of models ({name} {mine}, the model's is {wanted})", REMEDY
-            )
-    variant = "fp16" if all(".fp16" in file.name for file in files) else None
-    try:
-        net: Any = ControlNetModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, torch_dtype=dtype, variant=variant
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-        raise _refused(folder, f"cannot be loaded ({first_line(error)})", "Fetch it again.") from error
-    return net.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    try:
-        with (folder / "config.json").open("rb") as file:
-            found = json.loads(file.read(MOST_CONFIG_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
-        raise _refused(
-            folder, f"has no config.json that can be read ({first_line(error)})", REMEDY
-        ) from error
-    if not isinstance(found, dict):
-        raise _refused(folder, "has a config.json that is no JSON object", REMEDY)
-    return found
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _refused(folder: Path, problem: str, hint: str) -> ModelNotAvailable:
-    return ModelNotAvailable(f"control = {str(folder)!r} cannot be used: it {problem}.", hint)

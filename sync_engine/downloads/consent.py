@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from sync_engine.catalog import models
+from sync_engine.catalog import control_nets, models
 from sync_engine.catalog.models import Model
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.downloads import store
@@ -18,18 +18,19 @@ from sync_engine.interface.wording import Message
 ANSWERS = ("y", "yes", "j", "ja")
 
 
-def to_fetch(name: str) -> Model | None:
-    """Return the model that a job with this name would fetch; None where nothing would be.
+def to_fetch(name: str, control: bool = False) -> Model | None:
+    """Return what a job with this model, or ControlNet, would fetch; None where nothing would be.
 
     Raises ModelNotAvailable for a name that is none.
     """
-    model = models.find(name)
+    model = control_nets.find(name).model if control else models.find(name)
     return model if model.on_hub and store.installed(model) is None else None
 
 
 def is_of_table(model: Model) -> bool:
-    """Whether the table of models names the repository in this revision."""
-    return any((row.source, row.revision) == (model.source, model.revision) for row in models.TABLE.values())
+    """Whether a table names the repository in this revision."""
+    rows = [*models.TABLE.values(), *(row.model for row in control_nets.CONTROL_NETS.values())]
+    return any((row.source, row.revision) == (model.source, model.revision) for row in rows)
 
 
 def in_words(model: Model) -> str:
@@ -39,18 +40,19 @@ def in_words(model: Model) -> str:
     return f"{place}, {size}, licence: {model.licence}"
 
 
-def check_named_by_file(name: str, agreed: bool, can_ask: bool) -> None:
+def check_named_by_file(name: str, agreed: bool, can_ask: bool, control: bool = False) -> None:
     """For a model that a file named: ask on the terminal, or refuse what would be fetched.
 
     Args:
         name: the model.
         agreed: whether the user has said yes already.
         can_ask: whether there is a terminal to ask on.
+        control: whether it is a ControlNet.
 
     Raises:
         ModelNotAvailable: the user did not agree.
     """
-    model = to_fetch(name)
+    model = to_fetch(name, control)
     if model is None or agreed:
         return
     if can_ask:
@@ -61,12 +63,12 @@ def check_named_by_file(name: str, agreed: bool, can_ask: bool) -> None:
     raise _not_agreed(model)
 
 
-def check_named_by_scene(name: str) -> None:
-    """For a model that a job of ``serve`` names: refuse to fetch what the table does not have.
+def check_named_by_scene(name: str, control: bool = False) -> None:
+    """For a model, or ControlNet, that a job of ``serve`` names: refuse to fetch what no table has.
 
     A scene's model may have come with a picture's settings; the panel's own download shows what it is.
     """
-    model = to_fetch(name)
+    model = to_fetch(name, control)
     if model is not None and not is_of_table(model):
         raise _not_agreed(model)
 

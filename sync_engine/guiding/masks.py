@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -122,23 +122,22 @@ def window_masks(field: Field, canvas: Canvas) -> torch.Tensor:
     """Return a field in every window of a canvas, ``(V, h, w)`` cells, float32, antialiased."""
     height, width = canvas.window_size
     shape = (1, 1, height * PER_CELL, width * PER_CELL)
-    masks = [avg_pool2d(field(places).reshape(shape), PER_CELL)[0, 0] for places in _places(canvas)]
-    return torch.stack(masks).float()
+    looks = places_of_windows(canvas, PER_CELL)
+    return torch.stack([avg_pool2d(field(places).reshape(shape), PER_CELL)[0, 0] for places in looks]).float()
 
 
-def _places(canvas: Canvas) -> list[torch.Tensor]:
-    """Return for each window the places ``(N, 2)`` of the looks at its cells, row by row."""
+def places_of_windows(canvas: Canvas, per_cell: int) -> Iterator[torch.Tensor]:
+    """Yield for each window the places ``(N, 2)`` of ``per_cell``² looks at each of its cells, row by row."""
     if isinstance(canvas, SphereCanvas):
-        return [shares(view.rays(canvas.window * PER_CELL)) for view in canvas.views]
+        yield from (shares(view.rays(canvas.window * per_cell)) for view in canvas.views)
+        return
     assert isinstance(canvas, PlaneCanvas)
     height, width = canvas.window_size
-    found = []
     for top, left in canvas.corners:
-        y = (torch.arange(height * PER_CELL, dtype=torch.float64) + 0.5) / PER_CELL + top
-        x = (torch.arange(width * PER_CELL, dtype=torch.float64) + 0.5) / PER_CELL + left
+        y = (torch.arange(height * per_cell, dtype=torch.float64) + 0.5) / per_cell + top
+        x = (torch.arange(width * per_cell, dtype=torch.float64) + 0.5) / per_cell + left
         rows, columns = torch.meshgrid(y / canvas.height, x / canvas.width % 1, indexing="ij")
-        found.append(torch.stack([columns.flatten(), rows.flatten()], dim=1))
-    return found
+        yield torch.stack([columns.flatten(), rows.flatten()], dim=1)
 
 
 def directions(places: torch.Tensor) -> torch.Tensor:

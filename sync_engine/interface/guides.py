@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from .control import Control
 from .validation import Limit, SpecError, check_number, check_prompt, check_text
 from .wording import Message
 
@@ -215,11 +216,12 @@ class Picture:
             )
 
 
-Guide = Region | Sun | Picture
-KINDS: dict[str, type[Region] | type[Sun] | type[Picture]] = {
+Guide = Region | Sun | Picture | Control
+KINDS: dict[str, type[Region] | type[Sun] | type[Picture] | type[Control]] = {
     "region": Region,
     "sun": Sun,
     "picture": Picture,
+    "control": Control,
 }
 """By the ``type`` of their JSON."""
 
@@ -260,7 +262,7 @@ def guide_from_dict(number: int, data: object) -> Guide:
             raise SpecError(f"{name}.{field}", data[field], "no such field", hint)
     if cls is Region and "prompt" not in data:
         raise SpecError(f"{name}.prompt", None, "missing", "Say what the region shows.")
-    if cls is Picture and "file" not in data:
+    if cls in (Picture, Control) and "file" not in data:
         raise SpecError(f"{name}.file", None, "missing", "Name a picture file.")
     return cls(**{field: value for field, value in data.items() if field != "type"})
 
@@ -282,6 +284,11 @@ def files_of(guide: Guide) -> dict[str, Path]:
     """Return the files that a guide names, by its field."""
     named = {field: getattr(guide, field, "") for field in FILE_FIELDS}
     return {field: Path(text) for field, text in named.items() if text}
+
+
+def control_nets_of(guides: tuple[Guide, ...]) -> list[str]:
+    """Return the ControlNets that guides name."""
+    return [guide.model for guide in guides if isinstance(guide, Control) and guide.model]
 
 
 def copy_name(number: int, field: str, path: Path) -> str:

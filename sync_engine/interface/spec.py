@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from .bounded_json import read_json
-from .guides import Guide, check_guides, files_of, guide_from_dict
+from .guides import Control, Guide, check_guides, files_of, guide_from_dict
 from .loras import Lora
 from .memory_plan import OFFLOADS, WEIGHTS
 from .methods import METHODS
@@ -222,10 +222,7 @@ class EnvironmentSpec:
     def without_paths(self) -> EnvironmentSpec:
         """Return the spec as a picture keeps it, which may go anywhere: files by their names alone."""
         loras = tuple(str(Lora(_name(lora.file), lora.weight)) for lora in map(Lora.parse, self.loras))
-        guides = tuple(
-            dataclasses.replace(guide, **{field: path.name for field, path in files_of(guide).items()})
-            for guide in self.guides
-        )
+        guides = tuple(dataclasses.replace(guide, **_without_folders(guide)) for guide in self.guides)
         return dataclasses.replace(
             self, model=_name(self.model), tiny_decoder=_name(self.tiny_decoder), loras=loras, guides=guides
         )
@@ -293,6 +290,11 @@ class EnvironmentSpec:
         if isinstance(data, dict) and isinstance(data.get("spec"), dict):
             data = data["spec"]
         return cls.from_dict(data)
+
+
+def _without_folders(guide: Guide) -> dict[str, str]:
+    names = {field: path.name for field, path in files_of(guide).items()}
+    return names | ({"model": _name(guide.model)} if isinstance(guide, Control) else {})
 
 
 def _name(place: str) -> str:

@@ -45,6 +45,33 @@ def read(path: Path, check_size: CheckSize) -> ReadPicture:
         raise UnreadablePicture(path, f"cannot be read ({error})", "Check the file.") from error
 
 
+def read_distances(path: Path, check_size: CheckSize) -> np.ndarray | None:
+    """Return the distances ``(H, W)``, float32, of an EXR that has a depth pass; None where it has none.
+
+    A depth pass is a channel Z, or one of a layer whose name has "depth" in it, as Blender writes it.
+    """
+    import OpenEXR
+
+    try:
+        with OpenEXR.File(str(path), header_only=True) as file:
+            _check_header(path, file, check_size)
+        with OpenEXR.File(str(path), separate_channels=True) as file:
+            named = [(part, name) for part in file.parts for name in part.channels]
+            found = [(part, name) for part, name in named if _DEPTH.search(name)]
+            if not found:
+                return None
+            part, name = found[0]
+            x, y, width, height = _window(part.header["dataWindow"])
+            pixels = _full(part.channels[name], x, y, width, height)
+            left, top, full_width, full_height = _window(part.header["displayWindow"])
+            return placed(pixels, x - left, y - top, full_width, full_height)
+    except (RuntimeError, ValueError, TypeError) as error:  # what OpenEXR raises
+        raise UnreadablePicture(path, f"cannot be read ({error})", "Check the file.") from error
+
+
+_DEPTH = re.compile(r"(^|\.)Z$|(^|[._ ])depth([._ ]|$)", re.IGNORECASE)
+
+
 def _check_header(path: Path, file: Any, check_size: CheckSize) -> None:
     samples = 0
     for part in file.parts:

@@ -10,11 +10,37 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from sync_engine.interface.picture_files import EXR_MAGIC, DamagedPicture, check_picture, open_regular
 from sync_engine.pictures import exr, radiance_hdr, raster
 from sync_engine.pictures.picture import CheckSize, ReadPicture, UnreadablePicture
 
 MOST_PIXELS = 16384 * 8192
+
+
+def read_distances(path: Path, check_size: CheckSize = lambda width, height: None) -> np.ndarray | None:
+    """Return the distances ``(H, W)`` of a map of depth, float32; None of a picture that is no linear light.
+
+    They are the depth pass of an EXR, or what another linear picture has as red.
+
+    Raises:
+        UnreadablePicture: as ``read_picture``.
+    """
+    try:
+        with open_regular(path) as file:
+            is_exr = file.read(len(EXR_MAGIC)).startswith(EXR_MAGIC)
+        if is_exr:
+            check_picture(path)
+            distances = exr.read_distances(path, check_size)
+            if distances is not None:
+                return distances
+    except DamagedPicture as error:
+        raise UnreadablePicture(path, f"cannot be read: it is damaged ({error})", "Save it again.") from error
+    except OSError as error:
+        raise UnreadablePicture(path, f"cannot be read ({error})", "Name a picture file.") from error
+    read = read_picture(path, check_size)
+    return read.pixels[..., 0] if read.linear else None
 
 
 def read_picture(path: Path, check_size: CheckSize = lambda width, height: None) -> ReadPicture:

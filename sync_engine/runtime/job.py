@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,6 +14,7 @@ from sync_engine.catalog import models
 from sync_engine.common.device import is_out_of_memory
 from sync_engine.common.errors import OutOfMemory, OutputError
 from sync_engine.common.progress import Reporter
+from sync_engine.guiding.control_maps import maps_of
 from sync_engine.guiding.files import keep_files
 from sync_engine.guiding.pictures import kept_of
 from sync_engine.guiding.regions import Regions
@@ -76,22 +78,33 @@ class Engine(ModelCache):
     def _paint(self, spec: EnvironmentSpec, folder: Path, runner: StageRunner, job_id: str) -> None:
         """Walk through the stages and leave the result's files in a folder."""
         started = time.perf_counter()
-        regions, kept = Regions(spec), kept_of(spec)  # before anything is fetched
+        regions, kept, maps = Regions(spec), kept_of(spec), maps_of(spec)  # before anything is fetched
+        files = keep_files(spec.guides, folder)
         row = models.find(spec.model)
         missing = stages.missing(row)
         if missing is not None:
             runner.run(Stage.DOWNLOAD, stages.download, *missing, runner)
-        plan = JobPlan.of(spec, row, regions, kept)
-        while self._ran_out(plan, folder, runner, job_id, started):
+        for net in stages.missing_controls(spec, row):
+            runner.run(Stage.DOWNLOAD, stages.download, net, False, runner)
+        plan = JobPlan.of(spec, row, regions, kept, maps)
+        while self._ran_out(plan, folder, runner, job_id, started, files):
             runner.reporter.note("Memory ran out: the job goes on with smaller weights.")
 
-    def _ran_out(self, plan: JobPlan, folder: Path, runner: StageRunner, job_id: str, started: float) -> bool:
+    def _ran_out(
+        self,
+        plan: JobPlan,
+        folder: Path,
+        runner: StageRunner,
+        job_id: str,
+        started: float,
+        files: list[dict[str, Any]],
+    ) -> bool:
         """Paint; return whether memory ran out and a smaller way to keep the weights is left.
 
         The error ends here: as long as it lives, its traceback holds the tensors that took the memory.
         """
         try:
-            self._paint_once(plan, folder, runner, job_id, started)
+            self._paint_once(plan, folder, runner, job_id, started, files)
             return False
         except NO_MEMORY as error:
             if not isinstance(error, OutOfMemory) and not is_out_of_memory(error):
@@ -105,12 +118,19 @@ class Engine(ModelCache):
         raise failed
 
     def _paint_once(
-        self, plan: JobPlan, folder: Path, runner: StageRunner, job_id: str, started: float
+        self,
+        plan: JobPlan,
+        folder: Path,
+        runner: StageRunner,
+        job_id: str,
+        started: float,
+        files: list[dict[str, Any]],
     ) -> None:
         spec = plan.spec
         model = runner.run(Stage.LOAD, self.model, plan, runner.reporter.note)
         for note in plan.notes(model):
             runner.reporter.note(note)
+        controls = runner.run(Stage.LOAD, self.controls, plan, model) if plan.controls else []
         canvas = plan.canvas(model)
         sky = plan.sky(canvas)
         conditioning = runner.run(Stage.ENCODE, stages.encode, plan, model, canvas, sky)
@@ -127,6 +147,7 @@ class Engine(ModelCache):
             runner,
             preview,
             checkpoint,
+            controls,
         )
         first, *larger = canvas.heights(spec.pixel_height, model.scale)
         picture = runner.run(Stage.DECODE, stages.decode, plan, model, canvas, latents, first, runner)
@@ -146,5 +167,4 @@ class Engine(ModelCache):
             plan.kept,
         )
         runner.seconds["total"] = round(time.perf_counter() - started, 3)
-        files = keep_files(spec.guides, folder)
         results.write_record(folder, complete, model, job_id, runner.seconds, light, plan.settings.net, files)

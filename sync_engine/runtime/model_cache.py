@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sync_engine.backbones import tiny_decoder
+from sync_engine.backbones import controlnets, tiny_decoder
 from sync_engine.backbones.loading import load_from
 from sync_engine.backbones.loras import identity
 from sync_engine.backbones.model import Model
 from sync_engine.backbones.placement import notes_on, plan_on
 from sync_engine.catalog.memory import sizes_of
 from sync_engine.common.device import give_memory_back
+from sync_engine.diffusion.controlnet import Control
 from sync_engine.interface.memory_plan import MemoryPlan
 from sync_engine.runtime.plan import JobPlan
 from sync_engine.sync.feature_nets import FeatureNets
@@ -31,11 +32,13 @@ class ModelCache:
         self._loaded: tuple[tuple[Any, ...], Model] | None = None
         self._too_large: tuple[tuple[Any, ...], MemoryPlan] | None = None
         self._last: tuple[tuple[Any, ...], MemoryPlan] | None = None
+        self._controls: dict[tuple[Any, ...], Any] = {}
 
     def release(self) -> None:
         """Drop the model and the nets and give their memory back."""
         self.nets.clear()
         self._loaded = None
+        self._controls = {}
         give_memory_back()
 
     def model(self, plan: JobPlan, note: Callable[[str], None] = lambda text: None) -> Model:
@@ -46,6 +49,7 @@ class ModelCache:
         key = _key(plan)
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None
+            self._controls = {}
             give_memory_back()
             memory = self._plan_memory(plan, key)
             where = plan.device, plan.dtype
@@ -82,6 +86,22 @@ class ModelCache:
             return False
         self._too_large = last
         return True
+
+    def controls(self, plan: JobPlan, model: Model) -> list[Control]:
+        """Return the ControlNets of a plan beside its model, loading those that the last job did not have."""
+        kept, found = self._controls, []
+        self._controls = {}
+        for planned in plan.controls:
+            guide, place = planned.map.guide, planned.net
+            key = (str(place.folder), place.changed, str(model.device), str(model.dtype))
+            if key not in self._controls:
+                self._controls[key] = kept.pop(key, None) or controlnets.load(place, model.dtype)
+            net = self._controls[key]
+            mode = controlnets.mode_of(net, guide.kind)
+            found.append(Control(net=net, mode=mode, scale=guide.scale, start=guide.start, end=guide.end))
+        kept.clear()
+        model.place_beside_denoiser(list(self._controls.values()))
+        return found
 
 
 def _key(plan: JobPlan) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from sync_engine.backbones import tiny_decoder
+from sync_engine.backbones import controlnets, tiny_decoder
 from sync_engine.backbones.loading import folder_of, read_index
 from sync_engine.backbones.model import Model
 from sync_engine.canvas import Canvas
@@ -19,9 +19,10 @@ from sync_engine.canvas.sphere import SphereCanvas, yaw_of_seed
 from sync_engine.catalog import models
 from sync_engine.catalog.model_index import Index
 from sync_engine.common.device import choose_device, choose_dtype
+from sync_engine.guiding.control_maps import ControlMap, maps_of
 from sync_engine.guiding.pictures import Kept, kept_of
 from sync_engine.guiding.regions import Regions
-from sync_engine.interface.guides import Sun
+from sync_engine.interface.guides import Control, Guide, Sun
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.interface.wording import Message
@@ -30,6 +31,14 @@ from sync_engine.prompting.view_prompts import light_phrases, phrases_of
 from sync_engine.radiance.lights import SkyLight
 from sync_engine.sync.method import Method, MethodSettings
 from sync_engine.sync.methods import METHODS
+
+
+@dataclass(frozen=True)
+class PlannedControl:
+    """A map and the ControlNet that makes the picture follow it."""
+
+    map: ControlMap
+    net: controlnets.Found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +57,7 @@ class JobPlan:
         guidance: as asked for; 1 where the model knows none, see ``guidance_of``.
         regions: the guides that are parts of the picture with prompts of their own.
         sun: the guide that says where the sun stands.
+        controls: the guides that are maps and do something, each with the ControlNet that follows it.
         kept: what is kept of pictures, or painted anew from one.
         method, settings: how the windows are joined, with the feature net that they are compared through.
         phrases: what the model was taught to call views by elevation.
@@ -68,6 +78,7 @@ class JobPlan:
     guidance: float
     regions: Regions
     sun: Sun | None
+    controls: tuple[PlannedControl, ...]
     kept: Kept | None
     method: Method[Any]
     settings: MethodSettings
@@ -81,13 +92,15 @@ class JobPlan:
         row: models.Model,
         regions: Regions | None = None,
         kept: Kept | None = None,
+        maps: tuple[ControlMap, ...] | None = None,
     ) -> JobPlan:
         """Settle a job whose model (``models.find``) is on this computer.
 
-        ``regions`` and ``kept`` are the spec's, where they have been read already.
+        ``regions``, ``kept`` and ``maps`` are the spec's, where they have been read already.
 
         Raises:
-            ModelNotAvailable: the model, or the tiny decoder that the spec names, is not here or not usable.
+            ModelNotAvailable: the model, or the tiny decoder or a ControlNet that the spec names, is not here
+                or not usable.
             EngineError: the device or the precision is not there.
         """
         spec = spec.seeded()
@@ -113,6 +126,13 @@ class JobPlan:
             guidance=row.guidance if spec.guidance is None else spec.guidance,
             regions=Regions(spec) if regions is None else regions,
             sun=next((guide for guide in spec.guides if isinstance(guide, Sun)), None),
+            controls=tuple(
+                PlannedControl(
+                    read, controlnets.find(controlnets.row_of(read.guide, folder, index), folder, index)
+                )
+                for read in (maps_of(spec) if maps is None else maps)
+                if read.guide.scale != 0
+            ),
             kept=kept_of(spec) if kept is None else kept,
             method=method,
             settings=method.settings(spec, steps, folder),
@@ -193,4 +213,15 @@ class JobPlan:
             stride=self.stride(model),
             tiny_decoder=self.tiny_name,
             weights=model.memory.weights,
+            guides=self._named_guides(),
+        )
+
+    def _named_guides(self) -> tuple[Guide, ...]:
+        """Return the guides, those that leave their ControlNet open with its name."""
+        names = {id(planned.map.guide): planned.net.row.model.name for planned in self.controls}
+        return tuple(
+            dataclasses.replace(guide, model=guide.model or names[id(guide)])
+            if isinstance(guide, Control) and guide.scale != 0
+            else guide
+            for guide in self.spec.guides
         )

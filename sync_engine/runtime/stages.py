@@ -3,21 +3,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
 
+from sync_engine.backbones.controlnets import row_of
+from sync_engine.backbones.loading import folder_of, read_index
 from sync_engine.backbones.model import Model
 from sync_engine.canvas import Canvas
 from sync_engine.canvas.tiled_decode import TiledFallbackDecoder
 from sync_engine.catalog import models
 from sync_engine.common.device import window_batch
-from sync_engine.diffusion import refinement
+from sync_engine.diffusion import controlnet, refinement
+from sync_engine.diffusion.controlnet import Control
 from sync_engine.diffusion.guides import StepGuide
 from sync_engine.diffusion.joint_loop import WindowBatch
 from sync_engine.diffusion.prediction import levels
 from sync_engine.guiding.regions import background
+from sync_engine.interface.guides import Control as ControlGuide
 from sync_engine.interface.messages import Stage
+from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.prompting import sun_in_prompt
 from sync_engine.prompting.conditioning import Conditioning
 from sync_engine.prompting.view_prompts import window_prompts
@@ -37,6 +44,19 @@ def missing(row: models.Model) -> tuple[models.Model, bool] | None:
     only_texts = bool(row.base) and not row.base_weights
     here = store.texts_of if only_texts else store.installed
     return (wanted, only_texts) if wanted.on_hub and here(wanted) is None else None
+
+
+def missing_controls(spec: EnvironmentSpec, row: models.Model) -> list[models.Model]:
+    """Return what of the hub the ControlNets of a job lack whose model is on this computer."""
+    from sync_engine.downloads import store
+
+    guides = [guide for guide in spec.guides if isinstance(guide, ControlGuide) and guide.scale != 0]
+    if not guides:
+        return []
+    folder = folder_of(row)
+    index = read_index(folder)
+    found = {net.model.source: net.model for net in (row_of(guide, folder, index) for guide in guides)}
+    return [net for net in found.values() if net.on_hub and store.installed(net) is None]
 
 
 def download(wanted: models.Model, only_texts: bool, runner: StageRunner) -> None:
@@ -69,6 +89,7 @@ def denoise(
     runner: StageRunner,
     preview: LivePreview,
     checkpoint: Checkpoint,
+    controls: Sequence[Control] = (),
 ) -> torch.Tensor:
     """Return the clean latents, in the canvas's layout."""
     generator = torch.Generator().manual_seed(plan.seed)
@@ -76,6 +97,9 @@ def denoise(
     model.offload_for(Stage.DENOISE)
     batch = _batch(model, runner)
     guides: list[StepGuide] = [plan.regions.guide(model, plan.steps)] if plan.regions else []
+    if controls:
+        conditioning = _with_maps(plan, model, canvas, conditioning)
+        guides.append(controlnet.guide_for(model, controls, plan.steps))
     start = 0
     if plan.kept is not None and plan.kept.strength is None:
         guides.append(plan.kept.guide(model, canvas, generator))
@@ -97,6 +121,16 @@ def denoise(
     )
     context = SyncContext(model=model, batch=batch.size, elevations=canvas.elevations, nets=nets)
     return plan.method.sample(plan.settings, context, run)
+
+
+def _with_maps(plan: JobPlan, model: Model, canvas: Canvas, conditioning: Conditioning) -> Conditioning:
+    """Return the conditioning whose entries are told of the control guides' maps."""
+    maps = [planned.map.windows(canvas, model.scale, planned.net.logarithmic) for planned in plan.controls]
+    entries = tuple(
+        replace(entry, control=torch.stack([part[entry.window] for part in maps]))
+        for entry in conditioning.entries
+    )
+    return replace(conditioning, entries=entries)
 
 
 def decode(

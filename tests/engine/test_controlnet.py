@@ -12,32 +12,32 @@ from typing import Any
 import pytest
 import torch
 
-from sync_engine.backbones.loading import load
+from sync_engine.backbones import controlnets
+from sync_engine.backbones.controlnets import Found
+from sync_engine.backbones.loading import load, read_index
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.catalog import models
+from sync_engine.catalog.control_nets import find
 from sync_engine.common.errors import ModelNotAvailable
-from sync_engine.diffusion import controlnet
 from sync_engine.diffusion.controlnet import Control, ControlNets
 from sync_engine.diffusion.joint_loop import sample
 from sync_engine.prompting.conditioning import Conditioning
 from tests.small_models import tiny, tiny_xl
+from tests.small_models.control import build
 
 CPU = torch.device("cpu")
 STEPS = 5
 MAP = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(8))
 
 
-def build(folder: Path, unet: Any, seed: int = 1) -> Path:
-    """Write a ControlNet for a U-Net whose answer is not zero, as that of an untrained one is."""
-    from diffusers.models.controlnets.controlnet import ControlNetModel
+def found(folder: Path, model: Any) -> Found:
+    """Return a ControlNet's folder, checked against a model."""
+    return controlnets.find(find(str(folder)), model.folder, read_index(model.folder))
 
-    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 8, 16, 16))
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for weight in net.parameters():
-            weight += 0.05 * torch.randn(weight.shape, generator=generator)
-    net.save_pretrained(folder)
-    return folder
+
+def loaded(folder: Path, model: Any) -> Any:
+    """Return the network of a ControlNet's folder."""
+    return controlnets.load(found(folder, model), torch.float32)
 
 
 @pytest.fixture(scope="module", params=["sd", "xl"])
@@ -96,7 +96,7 @@ def theirs(
 @pytest.mark.parametrize(("start", "end"), [(0.0, 1.0), (0.2, 0.7)])
 def test_one_window_equals_the_pipeline_of_diffusers(case, guidance: float, start: float, end: float) -> None:
     model, folder = case
-    net = controlnet.load(folder, model.unet, CPU, torch.float32)
+    net = loaded(folder, model)
     control = Control(net=net, scale=0.8, start=start, end=end)
     span = {"control_guidance_start": start, "control_guidance_end": end}
     wanted = theirs(model, [net], guidance, [MAP], controlnet_conditioning_scale=0.8, **span)
@@ -108,10 +108,7 @@ def test_one_window_equals_the_pipeline_of_diffusers(case, guidance: float, star
 
 def test_several_add_up(case, tmp_path: Path) -> None:
     model, folder = case
-    nets = [
-        controlnet.load(place, model.unet, CPU, torch.float32)
-        for place in (folder, build(tmp_path / "second", model.unet, seed=2))
-    ]
+    nets = [loaded(place, model) for place in (folder, build(tmp_path / "second", model.unet, seed=2))]
     controls = [Control(net=net, scale=scale) for net, scale in zip(nets, (0.5, 0.7), strict=True)]
     maps = [MAP, MAP.flip(2)]
     wanted = theirs(model, nets, 6.0, maps, controlnet_conditioning_scale=[0.5, 0.7])
@@ -120,7 +117,7 @@ def test_several_add_up(case, tmp_path: Path) -> None:
 
 def test_scale_zero_is_no_control_to_the_bit(case) -> None:
     model, folder = case
-    net = controlnet.load(folder, model.unet, CPU, torch.float32)
+    net = loaded(folder, model)
     with_none = ours(model, [], 6.0, MAP[None])
     assert torch.equal(ours(model, [Control(net=net, scale=0.0)], 6.0, MAP[None]), with_none)
 
@@ -128,21 +125,21 @@ def test_scale_zero_is_no_control_to_the_bit(case) -> None:
 def test_the_gradient_goes_through_the_control(case) -> None:
     """``sync-paper`` differentiates the prediction with respect to the noisy windows, ControlNet included."""
     model, folder = case
-    net = controlnet.load(folder, model.unet, CPU, torch.float32)
+    net = loaded(folder, model)
     texts = model.encode(["a calm sea"]), model.encode(["desert"])
     plain = Conditioning.one_prompt_each(*texts, [0], 6.0)
     entries = [dataclasses.replace(plain.entries[0], control=MAP[None])]
     guide = ControlNets([Control(net=net)], STEPS, True, model.added_conditions)
     noisy = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(3)).requires_grad_()
-    found = guide.residuals(0, torch.tensor(500), noisy, plain, entries)
-    assert found is not None
-    (gradient,) = torch.autograd.grad(found.middle.square().sum(), noisy)
+    added = guide.residuals(0, torch.tensor(500), noisy, plain, entries)
+    assert added is not None
+    (gradient,) = torch.autograd.grad(added.middle.square().sum(), noisy)
     assert gradient.abs().max() > 0
 
 
 def test_every_window_needs_its_maps(case) -> None:
     model, folder = case
-    net = controlnet.load(folder, model.unet, CPU, torch.float32)
+    net = loaded(folder, model)
     conditioning = Conditioning.one_prompt_each(model.encode(["a"]), model.encode([""]), [0], 6.0)
     guide = ControlNets([Control(net=net)], STEPS, True, model.added_conditions)
     with pytest.raises(ValueError, match="0 maps for 1 windows"):
@@ -154,9 +151,11 @@ def test_every_window_needs_its_maps(case) -> None:
     [
         ({"_class_name": "UNet2DConditionModel"}, "is of class UNet2DConditionModel"),
         ({"cross_attention_dim": 1234}, "is for another family of models"),
-        ("no json", "has no config.json that can be read"),
+        ("no json", "it is not JSON"),
+        ("code", "it names code to run"),
+        ("gone", "is no ControlNet that is known or here"),
         ("no weights", "has no safetensors weights"),
-        ("pickle", "has no safetensors weights"),
+        ("pickle", "may hold code"),
         ("cut", "controls|cut|damaged|header|short"),
     ],
 )
@@ -170,6 +169,11 @@ def test_what_does_not_fit_is_refused_in_words(case, tmp_path: Path, change: Any
         (folder / "config.json").write_text(json.dumps(config | change))
     elif change == "no json":
         (folder / "config.json").write_text("{")
+    elif change == "code":
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "run.Me"}}))
+    elif change == "gone":
+        shutil.rmtree(folder)
     elif change == "cut":
         weights.write_bytes(weights.read_bytes()[:-100])
     else:
@@ -177,4 +181,4 @@ def test_what_does_not_fit_is_refused_in_words(case, tmp_path: Path, change: Any
         if change == "pickle":
             (folder / "diffusion_pytorch_model.bin").write_bytes(b"\x80\x04")
     with pytest.raises(ModelNotAvailable, match=words):
-        controlnet.load(folder, model.unet, CPU, torch.float32)
+        loaded(folder, model)

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from sync_engine.__main__ import parser, spec_from
-from sync_engine.interface.guides import MAX_GUIDES, Cap, Region, Sun
+from sync_engine.interface.guides import MAX_GUIDES, Cap, Control, Region, Sun
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
 
 CONTRACT = """[
 {"type": "region", "prompt": "a stone church", "azimuth": 90, "elevation": 5, "radius": 25, "feather": 6},
 {"type": "region", "prompt": "a frozen river", "mask": "river.png"},
+{"type": "control", "kind": "depth", "file": "depth.exr", "model": "draft-depth", "end": 0.8},
 {"type": "sun", "azimuth": 40, "elevation": 20}
 ]"""
 
@@ -33,7 +34,8 @@ def refusal(guides: object, **fields: object) -> SpecError:
 
 def test_the_contract_is_read_and_written() -> None:
     spec = spec_of(json.loads(CONTRACT))
-    church, river, sun = spec.guides
+    church, river, control, sun = spec.guides
+    assert control == Control(kind="depth", file="depth.exr", model="draft-depth", scale=1.0, end=0.8)
     assert church == Region(prompt="a stone church", azimuth=90, elevation=5, radius=25, feather=6)
     assert river == Region(prompt="a frozen river", mask="river.png")
     assert sun == Sun(azimuth=40, elevation=20)
@@ -50,6 +52,7 @@ def test_what_is_left_out_has_defaults() -> None:
 
 
 CAP = {"type": "region", "prompt": "a church", "azimuth": 0}
+CONTROL = {"type": "control", "kind": "depth", "file": "depth.exr"}
 SUN = {"type": "sun", "azimuth": 0, "elevation": 10}
 
 
@@ -58,7 +61,16 @@ SUN = {"type": "sun", "azimuth": 0, "elevation": 10}
     [
         (5, "guides[0]"),
         ({}, "guides[0].type"),
-        ({"type": "control", "kind": "depth"}, "guides[0].type"),
+        ({"type": "controls", "kind": "depth"}, "guides[0].type"),
+        ({"type": "control", "kind": "depth"}, "guides[0].file"),
+        ({**CONTROL, "kind": "dpeth"}, "guides[0].kind"),
+        ({**CONTROL, "kind": "normal"}, "guides[0].kind"),
+        ({**CONTROL, "file": ""}, "guides[0].file"),
+        ({**CONTROL, "model": 5}, "guides[0].model"),
+        ({**CONTROL, "scale": 2.5}, "guides[0].scale"),
+        ({**CONTROL, "start": -0.1}, "guides[0].start"),
+        ({**CONTROL, "start": 0.8, "end": 0.8}, "guides[0].end"),
+        ({**CONTROL, "mask": "a.png"}, "guides[0].mask"),
         ({**CAP, "azimut": 5}, "guides[0].azimut"),
         ({"type": "region", "azimuth": 0}, "guides[0].prompt"),
         ({**CAP, "prompt": ""}, "guides[0].prompt"),
@@ -111,17 +123,28 @@ def test_the_command_line(tmp_path: Path) -> None:
     def spec(*more: str) -> EnvironmentSpec:
         return spec_from(parser().parse_args([*words, *more]))
 
-    _, river, sun = spec("--guides", str(file)).guides
+    _, river, control, sun = spec("--guides", str(file)).guides
     assert isinstance(river, Region)
     assert river.mask == str(tmp_path / "river.png"), "beside the file"
+    assert isinstance(control, Control)
+    assert control.file == str(tmp_path / "depth.exr"), "beside the file"
     assert sun == Sun()
     short = spec("--region", "a church", "90,5,25", "--region", "a river", "a.png", "--sun=-40,20").guides
     assert short[0] == Region(prompt="a church", azimuth=90.0, elevation=5.0, radius=25.0)
     assert isinstance(short[1], Region)
     assert short[1].mask == str(Path("a.png").absolute())
     assert short[2] == Sun(azimuth=-40.0, elevation=20.0)
+    (control,) = spec("--control", "depth=d.exr", "model=a/b", "scale=0.5", "end=0.8").guides
+    assert control == Control(file=str(Path("d.exr").absolute()), model="a/b", scale=0.5, end=0.8)
     plate = spec("--kind", "plate", "--region", "a church", "0.5,0.5").guides
     assert plate == (Region(prompt="a church", x=0.5, y=0.5),)
-    for bad in (["--guides", str(tmp_path / "none.json")], ["--sun", "up"], ["--region", "a", "400,5"]):
+    for bad in (
+        ["--guides", str(tmp_path / "none.json")],
+        ["--sun", "up"],
+        ["--region", "a", "400,5"],
+        ["--control", "depth"],
+        ["--control", "depth=a.exr", "weight=1"],
+        ["--control", "depth=a.exr", "scale=big"],
+    ):
         with pytest.raises(SpecError):
             spec(*bad)
