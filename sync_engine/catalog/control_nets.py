@@ -47,7 +47,6 @@ def _row(
         title=title,
         licence=licence,
         download_gb=download_gb,
-        memory_gb=download_gb,
         steps=0,
         guidance=0.0,
         part=part,

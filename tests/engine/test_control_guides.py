@@ -20,6 +20,7 @@ from sync_engine.common.errors import EngineError, ModelNotAvailable
 from sync_engine.common.progress import Reporter
 from sync_engine.interface.embedded import read_spec
 from sync_engine.interface.guides import Control
+from sync_engine.interface.memory_plan import MemoryPlan
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
 from sync_engine.runtime import checkpoint
 from sync_engine.runtime.job import Engine
@@ -122,7 +123,7 @@ def test_with_turns_a_net_is_there_when_the_denoiser_is(
     plain = pixels(spec, tmp_path / "a")
     beside: list[int] = []
 
-    def place(self: Backbone, offload: str) -> None:
+    def place(self: Backbone, plan: MemoryPlan) -> None:
         self._offloader = SequentialOffload(torch.device(OFFLOAD_DEVICE), [self.encoders, [self.denoiser]])
         self.denoiser.register_forward_pre_hook(lambda *_: beside.append(len(self._offloader._here)))
 
