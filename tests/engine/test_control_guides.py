@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,7 +124,7 @@ def test_with_turns_a_net_is_there_when_the_denoiser_is(
     plain = pixels(spec, tmp_path / "a")
     beside: list[int] = []
 
-    def place(self: Backbone, plan: MemoryPlan) -> None:
+    def place(self: Any, plan: MemoryPlan) -> None:
         self._offloader = SequentialOffload(torch.device(OFFLOAD_DEVICE), [self.encoders, [self.denoiser]])
         self.denoiser.register_forward_pre_hook(lambda *_: beside.append(len(self._offloader._here)))
 

@@ -45,7 +45,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A model of a family, and the folder of a ControlNet for it."""
     folder = tmp_path_factory.mktemp(request.param)
     made = tiny.build(folder / "m") if request.param == "sd" else tiny_xl.build(folder / "m")
-    model = load(models.find(str(made)), CPU, torch.float32)
+    model: Any = load(models.find(str(made)), CPU, torch.float32)
     return model, build(folder / "control", model.unet)
 
 
@@ -65,12 +65,11 @@ def theirs(
     model: Any, nets: list[Any], guidance: float, maps: list[torch.Tensor], **options: Any
 ) -> torch.Tensor:
     """Return the latents of diffusers' own pipeline from the same noise and words."""
-    from diffusers import StableDiffusionControlNetPipeline, StableDiffusionXLControlNetPipeline
+    import diffusers
 
     xl = hasattr(model, "text_encoder_2")
-    pipeline = (
-        StableDiffusionXLControlNetPipeline if xl else StableDiffusionControlNetPipeline
-    ).from_pretrained(
+    cls: Any = getattr(diffusers, f"StableDiffusion{'XL' if xl else ''}ControlNetPipeline")
+    pipeline = cls.from_pretrained(
         model.folder,
         controlnet=nets if len(nets) > 1 else nets[0],
         **({} if xl else {"safety_checker": None}),
