@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sync_engine.catalog.models import Model, find_on_hub, is_hub_id
+from sync_engine.catalog.models import find as find_model
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.interface.wording import Message
 
@@ -121,6 +122,11 @@ def find(name: str) -> ControlNetRow:
         Message("control = {name} is no ControlNet that is known or here.", name=repr(name)),
         "Use one of " + ", ".join(CONTROL_NETS) + ", a folder or a file that exists, or OWNER/NAME.",
     )
+
+
+def model_or_net(name: str) -> Model:
+    """Return the row of a ControlNet of the table, or that of a model (``models.find``)."""
+    return CONTROL_NETS[name].model if name in CONTROL_NETS else find_model(name)
 
 
 def default_for(kind: str, text_features: int) -> ControlNetRow | None:

@@ -245,8 +245,6 @@ def find(model: str) -> Model:
         return TABLE[model]
     if model in TINY_DECODERS:
         return TINY_DECODERS[model]
-    if (net := _control_net(model)) is not None:
-        return net
     path = Path(model).expanduser()
     if path.is_dir():
         row = Model(name=path.name, source=str(path.absolute()), title=path.name, licence="see its folder")
@@ -261,12 +259,6 @@ def find(model: str) -> Model:
         ),
         "Use one of " + ", ".join(TABLE) + ", a folder or a file that exists, or OWNER/NAME.",
     )
-
-
-def _control_net(name: str) -> Model | None:
-    from sync_engine.catalog.control_nets import CONTROL_NETS
-
-    return CONTROL_NETS[name].model if name in CONTROL_NETS else None
 
 
 def find_on_hub(model: str) -> Model:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sync_engine.catalog import models
-from sync_engine.catalog.control_nets import CONTROL_NETS
+from sync_engine.catalog.control_nets import CONTROL_NETS, model_or_net
 from sync_engine.catalog.memory import card_gb
 from sync_engine.common.errors import JobCancelled, ModelNotAvailable, describe
 from sync_engine.common.progress import Reporter
@@ -189,7 +189,7 @@ def run_download(
     """Fetch a model, tell about it in events of the protocol, and return the exit status."""
 
     def work(reporter: Reporter, check: Callable[[], None]) -> dict[str, str]:
-        return {"folder": str(for_job(models.find(name), reporter, check, endpoint, allow_unpinned))}
+        return {"folder": str(for_job(model_or_net(name), reporter, check, endpoint, allow_unpinned))}
 
     return _told(job, Stage.DOWNLOAD, emit, cancelled, work)
 
@@ -246,7 +246,7 @@ def run_remove(name: str, emit: Emit, cancelled: Callable[[], bool]) -> int:
 
 def removed(name: str) -> list[str]:
     """Delete what was fetched of a model and return what there is to say. Raises ModelNotAvailable."""
-    model = models.find(name)
+    model = model_or_net(name)
     if not model.on_hub:
         raise ModelNotAvailable(
             Message(
@@ -278,7 +278,7 @@ def _verify(options: argparse.Namespace) -> int:
     names = options.model or _here()
     bad = False
     for name in names:
-        for path, problem in verified(models.find(name)):
+        for path, problem in verified(model_or_net(name)):
             bad = bad or bool(problem)
             sys.stdout.write(f"{name}: {path}: {problem or 'good'}\n")
     if bad:
@@ -291,7 +291,7 @@ def run_verify(names: list[str], emit: Emit, cancelled: Callable[[], bool]) -> i
 
     def work(reporter: Reporter, check: Callable[[], None]) -> dict[str, str]:
         for name in names or _here():
-            model, read = models.find(name), 0
+            model, read = model_or_net(name), 0
             folder = store.installed(model) if model.on_hub else Path(model.source)
             total = store.size_of(folder) if folder else 0
 
