@@ -25,7 +25,7 @@ from benchmarks import report
 from benchmarks.gallery import PLACES, Case, Gallery, Prompt, cases, read_prompts
 from benchmarks.measure import Measure
 from sync_engine.evaluation.kid import kid
-from sync_engine.interface.spec import KINDS
+from sync_engine.interface.limits import KINDS
 from sync_engine.sync.methods import METHODS
 
 BASE = "multidiffusion"

@@ -20,7 +20,7 @@ from torch.nn.functional import interpolate
 from benchmarks.gallery import Case, Gallery, Prompt, read_prompts
 from sync_engine.canvas.views import View, cut_view
 from sync_engine.evaluation import picture
-from sync_engine.interface.spec import KINDS
+from sync_engine.interface.limits import KINDS
 from sync_engine.sync.methods import METHODS
 
 WIDTH, MARGIN, LABEL = 1280, 4, 18

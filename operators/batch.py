@@ -13,7 +13,8 @@ from ..engine import preferences
 from ..engine.batch import engine_batch
 from ..engine.link import PROBLEMS, explain, link
 from ..sync_engine.host.batch import prompts_in, read_prompts
-from ..sync_engine.interface.spec import LIMITS, EnvironmentSpec
+from ..sync_engine.interface.limits import LIMITS
+from ..sync_engine.interface.spec import EnvironmentSpec
 from ..translations import in_words, tr
 
 SOURCE_ITEMS = [

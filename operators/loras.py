@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import IntProperty, StringProperty
 
-from ..sync_engine.interface.spec import MAX_LORAS
+from ..sync_engine.interface.loras import MAX_LORAS
 
 
 class SYNCSCAPE_OT_add_lora(bpy.types.Operator):

@@ -9,8 +9,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import FloatProperty, StringProperty
 
-from ..sync_engine.interface.loras import Lora
-from ..sync_engine.interface.spec import LORA_WEIGHT
+from ..sync_engine.interface.loras import LORA_WEIGHT, Lora
 
 
 class SyncscapeLora(bpy.types.PropertyGroup):

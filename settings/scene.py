@@ -20,8 +20,9 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..sync_engine.interface.limits import LIMITS, WORLD_WIDTH
 from ..sync_engine.interface.methods import METHODS
-from ..sync_engine.interface.spec import LIMITS, WORLD_WIDTH, EnvironmentSpec
+from ..sync_engine.interface.spec import EnvironmentSpec
 from . import guides as guide_lines
 from . import loras as lora_lines
 from .choices import CUSTOM, KIND_ITEMS, METHOD_ITEMS, PLATE_SIZE_ITEMS, PROJECTION_ITEMS, WORLD_SIZE_ITEMS

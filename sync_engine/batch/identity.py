@@ -14,8 +14,9 @@ from typing import Any
 from sync_engine import VERSION
 from sync_engine.catalog import model_index, models
 from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.interface.limits import LIMITS
 from sync_engine.interface.loras import Lora
-from sync_engine.interface.spec import LIMITS, EnvironmentSpec
+from sync_engine.interface.spec import EnvironmentSpec
 
 DIGITS = 40
 """An identity is the first 160 bits of a SHA-256 in hexadecimal digits, short enough for a folder's name."""

@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import importlib.util
+import json
 import platform
 import re
 import sys
 from typing import Any
 
 from sync_engine import VERSION
+from sync_engine.cli.spec_options import from_anywhere
+from sync_engine.common.errors import EngineError
+from sync_engine.interface.messages import Failed, FailureCode
+from sync_engine.interface.wording import Message
 
 NEEDED = ("torch", "diffusers", "transformers", "safetensors", "numpy", "pillow", "OpenEXR")
 OPTIONAL = ("lpips", "peft", "rich", "accelerate", "huggingface_hub")
@@ -22,6 +28,37 @@ INSTALL_HINT = (
     "Install them into this Python with pip (see sync_engine/requirements), or name another Python "
     "in Preferences → Syncscape → Engine Python."
 )
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command ``doctor`` to the engine's command line."""
+    doctor = commands.add_parser("doctor", help="say what is here and what would be used")
+    doctor.add_argument("--json", action="store_true")
+    doctor.add_argument("--model", metavar="ID|DIR|FILE", help="say how this model would use the memory")
+    doctor.add_argument("--width", type=int, help="pixels of a World with this model")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the report; exit status 0 when everything needed is here."""
+    report = examine()
+    if options.model is not None and not report["problems"]:
+        try:
+            report["plan"] = plan_of(from_anywhere(options.model), options.width)
+        except EngineError as error:
+            report["problems"].append(str(error))
+    sys.stdout.write((json.dumps(report, indent=2) if options.json else in_words(report)) + "\n")
+    return 1 if report["problems"] else 0
+
+
+def engine_missing() -> Failed | None:
+    """Return the event of an engine whose Python lacks packages; None where all are here."""
+    missing = missing_packages()
+    if not missing:
+        return None
+    message = Message(
+        "The engine's Python {python} has no {packages}.", python=sys.executable, packages=", ".join(missing)
+    )
+    return Failed(None, FailureCode.ENGINE_MISSING, message, INSTALL_HINT)
 
 
 def missing_packages() -> list[str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sync_engine.common.errors import EngineError, describe
+from sync_engine.interface.limits import KINDS
 from sync_engine.interface.messages import EXIT_STATUS, FailureCode
-from sync_engine.interface.spec import KINDS
 
 
 def add_parser(commands: Any) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from sync_engine.common.errors import EngineError, OutputError, describe
+from sync_engine.interface.limits import LIMITS
 from sync_engine.interface.messages import EXIT_STATUS, FailureCode
-from sync_engine.interface.spec import LIMITS
 
 FORMATS = {
     "exr": "half-float EXR, DWAA",

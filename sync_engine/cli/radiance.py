@@ -14,8 +14,9 @@ import numpy as np
 from sync_engine.cli.streams import say
 from sync_engine.common.errors import EngineError, OutputError, describe
 from sync_engine.interface.embedded import read_record
+from sync_engine.interface.limits import LIMITS
 from sync_engine.interface.messages import EXIT_STATUS, FailureCode
-from sync_engine.interface.spec import LIMITS, SpecError
+from sync_engine.interface.spec import SpecError
 
 SMALLEST, LARGEST = 64, 16384
 LDR_MOST = 1.1

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import logging
 import os
 import queue
+import sys
 import threading
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from sync_engine.cli.doctor import engine_missing
 from sync_engine.common.errors import JobCancelled, describe
 from sync_engine.common.priority import nice_wanted, step_back
 from sync_engine.common.streams import take_stdin, take_stdout
@@ -171,7 +174,7 @@ class Service:
         try:
             spec = EnvironmentSpec.from_dict(request.spec).seeded()
         except SpecError as error:
-            self._emit(Failed(request.job, FailureCode.BAD_SPEC, _sentence(error), error.remedy))
+            self._emit(Failed(request.job, FailureCode.BAD_SPEC, error.message, error.remedy))
             return
         self._cancelled.discard(request.job)
         self._emit(Accepted(request.job, spec.to_dict()))
@@ -207,14 +210,20 @@ class Service:
             self._cancelled.discard(job)
 
 
-def _sentence(error: SpecError) -> str:
-    return f"{error.field} = {error.value}: {error.problem}."
+def add_parser(commands: Any) -> None:
+    """Add the command ``serve`` to the engine's command line."""
+    serve = commands.add_parser("serve", help="speak the protocol on stdin and stdout")
+    serve.add_argument("--idle-release", type=float, default=600.0, metavar="SECONDS")
 
 
-def serve(idle_release_s: float) -> int:
-    """Speak the protocol on this process's stdin and stdout."""
+def run(options: argparse.Namespace) -> int:
+    """Speak the protocol on this process's stdin and stdout; return the exit status."""
+    problem = engine_missing()
+    if problem is not None:
+        sys.stdout.buffer.write(encode(problem))
+        return 1
     events = take_stdout()
     step_back(nice_wanted())  # Blender's own interface comes first where both want the CPU
     with contextlib.suppress(KeyboardInterrupt):
-        return Service(take_stdin(), events, idle_release_s).run()
+        return Service(take_stdin(), events, options.idle_release).run()
     return 130

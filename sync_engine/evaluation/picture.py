@@ -21,7 +21,8 @@ from torch.nn.functional import interpolate
 from sync_engine.canvas.views import View, cut_view
 from sync_engine.interface.bounded_json import read_json
 from sync_engine.interface.embedded import read_record
-from sync_engine.interface.spec import KINDS, SpecError
+from sync_engine.interface.limits import KINDS
+from sync_engine.interface.spec import SpecError
 from sync_engine.pictures.picture import UnreadablePicture
 from sync_engine.pictures.read import read_picture
 from sync_engine.radiance.srgb import from_linear

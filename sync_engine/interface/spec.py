@@ -15,37 +15,16 @@ from typing import Any
 
 from .bounded_json import read_json
 from .guides import Control, Guide, check_guides, files_of, guide_from_dict
-from .loras import Lora
+from .limits import KINDS, LIMITS, PRECISIONS, PROJECTIONS, SOLVERS, WORLD_WIDTH
+from .loras import Lora, check_loras
 from .memory_plan import OFFLOADS, WEIGHTS
 from .methods import METHODS
-from .validation import Limit, SpecError, check_choice, check_number, check_prompt, check_text, span
+from .validation import Limit, SpecError, check_choice, check_number, check_prompt, check_text
 from .wording import Message
 
 SPEC_VERSION = 1
-KINDS = ("world", "plate")
-PROJECTIONS = ("sphere", "equirectangular")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-SOLVERS = ("auto", "dpm", "unipc", "euler", "euler-trailing", "euler-ancestral", "ddim", "lcm")
 DEFAULT_PLATE_HEIGHT = 512
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
-
-
-LIMITS: dict[str, Limit] = {
-    "width": Limit(64, 16384, 64),
-    "height": Limit(64, 4096, 64),
-    "steps": Limit(1, 200),
-    "guidance": Limit(0.0, 30.0),
-    "seed": Limit(0, 2**31 - 1),
-    "sync_strength": Limit(0.0, 100.0),
-    "sync_steps": Limit(0, 200),
-    "sync_decay": Limit(0.0, 1.0),
-    "stride": Limit(1, 512),
-    "sun_stops": Limit(-10.0, 10.0),
-    "exposure": Limit(-20.0, 20.0),
-}
-MAX_LORAS, LORA_WEIGHT = 8, Limit(-10.0, 10.0)
-WORLD_WIDTH = Limit(256, 8192, 128)
-"""A world is twice as wide as high, so that its height is a multiple of 64 pixels too."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +124,7 @@ class EnvironmentSpec:
         check_choice("offload", self.offload, OFFLOADS)
         check_choice("solver", self.solver, SOLVERS)
         check_text("model", self.model)
-        _check_loras(self.loras)
+        check_loras(self.loras)
         check_text("tiny_decoder", self.tiny_decoder)
         if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
             raise SpecError("device", self.device, "not a device", "Use auto, cpu, mps, cuda or cuda:N.")
@@ -302,19 +281,3 @@ def _name(place: str) -> str:
     if PurePosixPath(place).is_absolute() or PureWindowsPath(place).is_absolute() or place.startswith("~"):
         return PureWindowsPath(place).name or place  # both kinds of slashes part its path
     return place
-
-
-def _check_loras(value: object) -> None:
-    if not isinstance(value, tuple):
-        raise SpecError("loras", value, "not a list", 'Give a list such as ["file.safetensors:0.8"].')
-    if len(value) > MAX_LORAS:
-        raise SpecError("loras", value, Message("more than {most}", most=MAX_LORAS), "Use fewer.")
-    for text in value:
-        try:
-            check_text("loras", text)
-        except SpecError as error:
-            raise SpecError("loras", value, error.problem, error.remedy) from error
-        if not LORA_WEIGHT.minimum <= Lora.parse(text).weight <= LORA_WEIGHT.maximum:
-            raise SpecError(
-                "loras", value, "a weight is out of range", Message("Use {span}.", span=span(LORA_WEIGHT))
-            )

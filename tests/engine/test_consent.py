@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from sync_engine.__main__ import main, parser, spec_from
+from sync_engine.__main__ import main, parser
 from sync_engine.catalog import models
 from sync_engine.cli.doctor import torch_problems
+from sync_engine.cli.spec_options import spec_from
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.downloads import consent
 from tests.small_models.fake_hub import FakeHub

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from sync_engine.catalog import models
-from sync_engine.cli import models as models_command
 from sync_engine.common.errors import JobCancelled
-from sync_engine.downloads import fetch, store
+from sync_engine.downloads import fetch, inventory, store
 from tests.small_models.fake_hub import REVISION, FakeHub
 from tests.small_models.hub_fixtures import PINNED, UNET, nothing_is_installed
 
@@ -31,7 +30,7 @@ def test_a_model_arrives_whole_and_is_used(online: FakeHub, events, tmp_path: Pa
     assert not list(folder.rglob("*.bin")), "a pickle was fetched"
     assert not list(folder.rglob("*.part"))
     assert not list(folder.parent.glob(".*.partial"))
-    assert all(problem == "" for _, problem in models_command.verified(models.find(PINNED)))
+    assert all(problem == "" for _, problem in inventory.verified(models.find(PINNED)))
     before = len(online.hub_requests)
     assert events(PINNED)[0] == 0
     assert len(online.hub_requests) == before, "what is here was asked for again"
@@ -60,7 +59,7 @@ def test_a_connection_that_breaks_goes_on(online: FakeHub, events, repository: P
     assert first == ""
     assert second.startswith("bytes=")
     assert int(second[6:-1]) > 0
-    assert all(problem == "" for _, problem in models_command.verified(models.find(PINNED)))
+    assert all(problem == "" for _, problem in inventory.verified(models.find(PINNED)))
 
 
 def test_a_download_that_was_stopped_goes_on_in_the_next_run(
@@ -76,7 +75,7 @@ def test_a_download_that_was_stopped_goes_on_in_the_next_run(
     with pytest.raises(JobCancelled):
         fetch.download(models.find(PINNED), check=stop_half_way)
     assert nothing_is_installed(tmp_path)
-    row = next(row for row in models_command.overview() if row["source"] == "owner/tiny")
+    row = next(row for row in inventory.overview() if row["source"] == "owner/tiny")
     assert row["state"] == "partly"
     assert row["fetched_gb"] >= 0
     online.hub_requests.clear()

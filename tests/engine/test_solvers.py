@@ -22,8 +22,8 @@ from sync_engine.common.progress import Reporter
 from sync_engine.diffusion import solvers
 from sync_engine.diffusion.joint_loop import sample
 from sync_engine.diffusion.prediction import levels
+from sync_engine.interface.limits import SOLVERS as SPEC_SOLVERS
 from sync_engine.interface.messages import FailureCode, Progress
-from sync_engine.interface.spec import SOLVERS as SPEC_SOLVERS
 from sync_engine.prompting.conditioning import Conditioning
 from sync_engine.runtime.job import Engine
 from tests.small_models import flow_jobs, tiny, tiny_flow, tiny_xl

@@ -17,7 +17,7 @@ from sync_engine.catalog.models import Model
 from sync_engine.cli import models as models_command
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.progress import Reporter
-from sync_engine.downloads import hub, store
+from sync_engine.downloads import hub, inventory, store
 from sync_engine.interface.messages import EXIT_STATUS, Progress
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.runtime.job import Engine
@@ -226,8 +226,8 @@ def test_it_is_fetched_by_its_name_and_then_used(
     name, found = tiny_decoder.find("auto", index)
     assert name == "taesd"
     assert found == tmp_path / "models" / "owner--tiny" / REVISION
-    assert all(problem == "" for _, problem in models_command.verified(row))
-    states = {entry["name"]: entry["state"] for entry in models_command.overview()}
+    assert all(problem == "" for _, problem in inventory.verified(row))
+    states = {entry["name"]: entry["state"] for entry in inventory.overview()}
     assert (states["taesd"], states["taesdxl"]) == ("here", "absent")
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sync_engine.__main__ import parser, spec_from
+from sync_engine.__main__ import parser
+from sync_engine.cli.spec_options import spec_from
 from sync_engine.interface.guides import MAX_GUIDES, Cap, Control, Region, Sun
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
 

@@ -11,16 +11,8 @@ import re
 import pytest
 
 from sync_engine.interface.guides import Region
-from sync_engine.interface.spec import (
-    KINDS,
-    LIMITS,
-    METHODS,
-    PRECISIONS,
-    WORLD_WIDTH,
-    EnvironmentSpec,
-    Limit,
-    SpecError,
-)
+from sync_engine.interface.limits import KINDS, LIMITS, PRECISIONS, WORLD_WIDTH
+from sync_engine.interface.spec import METHODS, EnvironmentSpec, Limit, SpecError
 
 HUGE = 10**400
 FULL = EnvironmentSpec(
