@@ -55,6 +55,11 @@ class EngineModels(Listener):
         store.start(action, name)
         self.listen()
 
+    def cancel(self) -> None:
+        """Stop what goes on."""
+        if self._store is not None:
+            self._store.cancel()
+
     def tick(self) -> bool:
         """Show what has changed; tell whether more may come."""
         store = self._store

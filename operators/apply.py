@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Apply: operators that install a result in the scene, each as one undo step."""
 
+# The properties of bpy.props are annotations.
+# pyright: reportInvalidTypeForm=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Assets: operators that keep a World in the Syncscape asset library and list it in the preferences."""
 
+# The properties of bpy.props are annotations.
+# pyright: reportInvalidTypeForm=false
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -154,7 +157,7 @@ def words(result: Result) -> list[str]:
 def _light(world: bpy.types.World | None, result: Result) -> tuple[float, float]:
     """Return strength and rotation as the user has set them where this result is installed."""
     installed = controls(world)
-    if installed is None or world.get(RESULT_KEY) != result.id:
+    if world is None or installed is None or world.get(RESULT_KEY) != result.id:
         return 1.0, FACING_Y
     return installed.strength.default_value, installed.rotation.default_value[2]
 

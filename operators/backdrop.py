@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Backdrop: operators that part what the camera sees from the World's light, and change it."""
 
+# The properties of bpy.props are annotations.
+# pyright: reportInvalidTypeForm=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -13,6 +16,7 @@ from ..scene.problems import SceneProblem
 from ..scene.world import LINEAR, load_image
 from ..translations import in_words, tr
 from .chosen import ResultOperator
+from .mixins import Mixin, OnWorld
 from .problems import explain_scene
 
 
@@ -30,7 +34,7 @@ def attempt(operator: bpy.types.Operator, work: Callable[[], object]) -> set[str
     return {"CANCELLED"}
 
 
-class _OnBackdrop:
+class _OnBackdrop(Mixin):
     """An operator on a World whose background is apart from its light."""
 
     bl_options = {"REGISTER", "UNDO"}
@@ -43,7 +47,7 @@ class _OnBackdrop:
         return True
 
 
-class SYNCSCAPE_OT_separate_backdrop(bpy.types.Operator):
+class SYNCSCAPE_OT_separate_backdrop(OnWorld, bpy.types.Operator):
     """Let the camera see a background of its own, which can be blurred, dimmed, tinted, turned or replaced; light and reflections stay"""  # noqa: E501
 
     bl_idname = "syncscape.separate_backdrop"
@@ -52,8 +56,7 @@ class SYNCSCAPE_OT_separate_backdrop(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context) -> bool:
-        if context.scene.world is None:
-            cls.poll_message_set("The scene has no World")
+        if not super().poll(context):
             return False
         if backdrop.is_separate(context.scene.world):
             cls.poll_message_set("The World's background is apart from its light already")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Batch: an operator that makes many prompts with the panel's settings, here, on Ray, or on a farm."""
 
+# The properties of bpy.props are annotations.
+# pyright: reportInvalidTypeForm=false
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -163,7 +166,7 @@ class SYNCSCAPE_OT_stop_batch(bpy.types.Operator):
         return True
 
     def execute(self, _context) -> set[str]:
-        engine_batch.run.stop()
+        engine_batch.close()
         return {"FINISHED"}
 
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the operators on a result share: which one is meant, and how trouble with it is told."""
 
+# The properties of bpy.props are annotations.
+# pyright: reportInvalidTypeForm=false
+
 from __future__ import annotations
 
 import bpy
@@ -14,6 +17,7 @@ from ..sync_engine.host.jobs import Failure
 from ..sync_engine.interface.messages import FailureCode
 from ..sync_engine.interface.wording import Message
 from ..translations import in_words
+from .mixins import Mixin
 
 NOTHING_YET = {
     "": "There is no result yet: generate one",
@@ -26,7 +30,7 @@ OTHER_KIND = {
 }
 
 
-class ResultOperator:
+class ResultOperator(Mixin):
     """An operator on one result. ``kind`` limits it to Worlds or to plates."""
 
     kind = ""

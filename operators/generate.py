@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Generate and cancel: operators that start a job and stop it."""
 
+# The properties of bpy.props are annotations.
+# pyright: reportInvalidTypeForm=false
+
 from __future__ import annotations
 
 import contextlib
@@ -12,6 +15,7 @@ from bpy.props import BoolProperty, StringProperty
 from ..engine import preferences
 from ..engine.link import NO_PYTHON, PROBLEMS, explain, link
 from ..scene.problems import Trouble
+from ..sync_engine.host.history import Result
 from ..sync_engine.host.jobs import Job, JobState
 from ..sync_engine.interface.spec import SpecError
 from ..translations import in_words, tr
@@ -67,16 +71,16 @@ class SYNCSCAPE_OT_generate(bpy.types.Operator):
             return {"CANCELLED"}
         _wait(job, context.window_manager)
         link.run_callbacks()
-        if job.state is JobState.FAILED:
+        if job.error is not None:
             self.report({"ERROR"}, in_words(job.error))
         elif job.state is JobState.CANCELLED:
             self.report({"WARNING"}, tr("The job was cancelled."))
-        if job.state is not JobState.DONE:
+        if job.result is None:
             return {"CANCELLED"}
-        _keep_seed(settings, job)
+        _keep_seed(settings, job.result)
         self.report({"INFO"}, tr("Made {picture}", picture=job.result.image))
         if self.apply:
-            return _apply(job)
+            return _apply(job.result)
         return {"FINISHED"}
 
 
@@ -165,10 +169,10 @@ def _wait(job: Job, manager: bpy.types.WindowManager) -> None:
 def take_over(job: Job, scene_id: int, apply: bool, keep_seed: bool = True) -> None:
     """Install a finished job in the scene it was started from, if that is still there."""
     scene = next((scene for scene in bpy.data.scenes if scene.session_uid == scene_id), None)
-    if job.state is not JobState.DONE or scene is None:
+    if job.result is None or scene is None:
         return
     if keep_seed:
-        _keep_seed(scene.syncscape, job)
+        _keep_seed(scene.syncscape, job.result)
     if not apply:
         return
     if job.result.kind == "plate" and scene.camera is None:
@@ -177,18 +181,18 @@ def take_over(job: Job, scene_id: int, apply: bool, keep_seed: bool = True) -> N
     window = next((item for item in bpy.context.window_manager.windows if item.scene == scene), None)
     place = {"scene": scene} | ({"window": window} if window else {})  # window=None would undo the scene
     with bpy.context.temp_override(**place), contextlib.suppress(RuntimeError):
-        _apply(job)  # what the operator reports arrives here as RuntimeError; the panel shows it
+        _apply(job.result)  # what the operator reports arrives here as RuntimeError; the panel shows it
 
 
-def _apply(job: Job) -> set[str]:
-    operator = bpy.ops.syncscape.apply_world if job.result.kind == "world" else bpy.ops.syncscape.apply_plate
-    return operator("EXEC_DEFAULT", True, result=job.id)  # True: an undo step of its own
+def _apply(result: Result) -> set[str]:
+    operator = bpy.ops.syncscape.apply_world if result.kind == "world" else bpy.ops.syncscape.apply_plate
+    return operator("EXEC_DEFAULT", True, result=result.id)  # True: an undo step of its own
 
 
-def _keep_seed(settings, job: Job) -> None:
+def _keep_seed(settings, result: Result) -> None:
     """Show the seed that was used, so that locking it repeats this picture."""
-    if not settings.lock_seed and job.result.spec.seed is not None:
-        settings.seed = job.result.spec.seed
+    if not settings.lock_seed and result.spec.seed is not None:
+        settings.seed = result.spec.seed
 
 
 _classes = (SYNCSCAPE_OT_generate, SYNCSCAPE_OT_cancel, SYNCSCAPE_OT_clear_queue)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ground: operators that lay the World's ground under the scene's objects, and take it away."""
 
+# The properties of bpy.props are annotations.
+# pyright: reportInvalidTypeForm=false
+
 from __future__ import annotations
 
 import bpy
@@ -8,9 +11,10 @@ from bpy.props import FloatProperty
 
 from ..scene import ground
 from .backdrop import attempt
+from .mixins import OnWorld
 
 
-class SYNCSCAPE_OT_add_ground(bpy.types.Operator):
+class SYNCSCAPE_OT_add_ground(OnWorld, bpy.types.Operator):
     """Lay a disc at the 3D cursor that looks like the World's ground and takes shadows"""
 
     bl_idname = "syncscape.add_ground"
@@ -33,13 +37,6 @@ class SYNCSCAPE_OT_add_ground(bpy.types.Operator):
         soft_max=1000.0,
         unit="LENGTH",
     )
-
-    @classmethod
-    def poll(cls, context) -> bool:
-        if context.scene.world is None:
-            cls.poll_message_set("The scene has no World")
-            return False
-        return True
 
     def execute(self, context) -> set[str]:
         return attempt(self, lambda: ground.add(context.scene, self.height, self.radius))

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Guides: operators that add a guide with its handle, take one away, and change their order."""
 
+# The properties of bpy.props are annotations.
+# pyright: reportInvalidTypeForm=false
+
 from __future__ import annotations
 
 import bpy
@@ -8,6 +11,7 @@ from bpy.props import EnumProperty
 
 from ..settings import guides
 from ..sync_engine.interface.guides import MAX_GUIDES
+from .mixins import Mixin
 
 NEW_SUN_ELEVATION = 30.0
 WAY_ITEMS = (("UP", "Up", "Towards the first"), ("DOWN", "Down", "Towards the last"))
@@ -39,7 +43,7 @@ class SYNCSCAPE_OT_add_guide(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class _OnGuide:
+class _OnGuide(Mixin):
     """An operator on the guide that is chosen in the list."""
 
     bl_options = {"REGISTER", "UNDO"}

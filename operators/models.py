@@ -1,44 +1,45 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Models: operators that fetch, check and remove them, in the background."""
 
+# The properties of bpy.props are annotations.
+# pyright: reportInvalidTypeForm=false
+
 from __future__ import annotations
 
 import bpy
 from bpy.props import StringProperty
 
 from ..engine import preferences
-from ..engine.environment import engine_setup
 from ..engine.link import link
 from ..engine.models import engine_models
 from ..sync_engine.host.model_store import ModelAction, ModelRow
 from ..translations import in_words, tr
+from .mixins import WhenIdle
 
 LOOK_S = 0.2
 """How often the blocking form looks."""
 DIALOG_WIDTH = 420
 
 
-class _Work:
+class _Work(WhenIdle):
     """What the operators share: one thing at a time, and an engine to do it."""
 
     action: ModelAction
 
     @classmethod
-    def poll(cls, _context) -> bool:
-        if engine_setup.state.at_work:
-            cls.poll_message_set("The engine is being set up. Wait for it, or cancel it")
+    def poll(cls, context) -> bool:
+        if not super().poll(context):
             return False
         if not preferences.engine_settings().python:
             cls.poll_message_set("The engine is not set up")
-            return False
-        if engine_models.busy:
-            cls.poll_message_set("Something is done to a model already. Wait for it, or cancel it")
             return False
         return True
 
     def execute(self, context) -> set[str]:
         """Begin; without a window wait for the end."""
         store = engine_models.store()
+        if store is None:  # the preferences have changed since poll
+            return {"CANCELLED"}
         if not bpy.app.background:
             store.wait(LOOK_S)  # a listing that someone else has begun
             engine_models.start(self.action, getattr(self, "model", ""))
@@ -170,7 +171,7 @@ class SYNCSCAPE_OT_cancel_model(bpy.types.Operator):
         return True
 
     def execute(self, _context) -> set[str]:
-        engine_models.store().cancel()
+        engine_models.cancel()
         return {"FINISHED"}
 
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Presets: Blender's own preset system for the settings, and words of style for the prompt."""
 
+# The properties of bpy.props are annotations.
+# pyright: reportInvalidTypeForm=false
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Results: operators on the finished pictures in the library."""
 
+# The properties of bpy.props are annotations.
+# pyright: reportInvalidTypeForm=false
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -28,7 +31,8 @@ class SYNCSCAPE_OT_reveal(ResultOperator, bpy.types.Operator):
     bl_label = "Show in Folder"
 
     def execute(self, _context) -> set[str]:
-        folder = preferences.library_folder() / self.result if self.result else results.latest().folder
+        newest = None if self.result else results.latest()
+        folder = newest.folder if newest else preferences.library_folder() / self.result
         if not folder.is_dir():
             tell(self, Message("The folder {folder} is gone.", folder=folder), "Generate the picture again.")
             return {"CANCELLED"}

@@ -8,27 +8,23 @@ import bpy
 from ..engine import preferences
 from ..engine.environment import engine_setup
 from ..engine.link import link
-from ..engine.models import engine_models
 from ..sync_engine.installer.states import SetupState
 from ..translations import tr
+from .mixins import WhenIdle
 
 LOOK_S = 0.2
 """How often the blocking form looks."""
 
 
-class _Work:
+class _Work(WhenIdle):
     """What the operators share: they wait for pictures, and for each other."""
 
     @classmethod
-    def poll(cls, _context) -> bool:
-        if engine_setup.state.at_work:
-            cls.poll_message_set("The engine is being set up. Wait for it, or cancel it")
+    def poll(cls, context) -> bool:
+        if not super().poll(context):
             return False
         if link.job is not None:
             cls.poll_message_set("A picture is being made. Wait for it, or cancel it")
-            return False
-        if engine_models.busy:
-            cls.poll_message_set("Something is done to a model already. Wait for it, or cancel it")
             return False
         return True
 
@@ -48,7 +44,7 @@ class _Build(_Work):
         _wait(context.window_manager)
         engine_setup.tick()
         setup = engine_setup.setup
-        if setup.state is SetupState.FAILED:
+        if setup.problem is not None:
             self.report({"ERROR"}, f"{tr(setup.problem.message)} {tr(setup.problem.remedy)}")
         return {"FINISHED"} if setup.state is SetupState.READY else {"CANCELLED"}
 

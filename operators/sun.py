@@ -8,22 +8,16 @@ import bpy
 from ..scene import live, sun_lamp
 from ..scene.problems import SceneProblem
 from ..translations import in_words, tr
+from .mixins import OnWorld
 from .problems import explain_scene
 
 
-class SYNCSCAPE_OT_sun_lamp(bpy.types.Operator):
+class SYNCSCAPE_OT_sun_lamp(OnWorld, bpy.types.Operator):
     """Make a Sun lamp of the sun in the World's picture and take it out of the World's light"""
 
     bl_idname = "syncscape.sun_lamp"
     bl_label = "Sun Lamp from World"
     bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context) -> bool:
-        if context.scene.world is None:
-            cls.poll_message_set("The scene has no World")
-            return False
-        return True
 
     def execute(self, context) -> set[str]:
         live.restore()  # the lamp is for the scene's own World

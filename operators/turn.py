@@ -11,10 +11,11 @@ from ..scene import turn
 from ..scene.problems import SceneProblem
 from ..scene.world import controls, picture
 from ..translations import in_words, tr
+from .mixins import Mixin
 from .problems import explain_scene
 
 
-class _OnWorld:
+class _OnOwnWorld(Mixin):
     """An operator on the World of the scene, which Syncscape must have made."""
 
     bl_options = {"REGISTER", "UNDO"}
@@ -38,29 +39,29 @@ class _OnWorld:
         return azimuth
 
 
-class SYNCSCAPE_OT_face_camera(_OnWorld, bpy.types.Operator):
+class SYNCSCAPE_OT_face_camera(_OnOwnWorld, bpy.types.Operator):
     """Turn the World until the middle of its picture is before the camera (without one, before the view)"""
 
     bl_idname = "syncscape.face_camera"
     bl_label = "Rotate to Camera"
 
     def execute(self, context) -> set[str]:
-        azimuth = self.ahead(context)
-        if azimuth is None:
+        azimuth, world = self.ahead(context), controls(context.scene.world)
+        if azimuth is None or world is None:
             return {"CANCELLED"}
-        turn.show_at(controls(context.scene.world), 0.0, azimuth)
+        turn.show_at(world, 0.0, azimuth)
         return {"FINISHED"}
 
 
-class SYNCSCAPE_OT_sun_behind(_OnWorld, bpy.types.Operator):
+class SYNCSCAPE_OT_sun_behind(_OnOwnWorld, bpy.types.Operator):
     """Turn the World until its brightest light comes from behind the camera (without one, the view)"""
 
     bl_idname = "syncscape.sun_behind"
     bl_label = "Put the Sun Behind Me"
 
     def execute(self, context) -> set[str]:
-        azimuth = self.ahead(context)
-        if azimuth is None:
+        azimuth, world = self.ahead(context), controls(context.scene.world)
+        if azimuth is None or world is None:
             return {"CANCELLED"}
         image = picture(context.scene.world)
         try:
@@ -71,7 +72,7 @@ class SYNCSCAPE_OT_sun_behind(_OnWorld, bpy.types.Operator):
         if sun is None:
             self.report({"WARNING"}, tr("The sky of this World is dark: there is no sun to turn."))
             return {"CANCELLED"}
-        turn.show_at(controls(context.scene.world), sun, azimuth + math.pi)
+        turn.show_at(world, sun, azimuth + math.pi)
         return {"FINISHED"}
 
 

@@ -9,7 +9,7 @@ it is undone, copied and appended with the World and can be read there.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import bpy
 import numpy as np
@@ -73,7 +73,7 @@ def join(world: bpy.types.World) -> None:
         tree.nodes.remove(node)
 
 
-def is_separate(world: bpy.types.World | None) -> bool:
+def is_separate(world: bpy.types.World | None) -> TypeGuard[bpy.types.World]:
     """Tell whether a World has a backdrop of its own."""
     return world is not None and world.node_tree is not None and CAMERA_MIX in world.node_tree.nodes
 
@@ -126,6 +126,7 @@ def blur(world: bpy.types.World, degrees: float) -> None:
         SceneProblem: the picture's file cannot be read.
     """
     shown = picture_of(world)
+    assert shown is not None, "it has a backdrop"
     sharp = bpy.data.images.get(shown.get(BLUR_OF_KEY, "")) or shown
     if degrees <= 0.0:
         show(world, sharp)

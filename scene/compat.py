@@ -42,13 +42,18 @@ def sample_picture(world: bpy.types.World) -> None:
         cycles.sampling_method = "AUTOMATIC"
 
 
-def compositor_tree(scene: bpy.types.Scene, create: bool = True) -> bpy.types.NodeTree | None:
+def compositor_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
+    """Return the scene's compositor nodes; None if there are none."""
+    return scene.node_tree if BEFORE_5 else scene.compositing_node_group
+
+
+def made_compositor_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
     """Return the scene's compositor nodes, made with their default if there were none."""
     if BEFORE_5:
-        if create and not scene.use_nodes:
+        if not scene.use_nodes:
             scene.use_nodes = True
         return scene.node_tree
-    if scene.compositing_node_group is None and create:
+    if scene.compositing_node_group is None:
         tree = bpy.data.node_groups.new("Compositor Nodes", "CompositorNodeTree")
         tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
         layers = tree.nodes.new("CompositorNodeRLayers")

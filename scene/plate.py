@@ -50,17 +50,18 @@ def _is_plate(background: bpy.types.CameraBackgroundImage) -> bool:
 
 def is_rendered(scene: bpy.types.Scene) -> bool:
     """Tell whether the scene's compositor puts a plate behind the render."""
-    tree = compat.compositor_tree(scene, create=False)
+    tree = compat.compositor_tree(scene)
     return tree is not None and OVER in tree.nodes
 
 
 def set_rendered(scene: bpy.types.Scene, image: bpy.types.Image | None) -> None:
     """Put ``image`` behind the render through the compositor, or (None) take it out again."""
     if image is None:
-        if is_rendered(scene):
-            _remove_nodes(scene)
+        tree = compat.compositor_tree(scene)
+        if tree is not None and OVER in tree.nodes:
+            _remove_nodes(scene, tree)
         return
-    tree = compat.compositor_tree(scene)
+    tree = compat.made_compositor_tree(scene)
     if not is_rendered(scene):
         _add_nodes(scene, tree)
     tree.nodes[PLATE].image = image
@@ -90,8 +91,7 @@ def _add_nodes(scene: bpy.types.Scene, tree: bpy.types.NodeTree) -> None:
     scene.render.use_compositing = True
 
 
-def _remove_nodes(scene: bpy.types.Scene) -> None:
-    tree = compat.compositor_tree(scene)
+def _remove_nodes(scene: bpy.types.Scene, tree: bpy.types.NodeTree) -> None:
     over = tree.nodes[OVER]
     before = compat.over_sockets(over)[1]
     targets = [link.to_socket for link in over.outputs["Image"].links]

@@ -70,6 +70,7 @@ def find_sun(radiance: np.ndarray) -> Sun | None:
     axis = _direction((row + 0.5) / small.shape[0], (column + 0.5) / small.shape[1])
     cone = max(CONE, CONE_PIXELS * math.pi / height)
     ring = cone * RING / CONE
+    around = light = energy = areas = np.zeros(0)
     for _ in range(2):  # the second time around its middle
         colours, directions, areas = _near(radiance, axis, ring)
         angle = np.arccos(np.clip(directions @ axis, -1.0, 1.0))

@@ -237,8 +237,9 @@ def _follow(lamp: bpy.types.Object, world: bpy.types.World, sky: Sky) -> None:
     lamp.driver_remove("delta_rotation_euler")
     lamp.data.driver_remove("energy")
     lamp.delta_rotation_euler = (0.0, 0.0, 0.0)
-    for axis in range(3) if sky.mapping is not None else ():
-        turn = sky.mapping.inputs["Rotation"].path_from_id("default_value")
+    mapping = sky.mapping
+    for axis in range(3) if mapping is not None else ():
+        turn = mapping.inputs["Rotation"].path_from_id("default_value")
         drive(lamp.driver_add("delta_rotation_euler", axis), world, f"{turn}[{axis}]", "-value")
     strength = sky.background.inputs["Strength"].path_from_id("default_value")
     drive(lamp.data.driver_add("energy"), world, strength, f"value * {lamp.data.energy!r}")

@@ -134,7 +134,7 @@ def controls(world: bpy.types.World | None) -> Controls | None:
 
 def picture(world: bpy.types.World | None) -> bpy.types.Image | None:
     """Return the picture of a World that Syncscape made, or None."""
-    if controls(world) is None:
+    if world is None or controls(world) is None:
         return None
     texture = sun_lamp.lit_picture(world.node_tree)
     return texture.image if texture is not None else None
