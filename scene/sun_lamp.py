@@ -127,7 +127,8 @@ def sky_of(world: bpy.types.World | None) -> Sky:
             texture = _before(light)
         if texture is not None and texture.name.startswith(PREFIX):
             texture = lit_picture(world.node_tree)
-        if not background.inputs["Strength"].is_linked and _is_panorama(texture):
+        fixed = not background.inputs["Strength"].is_linked
+        if texture is not None and fixed and _is_panorama(texture):
             mapping = _before(texture.inputs["Vector"])
             if mapping is None or mapping.bl_idname == "ShaderNodeTexCoord" or mapping.mute:
                 return Sky(texture, background, None, light)
@@ -154,10 +155,9 @@ def _before(socket: bpy.types.NodeSocket) -> bpy.types.Node | None:
     return socket.links[0].from_node if socket.is_linked else None
 
 
-def _is_panorama(texture: bpy.types.Node | None) -> bool:
+def _is_panorama(texture: bpy.types.Node) -> bool:
     return (
-        texture is not None
-        and texture.bl_idname == "ShaderNodeTexEnvironment"
+        texture.bl_idname == "ShaderNodeTexEnvironment"
         and texture.image is not None
         and texture.projection == "EQUIRECTANGULAR"
     )
@@ -237,10 +237,10 @@ def _follow(lamp: bpy.types.Object, world: bpy.types.World, sky: Sky) -> None:
     lamp.driver_remove("delta_rotation_euler")
     lamp.data.driver_remove("energy")
     lamp.delta_rotation_euler = (0.0, 0.0, 0.0)
-    mapping = sky.mapping
-    for axis in range(3) if mapping is not None else ():
-        turn = mapping.inputs["Rotation"].path_from_id("default_value")
-        drive(lamp.driver_add("delta_rotation_euler", axis), world, f"{turn}[{axis}]", "-value")
+    if sky.mapping is not None:
+        turn = sky.mapping.inputs["Rotation"].path_from_id("default_value")
+        for axis in range(3):
+            drive(lamp.driver_add("delta_rotation_euler", axis), world, f"{turn}[{axis}]", "-value")
     strength = sky.background.inputs["Strength"].path_from_id("default_value")
     drive(lamp.data.driver_add("energy"), world, strength, f"value * {lamp.data.energy!r}")
 
