@@ -22,6 +22,11 @@ ACCELERATOR_ITEMS = (
     ("rocm", "AMD GPU", "PyTorch's ROCm build (Linux)"),
     ("mps", "Apple GPU", "PyTorch's build for Apple silicon"),
 )
+PRIORITY_ITEMS = (
+    ("0", "As Blender", "Pictures come sooner while Blender renders, which then takes longer"),
+    ("5", "Below Blender", "Blender comes first where both want the processor"),
+    ("19", "Last", "Only what no other program wants"),
+)
 DEVICES = ("auto", "cpu", "cuda", "cuda:0", "cuda:1", "mps")
 
 
@@ -84,6 +89,12 @@ class SyncscapePreferences(bpy.types.AddonPreferences):
         search=_suggest_devices,
         search_options={"SUGGESTION"},
     )
+    nice: EnumProperty(
+        name="Priority",
+        description="How much of a busy processor the engine leaves to other programs; from its next start",
+        items=PRIORITY_ITEMS,
+        default="5",
+    )
     library: StringProperty(
         name="Library",
         description="Folder for the results. Empty: the folder Syncscape in your home folder",
@@ -117,6 +128,7 @@ class SyncscapePreferences(bpy.types.AddonPreferences):
             body.prop(self, "hub")
             draw_models(body, context)
         layout.prop(self, "device")
+        layout.prop(self, "nice")
         layout.prop(self, "library")
         if not self.library:
             layout.label(text=str(library_folder()), icon="FILE_FOLDER")

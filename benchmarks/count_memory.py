@@ -84,14 +84,18 @@ def peak_of(network: torch.nn.Module, call: Callable[[], Any], gradient: bool = 
 
 
 def _half(*shape: int) -> Any:
-    return torch.empty(shape, dtype=HALF)
+    return torch.randn(shape, dtype=HALF)
 
 
 def _unet_call(unet: Any, cells: int, added: bool = False) -> Callable[[], Any]:
-    told = {"text_embeds": _half(2, 1280), "time_ids": _half(2, 6)} if added else None
-    text = _half(2, 77, unet.config.cross_attention_dim)
-    noisy = _half(2, 4, cells, cells)
-    return lambda: unet(noisy, torch.tensor(5), encoder_hidden_states=text, added_cond_kwargs=told)
+    def call() -> Any:
+        pooled, width = unet.config.projection_class_embeddings_input_dim, unet.config.addition_time_embed_dim
+        told = {"text_embeds": _half(2, pooled - 6 * width), "time_ids": _half(2, 6)} if added else None
+        text = _half(2, 77, unet.config.cross_attention_dim)
+        noisy = _half(2, 4, cells, cells)
+        return unet(noisy, torch.tensor(5), encoder_hidden_states=text, added_cond_kwargs=told)
+
+    return call
 
 
 def _sd(cross: int, heads: Any, linear: bool) -> tuple[Any, Callable[[], Any]]:
@@ -114,8 +118,7 @@ def _z_image() -> tuple[Any, Callable[[], Any]]:
     from diffusers.models.transformers.transformer_z_image import ZImageTransformer2DModel
 
     network = ZImageTransformer2DModel()
-    noisy, text = [_half(16, 1, 128, 128)], [_half(512, 2560)]
-    return network, lambda: network(noisy, torch.ones(1), text)
+    return network, lambda: network([_half(16, 1, 128, 128)], torch.ones(1), [_half(512, 2560)])
 
 
 def _klein() -> tuple[Any, Callable[[], Any]]:

@@ -23,6 +23,7 @@ class EngineSettings:
     online: bool
     hub: str = ""
     proxy: str = ""
+    nice: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -30,6 +31,8 @@ class EngineSettings:
         found = {"PYTHONDONTWRITEBYTECODE": "1"}  # nothing is written into the extension
         if not self.online:
             found |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+        if self.nice:
+            found["SYNCSCAPE_NICE"] = self.nice
         if self.hub:
             found["HF_ENDPOINT"] = self.hub
         if self.proxy:
@@ -50,7 +53,8 @@ def engine_settings() -> EngineSettings:
     python = bpy.path.abspath(own) if own else engine_setup.python
     hub = preferences.hub.strip() if preferences else ""
     proxy = preferences.proxy.strip() if preferences else ""
-    return EngineSettings(python, library_folder(), bool(bpy.app.online_access), hub, proxy)
+    nice = preferences.nice if preferences else ""
+    return EngineSettings(python, library_folder(), bool(bpy.app.online_access), hub, proxy, nice)
 
 
 def setup_options() -> Options:

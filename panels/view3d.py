@@ -65,8 +65,10 @@ class VIEW3D_PT_syncscape_advanced(_Tab, bpy.types.Panel):
         layout.prop(settings, "negative")
         if settings.kind == "world":
             layout.prop(settings, "projection")
+            if settings.projection in ("auto", "panorama"):
+                layout.prop(settings, "trigger")
             column = layout.column()
-            column.active = settings.projection == "sphere"
+            column.active = settings.projection != "equirectangular"
             column.prop(settings, "prompt_zenith")
             column.prop(settings, "prompt_nadir")
         layout.prop(settings, "method")

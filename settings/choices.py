@@ -27,11 +27,17 @@ PLATE_SIZE_ITEMS = (
     (CUSTOM, "Custom", "Any width and height that are multiples of 64"),
 )
 PROJECTION_ITEMS = (
+    ("auto", "Automatic", "Panorama for models and LoRAs whose names say so, else Sphere"),
     ("sphere", "Sphere", "Perspective views all around: clean poles, for every model"),
     (
         "equirectangular",
         "Equirectangular",
         "Windows of the 360° picture itself: for models that were tuned on such pictures",
+    ),
+    (
+        "panorama",
+        "Panorama",
+        "The whole 360° picture in one window: for models and LoRAs that were trained on such pictures",
     ),
 )
 METHOD_ITEMS = tuple((method.name, method.label, method.help) for method in METHODS.values())

@@ -83,7 +83,12 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
         name="Projection",
         description="How a World is painted",
         items=PROJECTION_ITEMS,
-        default="sphere",
+        default="auto",
+    )
+    trigger: StringProperty(
+        name="Trigger Words",
+        description="Words that a panorama's model or LoRA was trained with, put before the prompt. "
+        "Empty: those that its file tells",
     )
     kind: EnumProperty(name="Kind", description="What to make", items=KIND_ITEMS, default="world")
     world_size: EnumProperty(
@@ -276,6 +281,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
             width=width,
             height=height,
             projection=self.projection,
+            trigger=self.trigger.strip(),
             prompt_zenith=self.prompt_zenith.strip(),
             prompt_nadir=self.prompt_nadir.strip(),
             method=self.method,
@@ -306,7 +312,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
 
         What no setting stands for (stride, decay, precision) is left to the method's own values.
         """
-        for name in ("prompt", "negative", "kind", "projection", "prompt_zenith", "prompt_nadir"):
+        for name in ("prompt", "negative", "kind", "projection", "trigger", "prompt_zenith", "prompt_nadir"):
             setattr(self, name, getattr(spec, name))
         self.method, self.model = spec.method, spec.model
         lora_lines.from_spec(self.loras, spec.loras)

@@ -607,6 +607,23 @@ TABLE: dict[str, str] = {
     "The picture is decoded in tiles.": "Das Bild wird in Kacheln dekodiert.",
     "It may not fit: choose a smaller model.": "Es passt vielleicht nicht: Ein kleineres Modell wählen.",
     "The text encoder is lent to the GPU layer by layer.": "Der Text-Encoder kommt Schicht für Schicht auf die GPU.",
+    # panoramas
+    "Panorama for models and LoRAs whose names say so, else Sphere": "Panorama für Modelle und LoRAs, deren Namen das sagen, sonst Kugel",
+    "Panorama": "Ganzes Panorama",
+    "The whole 360° picture in one window: for models and LoRAs that were trained on such pictures": "Das ganze 360°-Bild in einem Fenster: für Modelle und LoRAs, die mit solchen Bildern trainiert wurden",
+    "Trigger Words": "Auslösewörter",
+    "Words that a panorama's model or LoRA was trained with, put before the prompt. Empty: those that its file tells": "Wörter, mit denen das Modell oder die LoRA eines Panoramas trainiert wurde, vor dem Prompt. Leer: die, die ihre Datei nennt",
+    "a panorama is painted in one window, which takes no guides": "ein Panorama wird in einem Fenster gemalt, das keine Vorgaben kennt",
+    "Use the projection sphere, or no guides.": "Die Projektion Kugel verwenden oder keine Vorgaben.",
+    # preferences.py: the priority
+    "As Blender": "Wie Blender",
+    "Pictures come sooner while Blender renders, which then takes longer": "Bilder kommen früher, während Blender rendert, was dann länger dauert",
+    "Below Blender": "Unter Blender",
+    "Blender comes first where both want the processor": "Blender geht vor, wo beide den Prozessor wollen",
+    "Last": "Zuletzt",
+    "Only what no other program wants": "Nur was kein anderes Programm will",
+    "Priority": "Priorität",
+    "How much of a busy processor the engine leaves to other programs; from its next start": "Wie viel eines beschäftigten Prozessors die Engine anderen Programmen lässt; ab ihrem nächsten Start",
     # operators/models.py
     "Look again which models are on this computer": "Noch einmal nachsehen, welche Modelle auf diesem Rechner sind",
     "Look Again": "Neu nachsehen",

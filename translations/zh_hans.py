@@ -607,6 +607,23 @@ TABLE: dict[str, str] = {
     "The picture is decoded in tiles.": "图像分块解码。",
     "It may not fit: choose a smaller model.": "可能放不下：请选择较小的模型。",
     "The text encoder is lent to the GPU layer by layer.": "文本编码器逐层送入 GPU。",
+    # panoramas
+    "Panorama for models and LoRAs whose names say so, else Sphere": "名称表明为全景的模型和 LoRA 使用全景，否则使用球面",
+    "Panorama": "全景",
+    "The whole 360° picture in one window: for models and LoRAs that were trained on such pictures": "在一个窗口中绘制整幅 360° 图像：适用于以此类图像训练的模型和 LoRA",
+    "Trigger Words": "触发词",
+    "Words that a panorama's model or LoRA was trained with, put before the prompt. Empty: those that its file tells": "全景模型或 LoRA 训练时使用的词，置于提示词之前。留空：使用其文件中注明的词",
+    "a panorama is painted in one window, which takes no guides": "全景在一个窗口中绘制，不接受引导",
+    "Use the projection sphere, or no guides.": "请使用球面投影，或不使用引导。",
+    # preferences.py: the priority
+    "As Blender": "与 Blender 相同",
+    "Pictures come sooner while Blender renders, which then takes longer": "Blender 渲染时图像更快完成，但渲染会变慢",
+    "Below Blender": "低于 Blender",
+    "Blender comes first where both want the processor": "双方争用处理器时 Blender 优先",
+    "Last": "最低",
+    "Only what no other program wants": "只使用其他程序不需要的部分",
+    "Priority": "优先级",
+    "How much of a busy processor the engine leaves to other programs; from its next start": "处理器繁忙时引擎让给其他程序的程度；下次启动时生效",
     # operators/models.py
     "Look again which models are on this computer": "重新查看本机上有哪些模型",
     "Look Again": "重新查看",

@@ -37,8 +37,12 @@ class Backbone:
         self.text_encoder = parts["text_encoder"].eval().requires_grad_(False)
         self.tokenizer = parts["tokenizer"]
         self._scheduler = parts["scheduler"]
-        self.vae.to(memory_format=torch.channels_last)
-        self._blocks = self.vae.config.get("block_out_channels") or self.vae.config.encoder_block_out_channels
+        config = self.vae.config
+        self._blocks = config.get("block_out_channels") or config.get("encoder_block_out_channels")
+        if self._blocks:
+            self.vae.to(memory_format=torch.channels_last)
+        else:  # a film's, whose weights have five dimensions
+            self._blocks = config.dim_mult
         self.scale = 2 ** (len(self._blocks) - 1)
 
     # --- memory ----------------------------------------------------------------------------

@@ -33,6 +33,8 @@ class FlowTransformer(Backbone):
     """
 
     has_solvers = False
+    chats = True
+    """Whether prompts are asked in the language model's chat, so that its tokenizer needs a template."""
 
     def __init__(
         self, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype, window: int
@@ -41,7 +43,7 @@ class FlowTransformer(Backbone):
         self.transformer = parts["transformer"].eval().requires_grad_(False)
         self.channels: int = self.transformer.config.in_channels
         self.window = window // self.scale
-        if not self.tokenizer.chat_template:
+        if self.chats and not self.tokenizer.chat_template:
             raise self._misfit("the tokenizer has no chat template")
 
     def _misfit(self, problem: str) -> ModelNotAvailable:
@@ -147,7 +149,11 @@ class FlowTransformer(Backbone):
         text += conditioning.negatives.pick([entry.negative for entry in entries])
         both = self._velocity(torch.cat([noisy, noisy]), times.repeat(2), text)
         with_prompt, without = both.to(windows.dtype).chunk(2)
-        return without + conditioning.guidance * (with_prompt - without)
+        return self._guided(with_prompt, without, conditioning.guidance)
+
+    def _guided(self, with_prompt: torch.Tensor, without: torch.Tensor, scale: float) -> torch.Tensor:
+        """Return the guided velocity (Ho and Salimans 2022)."""
+        return without + scale * (with_prompt - without)
 
     def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: TextEmbedding) -> torch.Tensor:
         """Return the network's velocity for windows at timesteps ``(N,)`` of 0 to 1000."""

@@ -19,12 +19,78 @@ PATCH = 2
 """The autoencoder's cells along each side of one cell of the canvas."""
 
 
-class Flux2Klein(FlowTransformer):
-    """FLUX.2 klein (Black Forest Labs 2026), distilled or base, as a maker of pictures from text.
+class Flux2Latents(FlowTransformer):
+    """A transformer on the latents of FLUX.2's autoencoder.
 
     A cell of the canvas is what the transformer takes for a token: 2 × 2 of the autoencoder's cells, their
     channels side by side, brought to mean 0 and variance 1 with the statistics of the autoencoder's batch
     norm.
+
+    Raises:
+        ModelNotAvailable: the parts of the folder do not fit each other.
+    """
+
+    norm_epsilon: float | None = None
+    """Of the batch norm; None where the autoencoder's configuration is right."""
+
+    def __init__(
+        self, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype, window: int
+    ) -> None:
+        super().__init__(folder, parts, device, dtype, window)
+        self.scale *= PATCH
+        self.window = window // self.scale
+        self._check_parts()
+        norm = self.vae.bn
+        epsilon = self.norm_epsilon or self.vae.config.batch_norm_eps
+        self._mean = norm.running_mean.float().view(1, -1, 1, 1)
+        self._deviation = (norm.running_var.float() + epsilon).sqrt().view(1, -1, 1, 1)
+
+    def _text_features(self) -> tuple[int, int]:
+        """Return the features of the text that the transformer wants, and those that it is given."""
+        raise NotImplementedError
+
+    def _check_parts(self) -> None:
+        wanted, given = self._text_features()
+        if wanted != given:
+            raise self._misfit(
+                Message(
+                    "its transformer wants text of {wanted} features, its encoder gives {given}",
+                    wanted=wanted,
+                    given=given,
+                )
+            )
+        wanted, given = self.transformer.config.in_channels, PATCH**2 * self.vae.config.latent_channels
+        if wanted != given:
+            raise self._misfit(
+                Message(
+                    "its transformer wants {wanted} channels, its autoencoder gives {given}",
+                    wanted=wanted,
+                    given=given,
+                )
+            )
+
+    # --- pictures --------------------------------------------------------------------------
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Decode latents ``(N, 4·C, h, w)`` to sRGB ``(N, 3, h·scale, w·scale)``, nominally in [-1, 1]."""
+        unpacked = self.unpack(latents).to(self.vae.dtype).contiguous(memory_format=torch.channels_last)
+        return self.vae.decode(unpacked, return_dict=False)[0].to(latents.dtype)
+
+    def unpack(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return latents as the autoencoder knows them, ``(N, C, 2·h, 2·w)``."""
+        return torch.nn.functional.pixel_shuffle(
+            latents * self._deviation.to(latents) + self._mean.to(latents), PATCH
+        )
+
+    def encode_picture(self, picture: torch.Tensor) -> torch.Tensor:
+        """Encode sRGB ``(N, 3, H, W)`` in [-1, 1] to latents as the denoiser sees them; differentiable."""
+        encoded = self.vae.encode(picture.to(self.vae.dtype)).latent_dist.mode().to(picture.dtype)
+        packed = torch.nn.functional.pixel_unshuffle(encoded, PATCH)
+        return (packed - self._mean.to(packed)) / self._deviation.to(packed)
+
+
+class Flux2Klein(Flux2Latents):
+    """FLUX.2 klein (Black Forest Labs 2026), distilled or base, as a maker of pictures from text.
 
     Args:
         distilled: whether the model is distilled to a few steps: it was trained on guided predictions and
@@ -44,16 +110,10 @@ class Flux2Klein(FlowTransformer):
         distilled: bool,
     ) -> None:
         super().__init__(folder, parts, device, dtype, window)
-        self.scale *= PATCH
-        self.window = window // self.scale
         self.guided = not distilled
-        self._check_parts()
-        norm = self.vae.bn
-        self._mean = norm.running_mean.float().view(1, -1, 1, 1)
-        self._deviation = (norm.running_var.float() + self.vae.config.batch_norm_eps).sqrt().view(1, -1, 1, 1)
 
-    def _check_parts(self) -> None:
-        text, network = self.text_encoder.config, self.transformer.config
+    def _text_features(self) -> tuple[int, int]:
+        text = self.text_encoder.config
         if text.num_hidden_layers < TEXT_LAYERS[-1]:
             layers = text.num_hidden_layers
             raise self._misfit(
@@ -63,26 +123,7 @@ class Flux2Klein(FlowTransformer):
                     most=TEXT_LAYERS[-1],
                 )
             )
-        given = len(TEXT_LAYERS) * text.hidden_size
-        if network.joint_attention_dim != given:
-            wanted = network.joint_attention_dim
-            raise self._misfit(
-                Message(
-                    "its transformer wants text of {wanted} features, its encoder gives {given}",
-                    wanted=wanted,
-                    given=given,
-                )
-            )
-        given = PATCH**2 * self.vae.config.latent_channels
-        if network.in_channels != given:
-            wanted = network.in_channels
-            raise self._misfit(
-                Message(
-                    "its transformer wants {wanted} channels, its autoencoder gives {given}",
-                    wanted=wanted,
-                    given=given,
-                )
-            )
+        return self.transformer.config.joint_attention_dim, len(TEXT_LAYERS) * text.hidden_size
 
     # --- words ---------------------------------------------------------------------------
 
@@ -112,25 +153,6 @@ class Flux2Klein(FlowTransformer):
             return_dict=False,
         )[0]
         return velocity.transpose(1, 2).reshape(noisy.shape)
-
-    # --- pictures --------------------------------------------------------------------------
-
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Decode latents ``(N, 4·C, h, w)`` to sRGB ``(N, 3, h·scale, w·scale)``, nominally in [-1, 1]."""
-        unpacked = self.unpack(latents).to(self.vae.dtype).contiguous(memory_format=torch.channels_last)
-        return self.vae.decode(unpacked, return_dict=False)[0].to(latents.dtype)
-
-    def unpack(self, latents: torch.Tensor) -> torch.Tensor:
-        """Return latents as the autoencoder knows them, ``(N, C, 2·h, 2·w)``."""
-        return torch.nn.functional.pixel_shuffle(
-            latents * self._deviation.to(latents) + self._mean.to(latents), PATCH
-        )
-
-    def encode_picture(self, picture: torch.Tensor) -> torch.Tensor:
-        """Encode sRGB ``(N, 3, H, W)`` in [-1, 1] to latents as the denoiser sees them; differentiable."""
-        encoded = self.vae.encode(picture.to(self.vae.dtype)).latent_dist.mode().to(picture.dtype)
-        packed = torch.nn.functional.pixel_unshuffle(encoded, PATCH)
-        return (packed - self._mean.to(packed)) / self._deviation.to(packed)
 
 
 def _positions(height: int, width: int, words: int) -> torch.Tensor:
@@ -169,6 +191,7 @@ FAMILY = Family(
     loras=LoraNaming(
         kind="FLUX or a transformer like it",
         names=r"(double|single|joint)_(transformer_)?blocks|^(lora_)?transformer[._]transformer_blocks",
+        unlike=r"transformer_blocks[._]\d+[._](img|txt)_(mlp|mod)",
     ),
     single_file=SingleFile(
         marks=("double_stream_modulation_img.lin.weight",),

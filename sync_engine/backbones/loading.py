@@ -26,6 +26,9 @@ from sync_engine.downloads.store import installed, texts_of
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.memory_plan import MemoryPlan
 
+VARIANTS = ("bf16", "fp16", "fp32", "ema", "non_ema")
+"""Words before a weights file's ending by which diffusers tells several files of one network apart."""
+
 
 def folder_of(model: Model) -> Path:
     """Return the local folder of a model; a hub id must have been fetched before (``downloads``).
@@ -131,9 +134,14 @@ def load_parts(
 
 
 def _variant(folder: Path) -> str | None:
-    """Return ``fp16`` where a part has its weights in that variant only."""
+    """Return the variant, such as ``bf16``, where a part has its weights in that one only; None otherwise.
+
+    Of several variants without a plain one the first of ``VARIANTS`` is taken.
+    """
     names = [file.name for file in folder.glob("*.safetensors")]
-    return "fp16" if names and all(".fp16" in name for name in names) else None
+    found = [v for v in VARIANTS if any(f".{v}." in name or f".{v}-" in name for name in names)]
+    plain = [name for name in names if not any(f".{v}." in name or f".{v}-" in name for v in VARIANTS)]
+    return found[0] if found and not plain else None
 
 
 def load(
@@ -204,6 +212,5 @@ def _limit_tokens(parts: dict[str, Any]) -> None:
     for name, encoder in parts.items():
         if name.startswith("text_encoder"):
             tokenizer = parts[name.replace("text_encoder", "tokenizer")]
-            tokenizer.model_max_length = min(
-                tokenizer.model_max_length, encoder.config.max_position_embeddings
-            )
+            places = encoder.config.get_text_config().max_position_embeddings
+            tokenizer.model_max_length = min(tokenizer.model_max_length, places)

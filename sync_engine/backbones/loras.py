@@ -39,6 +39,22 @@ def identity(loras: Sequence[Lora]) -> tuple[Any, ...]:
     return tuple(found)
 
 
+TRIGGER_KEYS = ("modelspec.trigger_phrase", "trigger_phrase", "trigger_words", "trigger_word")
+MOST_TRIGGER = 200
+"""Characters of such words; what is longer is a description."""
+
+
+def trigger_of(lora: Lora) -> str:
+    """Return the words that a LoRA's file says it was trained with; empty where it says none."""
+    path = _path(lora)
+    if not path.is_file():
+        return ""  # told when it is checked
+    check_weights_file(path)
+    about = metadata(path)
+    words = next((about[key].strip() for key in TRIGGER_KEYS if about.get(key, "").strip()), "")
+    return words if len(words) <= MOST_TRIGGER and words.isprintable() else ""
+
+
 def check(loras: Sequence[Lora], folder: Path, index: Index) -> None:
     """Read the headers of LoRAs and compare them with a model's folder; nothing large is loaded.
 
@@ -148,7 +164,13 @@ def _check_family(path: Path, found: Shapes, folder: Path, index: Index) -> None
 def naming_of(found: Shapes) -> LoraNaming | None:
     """Return how a family names what a LoRA's tensors are called like; None if nothing tells."""
     namings = (family.loras for family in families.known() if family.loras is not None)
-    return next((n for n in namings if any(map(re.compile(n.names).search, found))), None)
+    return next((naming for naming in namings if _is_named(naming, found)), None)
+
+
+def _is_named(naming: LoraNaming, found: Shapes) -> bool:
+    if naming.unlike and any(map(re.compile(naming.unlike).search, found)):
+        return False
+    return any(map(re.compile(naming.names).search, found))
 
 
 def text_width(found: Shapes) -> int | None:

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sync_engine.backbones.gguf_weights import unpacked
 from sync_engine.backbones.scaled_weights import unscaled
 from sync_engine.catalog import few_steps, model_folder
 from sync_engine.catalog.families import has_weights
+from sync_engine.catalog.gguf_header import is_gguf
 from sync_engine.catalog.model_index import Index
 from sync_engine.catalog.single_file_header import AUTOENCODER, DENOISER, TEXT_ENCODERS, Checkpoint
 from sync_engine.common.errors import ModelNotAvailable, first_line
@@ -60,7 +62,10 @@ def load_parts(
     import sync_engine.common.torchvision_schemas  # noqa: F401  # before transformers imports torchvision
 
     model_folder.check(folder, index, index.classes, with_weights=False)
-    state = unscaled(file, load_file(file), dtype)
+    packed = is_gguf(file)
+    state = unpacked(file, dtype) if packed else unscaled(file, load_file(file), dtype)
+    if packed and told.whole and not any(name.startswith(DENOISER) for name in state):
+        state = {f"{DENOISER}{name}": value for name, value in state.items()}
     if not told.whole:
         state = {name.removeprefix(DENOISER): value for name, value in state.items()}
     own = [part for part in index.classes if has_weights(part) and part not in told.lacking]

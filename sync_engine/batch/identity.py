@@ -22,7 +22,7 @@ DIGITS = 40
 """An identity is the first 160 bits of a SHA-256 in hexadecimal digits, short enough for a folder's name."""
 PLACEMENT = frozenset({"device", "offload", "compile"})
 """Where and how a job runs. The farm decides it, and it changes pixels by rounding only."""
-_WORDS = re.compile(r"prompt|negative")
+_WORDS = re.compile(r"prompt|negative|trigger")
 """Fields of words, which are never taken for names of files."""
 BLOCK_BYTES = 2**22
 

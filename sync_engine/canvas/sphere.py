@@ -49,11 +49,19 @@ class SphereCanvas:
         window: side of a view in latent cells.
         fov: field of view of each view in degrees.
         turn: how far all views are turned around the vertical, in degrees, see ``yaw_of_seed``.
+        only: which of the views there are; all, if left out.
     """
 
-    def __init__(self, window: int, fov: float = 90.0, turn: float = 0.0) -> None:
+    def __init__(
+        self,
+        window: int,
+        fov: float = 90.0,
+        turn: float = 0.0,
+        only: Callable[[View], bool] = lambda view: True,
+    ) -> None:
         self.window = window
-        by_row = [[replace(v, azimuth=v.azimuth + turn) for v in row] for row in layout(fov, OVERLAP)]
+        rows = [[view for view in row if only(view)] for row in layout(fov, OVERLAP)]
+        by_row = [[replace(v, azimuth=v.azimuth + turn) for v in row] for row in rows if row]
         self._views = [view for row in by_row for view in row]
         ends = torch.tensor([len(row) for row in by_row]).cumsum(0).tolist()
         self.rows = [

@@ -54,11 +54,13 @@ class LoraNaming:
     Attributes:
         kind: the kind of network, in words. Families with the same kind are told apart by ``widths``.
         names: pattern that is found in the names.
+        unlike: pattern that is found in names of another kind that ``names`` would take too.
         widths: the model, in words, by the features of the text that a network looks at.
     """
 
     kind: str
     names: str
+    unlike: str = ""
     widths: Mapping[int, str] = field(default_factory=dict)
 
 

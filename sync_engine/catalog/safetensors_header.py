@@ -47,7 +47,7 @@ def check_start(start: bytes, file_bytes: int, name: str) -> None:
     if start.startswith(b"GGUF"):
         raise RefusedWeights(
             Message(
-                "The weights file {name} is no safetensors file: it is a GGUF file, which is not read here.",
+                "The weights file {name} is no safetensors file: it is a GGUF file; only models can be.",
                 name=name,
             ),
             "Use the same model as safetensors, in bfloat16, float16 or scaled fp8.",

@@ -12,9 +12,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from sync_engine.catalog import families
+from sync_engine.catalog import families, gguf_header
 from sync_engine.catalog.families import Family, SingleFile
 from sync_engine.catalog.few_steps import FewSteps, said_by
+from sync_engine.catalog.gguf_header import is_gguf
 from sync_engine.catalog.safetensors_header import check_weights_file, metadata, shapes
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.interface.wording import Message
@@ -55,10 +56,15 @@ class Checkpoint:
 
 def inspect(file: Path) -> Checkpoint:
     """Read a file's header. Raises ModelNotAvailable where it is no checkpoint of a supported family."""
-    check_weights_file(file)
-    if file.suffix != ".safetensors":  # libraries go by the name, and unpickle what has another
-        raise _refused(file, "its name does not end in .safetensors", "Rename the file.")
-    found = shapes(file)
+    packed = is_gguf(file)
+    if not packed:
+        check_weights_file(file)
+    ending = ".gguf" if packed else ".safetensors"
+    if file.suffix != ending:  # libraries go by the name, and unpickle what has another
+        raise _refused(file, Message("its name does not end in {ending}", ending=ending), "Rename the file.")
+    found = gguf_header.shapes(file) if packed else shapes(file)
+    if packed:
+        _check_architecture(file, found)
     names = {name.removeprefix(DENOISER): shape for name, shape in found.items()}
     family, base = _family_of(file, names)
     if not _facts(family).whole:
@@ -87,7 +93,7 @@ def inspect(file: Path) -> Checkpoint:
         lacking.append("vae")
     if not any(name.startswith(TEXT_ENCODERS) for name in found):
         lacking += [part for part in family.parts if part.startswith("text_encoder")]
-    about = metadata(file)
+    about = {} if packed else metadata(file)
     told = about.get("modelspec.prediction_type", "").lower()
     prediction = "v_prediction" if told.startswith("v") or "v_pred" in found else None
     few = said_by(f"{file.stem} {about.get('modelspec.title', '')}")
@@ -124,6 +130,18 @@ def _facts(family: Family) -> SingleFile:
 
 def _is_of(facts: SingleFile, names: Shapes) -> bool:
     return all(any(name.startswith(mark) for name in names) for mark in facts.marks)
+
+
+def _check_architecture(file: Path, found: Shapes) -> None:
+    """Refuse a GGUF that no family takes, by the name that it gives itself."""
+    names = {name.removeprefix(DENOISER): shape for name, shape in found.items()}
+    if any(_is_of(_facts(family), names) for family in _with_single_files()):
+        return
+    problem = Message(
+        "it is a GGUF of the architecture {architecture}, which is not known here",
+        architecture=repr(gguf_header.architecture(file)),
+    )
+    raise _refused(file, problem, gguf_header.REMEDY)
 
 
 LORA = re.compile(r"lora_(down|up|A|B)|\.lora\.")

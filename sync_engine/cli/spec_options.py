@@ -23,6 +23,7 @@ SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "width": {"type": int, "help": "pixels"},
     "height": {"type": int, "help": "pixels (a world: half the width)"},
     "projection": {"choices": PROJECTIONS, "help": "how a world is painted"},
+    "trigger": {"metavar": "WORDS", "help": "words that a panorama's model or LoRA was trained with"},
     "prompt_zenith": {"help": "what the view straight up shows"},
     "prompt_nadir": {"help": "what the view straight down shows"},
     "method": {

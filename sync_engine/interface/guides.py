@@ -230,6 +230,13 @@ def check_guides(guides: object, canvas: str) -> None:
     """Raise SpecError for guides that cannot be used on a canvas, one of ``method_facts.CANVASES``."""
     if not isinstance(guides, tuple) or not all(isinstance(guide, Guide) for guide in guides):
         raise SpecError("guides", guides, "not a list of guides", 'Give a list such as [{"type": "sun", …}].')
+    if guides and canvas == "panorama":
+        raise SpecError(
+            "guides",
+            len(guides),
+            "a panorama is painted in one window, which takes no guides",
+            "Use the projection sphere, or no guides.",
+        )
     if len(guides) > MAX_GUIDES:
         raise SpecError("guides", len(guides), Message("more than {most}", most=MAX_GUIDES), "Use fewer.")
     for number, guide in enumerate(guides):

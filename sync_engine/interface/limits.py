@@ -6,7 +6,7 @@ from __future__ import annotations
 from .validation import Limit
 
 KINDS = ("world", "plate")
-PROJECTIONS = ("sphere", "equirectangular")
+PROJECTIONS = ("auto", "sphere", "equirectangular", "panorama")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 SOLVERS = ("auto", "dpm", "unipc", "euler", "euler-trailing", "euler-ancestral", "ddim", "lcm")
 

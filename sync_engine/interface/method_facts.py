@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-CANVASES = ("sphere", "equirectangular", "plate")
+CANVASES = ("sphere", "equirectangular", "panorama", "plate")
 """What a picture is painted on: a world's projection, or a plate."""
 
 

@@ -19,6 +19,7 @@ from .limits import KINDS, LIMITS, PRECISIONS, PROJECTIONS, SOLVERS, WORLD_WIDTH
 from .loras import Lora, check_loras
 from .memory_plan import OFFLOADS, WEIGHTS
 from .methods import METHODS
+from .panoramas import paints_panoramas
 from .validation import Limit, SpecError, check_choice, check_number, check_prompt, check_text
 from .wording import Message
 
@@ -40,8 +41,12 @@ class EnvironmentSpec:
         kind: ``world`` (2:1 equirectangular) or ``plate`` (a wide flat picture).
         width, height: pixels; ``height`` follows from ``width`` for a world.
         projection: how a world is painted: ``sphere`` joins perspective views around the sphere;
-            ``equirectangular`` joins windows of the picture itself, for models that were tuned on
-            360° pictures. A plate does not use it.
+            ``equirectangular`` joins windows of the picture itself; ``panorama`` paints the whole picture
+            in one window, for models and LoRAs that were trained on whole 360° pictures; ``auto`` is
+            ``panorama`` where a model or a LoRA calls itself one of these (``panoramas``), else ``sphere``.
+            A plate does not use it.
+        trigger: words that a panorama's model or LoRA was trained with; they stand before the prompt of
+            the whole picture. Empty takes those that the LoRA's file tells, or that are known.
         prompt_zenith, prompt_nadir: what the views straight up and down show; empty derives them
             from ``prompt``. Only a world on the sphere uses them.
         method: how the windows are joined, a name of ``methods.METHODS``.
@@ -77,7 +82,8 @@ class EnvironmentSpec:
     kind: str = "world"
     width: int = 1024
     height: int | None = None
-    projection: str = "sphere"
+    projection: str = "auto"
+    trigger: str = ""
     prompt_zenith: str = ""
     prompt_nadir: str = ""
     method: str = "sync"
@@ -113,18 +119,19 @@ class EnvironmentSpec:
         """Return this spec if every field can be used; raise SpecError for the first that cannot."""
         check_prompt("prompt", self.prompt, required=True)
         check_prompt("negative", self.negative, required=False)
+        check_prompt("trigger", self.trigger, required=False)
         check_prompt("prompt_zenith", self.prompt_zenith, required=False)
         check_prompt("prompt_nadir", self.prompt_nadir, required=False)
         check_choice("kind", self.kind, KINDS)
         check_choice("projection", self.projection, PROJECTIONS)
         check_choice("method", self.method, tuple(METHODS))
+        check_text("model", self.model)
+        check_loras(self.loras)
         self._check_canvas()
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("weights", self.weights, WEIGHTS)
         check_choice("offload", self.offload, OFFLOADS)
         check_choice("solver", self.solver, SOLVERS)
-        check_text("model", self.model)
-        check_loras(self.loras)
         check_text("tiny_decoder", self.tiny_decoder)
         if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
             raise SpecError("device", self.device, "not a device", "Use auto, cpu, mps, cuda or cuda:N.")
@@ -152,8 +159,14 @@ class EnvironmentSpec:
 
     @property
     def canvas(self) -> str:
-        """What the picture is painted on: ``sphere``, ``equirectangular`` or ``plate``."""
-        return self.projection if self.kind == "world" else "plate"
+        """What the picture is painted on, one of ``method_facts.CANVASES``."""
+        if self.kind != "world":
+            return "plate"
+        if self.projection != "auto":
+            return self.projection
+        loras = self.loras if isinstance(self.loras, tuple) else ()
+        known = METHODS[self.method].canvases
+        return "panorama" if "panorama" in known and paints_panoramas(self.model, loras) else "sphere"
 
     def _check_canvas(self) -> None:
         allowed = METHODS[self.method].canvases
@@ -163,7 +176,7 @@ class EnvironmentSpec:
         able = ", ".join(name for name, method in METHODS.items() if self.canvas in method.canvases)
         raise SpecError(
             field,
-            getattr(self, field),
+            self.canvas if field == "projection" else self.kind,
             Message("the method {method} cannot paint it", method=self.method),
             Message(
                 "It paints: {canvases}. Or use the method {others}.",

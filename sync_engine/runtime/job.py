@@ -151,6 +151,8 @@ class Engine(ModelCache):
         )
         first, *larger = canvas.heights(spec.pixel_height, model.scale)
         picture = runner.run(Stage.DECODE, stages.decode, plan, model, canvas, latents, first, runner)
+        if spec.canvas == "panorama":
+            picture = runner.run(Stage.DETAIL, stages.repair_poles, plan, model, picture, sky, runner)
         for height in larger:
             preview = LivePreview(runner, model, folder / "live.png")
             picture = runner.run(

@@ -12,8 +12,10 @@ import torch
 
 from sync_engine.backbones import controlnets, tiny_decoder
 from sync_engine.backbones.loading import folder_of, read_index
+from sync_engine.backbones.loras import trigger_of
 from sync_engine.backbones.model import Model
 from sync_engine.canvas import Canvas
+from sync_engine.canvas.panorama import PanoramaCanvas
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.canvas.sphere import SphereCanvas, yaw_of_seed
 from sync_engine.catalog import models
@@ -24,6 +26,7 @@ from sync_engine.guiding.pictures import Kept, kept_of
 from sync_engine.guiding.regions import Regions
 from sync_engine.interface.guides import Control, Guide, Sun
 from sync_engine.interface.loras import Lora
+from sync_engine.interface.panoramas import known_trigger
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.interface.wording import Message
 from sync_engine.prompting import sun_in_prompt
@@ -62,6 +65,7 @@ class JobPlan:
         method, settings: how the windows are joined, with the feature net that they are compared through.
         phrases: what the model was taught to call views by elevation.
         light_phrases: what it was taught to call a view with the sun or the moon in it.
+        trigger: words before the prompt of a panorama; empty for none, and on other canvases.
     """
 
     spec: EnvironmentSpec
@@ -84,6 +88,7 @@ class JobPlan:
     settings: MethodSettings
     phrases: tuple[tuple[float, float, str], ...]
     light_phrases: dict[str, str]
+    trigger: str
 
     @classmethod
     def of(
@@ -135,9 +140,10 @@ class JobPlan:
             ),
             kept=kept_of(spec) if kept is None else kept,
             method=method,
-            settings=method.settings(spec, steps, folder),
+            settings=_settings(method, spec, steps, folder),
             phrases=phrases_of(folder),
             light_phrases=light_phrases(folder),
+            trigger=_trigger(spec) if spec.canvas == "panorama" else spec.trigger,
         )
 
     @property
@@ -157,6 +163,8 @@ class JobPlan:
         """Return the canvas of the first pass for the windows of a loaded model."""
         if self.spec.canvas == "sphere":
             return SphereCanvas(model.window, turn=self.yaw)
+        if self.spec.canvas == "panorama":
+            return PanoramaCanvas(model.window, model.scale)
         return PlaneCanvas(
             self.spec.pixel_height // model.scale,
             self.spec.width // model.scale,
@@ -213,6 +221,8 @@ class JobPlan:
             stride=self.stride(model),
             tiny_decoder=self.tiny_name,
             weights=model.memory.weights,
+            projection=self.spec.canvas if self.spec.kind == "world" else self.spec.projection,
+            trigger=self.trigger,
             guides=self._named_guides(),
         )
 
@@ -225,3 +235,15 @@ class JobPlan:
             else guide
             for guide in self.spec.guides
         )
+
+
+def _settings(method: Method[Any], spec: EnvironmentSpec, steps: int, folder: Path) -> MethodSettings:
+    """Return what a job samples with: one window has nobody to agree with, so nothing is loaded for it."""
+    found = method.settings(spec, steps, folder)
+    return dataclasses.replace(found, strength=0.0) if spec.canvas == "panorama" else found
+
+
+def _trigger(spec: EnvironmentSpec) -> str:
+    """Return the words that wake a panorama's model: the spec's, those in a LoRA's file, or known ones."""
+    told = (trigger_of(Lora.parse(text)) for text in spec.loras)
+    return spec.trigger or next(filter(None, told), "") or known_trigger(spec.model, spec.loras)

@@ -13,13 +13,15 @@ from sync_engine.backbones.controlnets import row_of
 from sync_engine.backbones.loading import folder_of, read_index
 from sync_engine.backbones.model import Model
 from sync_engine.canvas import Canvas
+from sync_engine.canvas.panorama import PanoramaCanvas
 from sync_engine.canvas.tiled_decode import TiledFallbackDecoder
 from sync_engine.catalog import models
 from sync_engine.common.device import window_batch
-from sync_engine.diffusion import controlnet, refinement
+from sync_engine.diffusion import controlnet, panorama, refinement
 from sync_engine.diffusion.controlnet import Control
 from sync_engine.diffusion.guides import StepGuide
 from sync_engine.diffusion.joint_loop import WindowBatch
+from sync_engine.diffusion.panorama import TurnEachStep
 from sync_engine.diffusion.prediction import levels
 from sync_engine.guiding.regions import background
 from sync_engine.interface.guides import Control as ControlGuide
@@ -69,6 +71,10 @@ def download(wanted: models.Model, only_texts: bool, runner: StageRunner) -> Non
 def encode(plan: JobPlan, model: Model, canvas: Canvas, sky: sun_in_prompt.Luminary | None) -> Conditioning:
     """Return what the model is told of every window of a canvas."""
     spec = plan.spec
+    if isinstance(canvas, PanoramaCanvas):
+        whole = [", ".join(filter(None, (plan.trigger, spec.prompt)))]
+        negatives = model.encode([spec.negative])
+        return Conditioning.one_prompt_each(model.encode(whole), negatives, [0], plan.guidance_of(model))
     wanted = window_prompts(spec, canvas.elevations, plan.phrases)
     own = (spec.prompt_zenith, spec.prompt_nadir)
     wanted = sun_in_prompt.lit_prompts(wanted, canvas.views, sky, plan.light_phrases, own)
@@ -100,6 +106,8 @@ def denoise(
     if controls:
         conditioning = _with_maps(plan, model, canvas, conditioning)
         guides.append(controlnet.guide_for(model, controls, plan.steps))
+    if isinstance(canvas, PanoramaCanvas):
+        guides.append(TurnEachStep(canvas))
     start = 0
     if plan.kept is not None and plan.kept.strength is None:
         guides.append(plan.kept.guide(model, canvas, generator))
@@ -140,6 +148,25 @@ def decode(
     model.offload_for(Stage.DECODE)
     decoder = TiledFallbackDecoder(model, runner.reporter.note)
     return _with_kept(plan, canvas.decode(decoder, latents, height, runner.on_part))
+
+
+def repair_poles(
+    plan: JobPlan,
+    model: Model,
+    picture: torch.Tensor,
+    sky: sun_in_prompt.Luminary | None,
+    runner: StageRunner,
+) -> torch.Tensor:
+    """Return a panorama ``(3, H, 2·H)`` whose poles are painted as views straight up and down see them."""
+    return panorama.repair_poles(
+        model,
+        picture,
+        condition=lambda canvas: encode(plan, model, canvas, sky),
+        scheduler=model.scheduler(plan.settings.solver, plan.steps),
+        generator=torch.Generator().manual_seed(plan.seed + picture.shape[1]),
+        batch=_batch(model, runner),
+        note=runner.reporter.note,
+    )
 
 
 def add_detail(

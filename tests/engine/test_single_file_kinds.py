@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Single files as people have them: scaled fp8, tensors that nothing takes, Turbo, v, EDM, GGUF."""
+"""Single files as people have them: scaled fp8, tensors that nothing takes, Turbo, v, EDM."""
 
 from __future__ import annotations
 
@@ -122,14 +122,6 @@ def test_another_schedule_of_noise_is_refused(tmp_path: Path, monkeypatch, mark:
     case = Case("xl", tmp_path, monkeypatch)
     save_file(load_file(case.file) | {mark: torch.ones(4)}, case.file)
     refused(case.file, "another schedule of noise")
-
-
-def test_gguf_is_refused_in_words(tmp_path: Path) -> None:
-    file = tmp_path / "a.gguf"
-    file.write_bytes(b"GGUF" + bytes(100))
-    with pytest.raises(ModelNotAvailable, match="a GGUF file, which is not read here") as error:
-        models.find(str(file))
-    assert "scaled fp8" in error.value.hint
 
 
 @pytest.mark.parametrize(
