@@ -20,18 +20,22 @@ import bpy
 
 from .engine import preferences
 from .engine.batch import engine_batch
+from .engine.export import engine_export
 from .engine.library import results
 from .engine.link import link
 from .operators.apply import install_world, world_name
 from .operators.assets import asset_folder, words
+from .operators.look import save_still
 from .operators.problems import SceneFailed, explain_scene
 from .scene import assets, plate
+from .scene.perspective import Gaze
 from .scene.problems import SceneProblem
 from .sync_engine.host.batch import BatchRun
 from .sync_engine.host.client import EngineFailed, EngineMissing
 from .sync_engine.host.history import Result, ResultError, read_result
 from .sync_engine.host.jobs import Failure, Job, JobState
 from .sync_engine.interface.embedded import read_spec
+from .sync_engine.interface.enlarging import enlarging
 from .sync_engine.interface.guides import Region, Sun, guide_from_dict
 from .sync_engine.interface.spec import EnvironmentSpec, SpecError
 from .sync_engine.interface.wording import Message
@@ -53,10 +57,13 @@ __all__ = [
     "apply_plate",
     "apply_world",
     "batch",
+    "enlarge",
+    "export",
     "generate",
     "history",
     "read_spec",
     "save_asset",
+    "still",
 ]
 
 
@@ -136,6 +143,79 @@ def apply_plate(
     found = _finished(result, "plate")
     try:
         return plate.apply_plate(scene or bpy.context.scene, found.image, found.id, render=render)
+    except SceneProblem as problem:
+        raise SceneFailed(explain_scene(problem)) from problem
+
+
+def enlarge(picture: Job | Result | Path | str, width: int, prompt: str = "", **fields: Any) -> Job:
+    """Start making a World, or any 360° picture, larger, and return the job at once.
+
+    Args:
+        picture: a World as for ``apply_world``, or the path of a picture, EXR or 8-bit, 2:1.
+        width: pixels, up to 8192.
+        prompt: what a picture of another program shows; by default what the picture says of itself.
+        fields: other fields of EnvironmentSpec: seed, steps, model, …
+
+    Raises:
+        SpecError: a field cannot be used, or nothing tells what the picture shows.
+        EngineFailed: the engine cannot be started.
+    """
+    if isinstance(picture, (Path, str)) and Path(picture).is_file():
+        file = Path(picture).absolute()
+        try:
+            made = read_spec(file)
+        except SpecError:
+            made = EnvironmentSpec(prompt)
+    else:
+        found = _finished(picture, "world")
+        file, made = found.image, found.spec
+    given = {"device": preferences.device(), **({"prompt": prompt} if prompt else {}), **fields}
+    return link.generate(dataclasses.replace(enlarging(made, file, width), **given))
+
+
+def export(
+    result: Job | Result | Path | str,
+    form: str,
+    out: Path | str,
+    exposure: float = 0.0,
+    size: int | None = None,
+) -> list[Path]:
+    """Write a World for other programs; blocks until it is done, and returns the files.
+
+    Args:
+        result: as for ``apply_world``.
+        form: ``exr``, ``hdr``, ``png``, ``jpeg``, ``cube`` or ``ibl``.
+        out: the file, of ``cube`` and ``ibl`` the folder.
+        exposure: EV, of ``png`` and ``jpeg``.
+        size: edge of a cube's face in pixels; None: a quarter of the width.
+
+    Raises:
+        EngineFailed: there is no engine, or the export failed; the text says why.
+    """
+    done = engine_export.start(_finished(result, "world").image, form, Path(out), exposure, size)
+    done.wait()
+    if done.problem is not None:
+        raise EngineFailed(done.problem)
+    return done.files
+
+
+def still(
+    result: Job | Result | Path | str, azimuth: float = 0.0, elevation: float = 0.0, fov: float = 90.0
+) -> Result:
+    """Save a view of a World as a plate of the history, and return it.
+
+    Args:
+        result: as for ``apply_world``.
+        azimuth: degrees from the picture's middle, to the left.
+        elevation: degrees.
+        fov: field of view over the width in degrees, 10 to 130.
+
+    Raises SceneFailed for a picture that cannot be read, OSError if the library cannot be written.
+    """
+    found = _finished(result, "world")
+    exposure = found.light.get("exposure", 0.0)
+    try:
+        return save_still(found, Gaze(azimuth, elevation, fov, -float(exposure)))
     except SceneProblem as problem:
         raise SceneFailed(explain_scene(problem)) from problem
 

@@ -2,9 +2,16 @@
 """Blender's hold on the engine: its client, its models, its environment, and the timers that listen."""
 
 from ..settings import scene
-from . import batch, environment, library, link, models
+from . import batch, environment, export, library, link, models
 
-_listeners = (environment.engine_setup, models.engine_models, batch.engine_batch, library.results, link.link)
+_listeners = (
+    environment.engine_setup,
+    models.engine_models,
+    batch.engine_batch,
+    export.engine_export,
+    library.results,
+    link.link,
+)
 
 
 def register() -> None:

@@ -8,21 +8,28 @@ from . import (
     batch,
     details,
     engine,
+    enlarge,
+    export,
     generate,
     ground,
     guides,
     load_settings,
+    look,
     loras,
     models,
     presets,
     results,
     setup,
+    shading,
+    sizes,
     sun,
+    together,
     turn,
 )
 
 _families = (generate, apply, engine, setup, models, results, assets, turn, sun, presets)
 _families += (load_settings, details, loras, backdrop, ground, guides, batch)
+_families += (enlarge, sizes, together, export, look, shading)
 
 
 def register() -> None:

@@ -48,4 +48,14 @@ def explain_scene(problem: SceneProblem) -> Failure:
             "The picture {path} is damaged ({reason}).", path=problem.subject, reason=problem.reason
         )
         return Failure(FailureCode.OUTPUT.value, message, "Generate the picture again.")
+    if problem.trouble is Trouble.LITTLE_MEMORY and problem.short is not None:
+        message = Message(
+            "The picture {name} needs about {needed:.1f} GiB of memory, {free:.1f} are free.",
+            name=problem.subject,
+            needed=problem.short[0],
+            free=problem.short[1],
+        )
+        return Failure(
+            FailureCode.OUT_OF_MEMORY.value, message, "Close other programs, or use a smaller picture."
+        )
     return TROUBLES[problem.trouble]

@@ -15,6 +15,7 @@ import math
 import bpy
 from bpy.props import EnumProperty, IntProperty, PointerProperty, StringProperty
 
+from ..engine.export import engine_export
 from ..engine.library import results
 from ..sync_engine.host.history import Result
 from ..translations import tr
@@ -200,8 +201,15 @@ def _draw_actions(layout: bpy.types.UILayout, context, result: Result) -> None:
     column.operator_context = "INVOKE_DEFAULT"
     if result.kind == "world":
         column.operator("syncscape.apply_world", icon="WORLD").result = result.id
+        column.operator("syncscape.look", icon="HIDE_OFF").result = result.id
+        column.operator("syncscape.enlarge", icon="FULLSCREEN_ENTER").result = result.id
+        column.operator("syncscape.swap_picture", icon="UV_SYNC_SELECT").result = result.id
         column.operator("syncscape.backdrop_picture", icon="IMAGE_BACKGROUND").result = result.id
         column.operator("syncscape.save_asset", icon="ASSET_MANAGER").result = result.id
+        if engine_export.busy:
+            column.label(text="Exporting…", icon="EXPORT")
+        else:
+            column.operator("syncscape.export", icon="EXPORT").result = result.id
     else:
         column.operator("syncscape.apply_plate", icon="IMAGE_BACKGROUND").result = result.id
         column.prop(context.scene.syncscape, "render_plate", toggle=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..engine.link import link
+from ..operators import shading
 from ..settings.scene import CUSTOM
 from ..sync_engine.interface.memory_plan import MemoryPlan
 from ..sync_engine.interface.methods import METHODS
@@ -49,6 +50,8 @@ class VIEW3D_PT_syncscape(_Tab, bpy.types.Panel):
         if settings.kind == "world":
             column.prop(settings, "live_world")
         draw_generate(layout, context)
+        if shading.hides_world(context):
+            layout.operator("syncscape.show_in_viewport", icon="SHADING_RENDERED")
 
 
 class VIEW3D_PT_syncscape_advanced(_Tab, bpy.types.Panel):
@@ -85,6 +88,7 @@ class VIEW3D_PT_syncscape_advanced(_Tab, bpy.types.Panel):
             column.prop(settings, "sync_steps")
         layout.operator_context = "INVOKE_DEFAULT"
         layout.operator("syncscape.load_settings", icon="FILEBROWSER")
+        layout.operator("syncscape.enlarge_file", icon="FULLSCREEN_ENTER")
         layout.operator("syncscape.batch", icon="RENDERLAYERS")
 
 

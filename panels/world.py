@@ -6,9 +6,10 @@ from __future__ import annotations
 import bpy
 
 from ..engine.library import results
-from ..scene import backdrop, ground
+from ..scene import backdrop, ground, sizes
 from ..scene.sun_lamp import is_replaced
 from ..scene.world import controls
+from ..translations import tr
 from .engine_status import draw_first_run
 from .parts import draw_generate, draw_prompt, draw_text
 
@@ -37,6 +38,7 @@ class WORLD_PT_syncscape(bpy.types.Panel):
             column.operator("syncscape.sun_lamp", icon="OUTLINER_OB_LIGHT")
             if is_replaced(context.scene.world):
                 column.operator("syncscape.sun_to_world", icon="LOOP_BACK")
+            _draw_size(layout, context.scene.world)
             _draw_backdrop(layout, context.scene)
             _draw_ground(layout, context.scene)
         if draw_first_run(layout, context):
@@ -50,6 +52,17 @@ class WORLD_PT_syncscape(bpy.types.Panel):
         result = results.latest("world")
         if result is not None:
             layout.operator("syncscape.apply_world", text="Apply Last World", icon="WORLD").result = result.id
+
+
+def _draw_size(layout: bpy.types.UILayout, world: bpy.types.World) -> None:
+    """Draw the picture's sizes as they are chosen, and what keeps it with the file."""
+    viewport, render = (str(width) if width else tr("Full") for width in sizes.widths(world))
+    text = tr("Size: {viewport} / {render}", viewport=viewport, render=render)
+    column = layout.column(align=True)
+    column.operator_context = "INVOKE_DEFAULT"
+    column.operator("syncscape.world_size", text=text, translate=False, icon="TEXTURE")
+    column.operator("syncscape.pack_pictures", icon="PACKAGE")
+    column.operator("syncscape.collect_pictures", icon="FILE_FOLDER")
 
 
 def _draw_backdrop(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:

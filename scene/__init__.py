@@ -1,6 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What Syncscape does to a scene, without any user interface: worlds, plates, lamps and assets."""
 
-from .live import register, unregister
+from . import live, sizes
 
-__all__ = ["register", "unregister"]
+
+def register() -> None:
+    """Take care of saving, loading, undo and rendering."""
+    live.register()
+    sizes.register()
+
+
+def unregister() -> None:
+    """Stop listening."""
+    sizes.unregister()
+    live.unregister()

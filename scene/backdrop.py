@@ -6,6 +6,9 @@ camera gets a second path of nodes whose sockets the panel shows. Everything is 
 it is undone, copied and appended with the World and can be read there.
 """
 
+# Nodes and images that were found to be there are not asked for again.
+# pyright: reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import math
@@ -14,6 +17,7 @@ from typing import NamedTuple, TypeGuard
 import bpy
 import numpy as np
 
+from .copies import packed_copy
 from .sun import pixels, reduced
 from .sun_lamp import BACKDROP, CAMERA_MIX, color_socket, sky_of
 
@@ -171,14 +175,7 @@ def blurred(radiance: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def _packed(name: str, radiance: np.ndarray, sharp: bpy.types.Image, degrees: float) -> bpy.types.Image:
-    height, width = radiance.shape[:2]
-    image = bpy.data.images.new(name, width, height, float_buffer=True)
-    image.colorspace_settings.name = sharp.colorspace_settings.name
-    values = np.ones((height, width, 4), dtype=np.float32)
-    values[..., :3] = radiance[::-1]
-    image.pixels.foreach_set(values.ravel())
-    image.update()
-    image.pack()
+    image = packed_copy(name, radiance, sharp)
     image[BLUR_KEY], image[BLUR_OF_KEY] = degrees, sharp.name
     return image
 

@@ -32,6 +32,12 @@ def set_colorspace(image: bpy.types.Image, *names: str) -> None:
         return
 
 
+def working_space() -> str:
+    """Return the colour space of the file's scene-linear values, which float images have in memory."""
+    found = getattr(bpy.data, "colorspace", None)  # before 5.0 there is one
+    return getattr(found, "working_space", "Linear Rec.709")
+
+
 def sample_picture(world: bpy.types.World) -> None:
     """Let Cycles send its light rays to where the World's picture is bright, at the picture's own size.
 

@@ -15,6 +15,7 @@ class Trouble(Enum):
     NO_SUN = "no_sun"
     UNREADABLE_PICTURE = "unreadable_picture"
     DAMAGED_PICTURE = "damaged_picture"
+    LITTLE_MEMORY = "little_memory"
 
 
 class SceneProblem(RuntimeError):
@@ -24,8 +25,11 @@ class SceneProblem(RuntimeError):
         trouble: what is wrong.
         subject: the name or path of what it is wrong with, or empty.
         reason: how it is damaged, or empty.
+        short: GiB of memory that a picture needs, and that are free; None for other troubles.
     """
 
-    def __init__(self, trouble: Trouble, subject: str = "", reason: str = "") -> None:
-        self.trouble, self.subject, self.reason = trouble, subject, reason
+    def __init__(
+        self, trouble: Trouble, subject: str = "", reason: str = "", short: tuple[float, float] | None = None
+    ) -> None:
+        self.trouble, self.subject, self.reason, self.short = trouble, subject, reason, short
         super().__init__(f"{trouble.value}: {subject}" if subject else trouble.value)

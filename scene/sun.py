@@ -13,7 +13,7 @@ import bpy
 import numpy as np
 
 from .problems import SceneProblem, Trouble
-from .whole import ensure_image_whole
+from .whole import ensure_image_whole, ensure_memory
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 LOOK_WIDTH = 1024
@@ -81,7 +81,7 @@ def find_sun(radiance: np.ndarray) -> Sun | None:
             return None
         axis = energy @ directions
         axis /= np.linalg.norm(axis)
-    total, peak = float(energy.sum()), float((energy / areas).max())
+    total, peak = float(energy.sum()), float((energy / areas).max())  # pyright: ignore[reportOperatorIssue]
     rows, columns = small.shape
     solid = np.broadcast_to(_areas(rows, columns)[:, None], small.shape)
     far_brighter = np.maximum(small - BRIGHT * np.median(sky), 0.0)
@@ -100,15 +100,18 @@ def find_sun(radiance: np.ndarray) -> Sun | None:
 def pixels(image: bpy.types.Image) -> np.ndarray:
     """Return a picture as linear RGB ``(H, W, 3)``, the top row first, without what is no number.
 
-    Raises SceneProblem if the picture's file cannot be read.
+    Raises SceneProblem if the picture's file cannot be read, or not with the memory that is free.
     """
     ensure_image_whole(image)
+    ensure_memory(image)
     width, height = image.size
     if not width:
         raise SceneProblem(Trouble.UNREADABLE_PICTURE, image.filepath)
     values = np.empty(width * height * 4, dtype=np.float32)
     image.pixels.foreach_get(values)
     colours = values.reshape(height, width, 4)[::-1, :, :3]
+    if not image.is_float and image.colorspace_settings.name == "sRGB":
+        colours = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
     return np.nan_to_num(colours, copy=True, nan=0.0, posinf=LARGEST_HALF, neginf=0.0)
 
 

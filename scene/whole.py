@@ -7,7 +7,8 @@ from pathlib import Path
 
 import bpy
 
-from ..sync_engine.interface.picture_files import DamagedPicture, check_picture
+from ..sync_engine.interface.memory import PIXEL_BYTES, lacking
+from ..sync_engine.interface.picture_files import DamagedPicture, check_picture, picture_size
 from .problems import SceneProblem, Trouble
 
 
@@ -19,6 +20,21 @@ def ensure_whole(path: Path) -> None:
         raise SceneProblem(Trouble.DAMAGED_PICTURE, path.name, str(error)) from error
     except OSError as error:
         raise SceneProblem(Trouble.UNREADABLE_PICTURE, str(path)) from error
+
+
+def ensure_memory(image: bpy.types.Image) -> None:
+    """Raise SceneProblem where an image's pixels would not fit into the free memory; nothing is decoded."""
+    on_disk = image.source == "FILE" and not image.packed_file and not image.has_data
+    try:
+        size = (
+            picture_size(Path(bpy.path.abspath(image.filepath, library=image.library))) if on_disk else None
+        )
+    except (DamagedPicture, OSError):  # told by who reads it
+        return
+    width, height = size or image.size
+    short = lacking(width * height * PIXEL_BYTES)
+    if short is not None:
+        raise SceneProblem(Trouble.LITTLE_MEMORY, image.name, short=short)
 
 
 def ensure_image_whole(image: bpy.types.Image) -> None:

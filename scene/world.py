@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Install a generated picture as a World: new nodes, new data-block, the old World kept."""
 
+# A World with controls has nodes.
+# pyright: reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import math
@@ -10,7 +13,7 @@ from typing import Any, NamedTuple
 
 import bpy
 
-from . import compat, sun_lamp
+from . import compat, sizes, sun_lamp
 from .whole import ensure_whole
 
 MAPPING, BACKGROUND = "Syncscape Mapping", "Syncscape Background"
@@ -20,8 +23,9 @@ FACING_Y = math.radians(-90.0)
 """Blender puts the centre of the picture at +X; this turn brings it to +Y, before a new camera."""
 
 
-LINEAR = ("Linear Rec.709", "Linear", "scene_linear")
-"""Names of the colour space of a World's picture, the bundled configuration's first."""
+LINEAR = ("Linear Rec.709", "Linear Rec.709 (sRGB)", "lin_rec709", "Utility - Linear - sRGB", "Linear")
+LINEAR += ("scene_linear",)
+"""Names of the colour space of a World's picture: the bundled configuration's, those of ACES."""
 
 
 SUN_THRESHOLD = 10.0
@@ -138,3 +142,19 @@ def picture(world: bpy.types.World | None) -> bpy.types.Image | None:
         return None
     texture = sun_lamp.lit_picture(world.node_tree)
     return texture.image if texture is not None else None
+
+
+def swap_picture(world: bpy.types.World, path: Path, result_id: str) -> None:
+    """Let another picture light a World, and be its background where that showed the same; the rest stays.
+
+    Raises SceneProblem or RuntimeError for a picture that cannot be loaded; nothing has changed then.
+    """
+    before = picture(world)
+    image = load_image(path, result_id, *LINEAR)
+    shown = {before, sizes.full_of(before)} if before is not None else set()
+    for node in world.node_tree.nodes:
+        if node.bl_idname == "ShaderNodeTexEnvironment" and node.image in shown:
+            node.image = image
+    world[RESULT_KEY] = result_id
+    if any(sizes.widths(world)):
+        sizes.set_widths(world, *sizes.widths(world))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine's command line: generate, batch, serve, models, evaluate, doctor."""
+"""The engine's command line: generate, enlarge, batch, serve, models, evaluate, doctor."""
 
 from __future__ import annotations
 
@@ -8,11 +8,23 @@ import logging
 import sys
 from collections.abc import Callable
 
-from sync_engine.cli import batch, doctor, evaluate, export, generate, models, radiance, serve, streams
+from sync_engine.cli import (
+    batch,
+    doctor,
+    enlarge,
+    evaluate,
+    export,
+    generate,
+    models,
+    radiance,
+    serve,
+    streams,
+)
 from sync_engine.common.priority import wait_without_spinning
 
 RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "generate": generate.run,
+    "enlarge": enlarge.run,
     "serve": serve.run,
     "batch": batch.run,
     "batch-session": batch.run_session,
@@ -31,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="python -m sync_engine", description=__doc__)
     commands = root.add_subparsers(dest="command", required=True)
     generate.add_parser(commands)
+    enlarge.add_parser(commands)
     serve.add_parser(commands)
     batch.add_parser(commands)
     models.add_parser(commands)

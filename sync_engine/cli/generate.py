@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from sync_engine.interface.messages import (
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
 
 STOP_GRACE_S = 10.0
+SpecOf = Callable[[argparse.Namespace], EnvironmentSpec]
 
 
 def add_parser(commands: Any) -> None:
@@ -45,8 +47,8 @@ def add_parser(commands: Any) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run one job and return the exit status of the contract."""
+def run(options: argparse.Namespace, spec_of: SpecOf = spec_options.spec_from) -> int:
+    """Run the one job of some options and return the exit status of the contract."""
     if options.json:
         from sync_engine.common.streams import take_stdout
 
@@ -55,17 +57,17 @@ def run(options: argparse.Namespace) -> int:
         def emit(event: Event) -> None:
             hearer(encode(event))
 
-        return _generate(options, emit)
+        return _generate(options, spec_of, emit)
     from sync_engine.cli.terminal import TerminalProgress
 
     with TerminalProgress() as bar:
-        return _generate(options, bar.tell)
+        return _generate(options, spec_of, bar.tell)
 
 
-def _generate(options: argparse.Namespace, emit: Any) -> int:
+def _generate(options: argparse.Namespace, spec_of: SpecOf, emit: Any) -> int:
     job = options.out.name or "result"
     try:
-        spec = spec_options.spec_from(options)
+        spec = spec_of(options)
     except SpecError as error:
         emit(Failed(job, FailureCode.BAD_SPEC, error.message, error.remedy))
         return EXIT_STATUS[FailureCode.BAD_SPEC]

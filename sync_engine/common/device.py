@@ -6,11 +6,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import os
 import sys
 
 from sync_engine.common.errors import EngineError
 from sync_engine.common.late import torch
+from sync_engine.interface.memory import free_bytes
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.wording import Message
 
@@ -93,13 +93,8 @@ def free_memory_gb(device: torch.device) -> float:
         own = kept - torch.cuda.memory_allocated(device)  # what the allocator has and nobody uses
         capped = torch.cuda.get_per_process_memory_fraction(device) * total - kept
         return (min(free, max(0.0, capped)) + own) / 2**30
-    try:
-        with open("/proc/meminfo", encoding="utf-8") as file:
-            available = next(line for line in file if line.startswith("MemAvailable"))
-        return min(int(available.split()[1]) / 2**20, _container_gb())
-    except (OSError, StopIteration):
-        pages = os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**21
-        return pages * 4096 / 2**30 / 2
+    free = free_bytes()
+    return min(4.0 if free is None else free / 2**30, _container_gb())
 
 
 def _container_gb() -> float:

@@ -43,6 +43,8 @@ def refine(
     on_step: Callable[[SphereCanvas, Step], None],
     on_part: Callable[[int, int], None],
     note: Callable[[str], None] = lambda text: None,
+    strength: float = STRENGTH,
+    layout_cells: int = LAYOUT_CELLS,
 ) -> torch.Tensor:
     """Return the picture ``(3, H, 2·H)`` in [0, 1] at a larger height, with new detail.
 
@@ -58,12 +60,15 @@ def refine(
         on_step: called with the pass's canvas after each denoising step; may raise to stop.
         on_part: called after each decoded view; may raise to stop.
         note: told when memory is short and the views are decoded in tiles.
+        strength: share of the steps that are repeated.
+        layout_cells: what fills so many latent cells of a view is kept.
     """
-    canvas = SphereCanvas(model.window, field_of_view(model.window, model.scale, height), turn)
+    fov = min(90.0, field_of_view(model.window, model.scale, height))  # 90: below the model's own height
+    canvas = SphereCanvas(model.window, fov, turn)
     model.offload_for(Stage.DECODE)  # the autoencoder works alone, before and after the denoiser
     clean = _encode_views(model, canvas, picture)
     steps = len(scheduler.timesteps)
-    start = min(round(steps * (1 - STRENGTH)), steps - 1)
+    start = min(round(steps * (1 - strength)), steps - 1)
     level = levels(scheduler)[start]
     noise = canvas.noise(model.channels, generator).to(model.device)
     state = level.noised(clean, noise)
@@ -77,7 +82,7 @@ def refine(
         scheduler,
         state,
         condition(canvas),
-        KeepLayout(clean),
+        KeepLayout(clean, layout_cells),
         batch,
         on_step=step_of_pass,
         start=start,
@@ -101,13 +106,14 @@ class KeepLayout:
 
     Args:
         clean: the latents ``(V, C, w, w)`` of the picture so far in each view.
+        cells: what fills so many is layout.
     """
 
-    def __init__(self, clean: torch.Tensor) -> None:
-        self.clean = clean
+    def __init__(self, clean: torch.Tensor, cells: int = LAYOUT_CELLS) -> None:
+        self.clean, self.cells = clean, cells
 
     def __call__(
         self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
     ) -> tuple[torch.Tensor | None, torch.Tensor]:
         """Return (None, x0 with the layout of the picture so far)."""
-        return None, x0 + low_pass(self.clean - x0, LAYOUT_CELLS)
+        return None, x0 + low_pass(self.clean - x0, self.cells)

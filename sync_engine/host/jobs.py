@@ -33,6 +33,8 @@ STAGE_SPAN: dict[str, tuple[float, float]] = {
     Stage.WRITE: (0.97, 1.0),
 }
 """The part of the progress bar that each stage fills."""
+LARGER_SPAN = (0.07, 0.97)
+"""The part that detail passes fill where they are the whole job."""
 
 
 class JobState(Enum):
@@ -135,7 +137,8 @@ class Job:
         if event.note:
             self.note = event.note
         if event.stage in STAGE_SPAN:
-            start, end = STAGE_SPAN[event.stage]
+            larger = event.stage == Stage.DETAIL and self.spec.enlarge
+            start, end = LARGER_SPAN if larger else STAGE_SPAN[event.stage]
             share = event.step / event.steps if 0 < event.step <= event.steps else 0.0
             self.progress = max(self.progress, start + (end - start) * share)
 

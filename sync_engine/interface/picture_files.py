@@ -112,6 +112,23 @@ def check_picture(path: Path) -> None:
             raise DamagedPicture(f"it is no {suffix[1:].upper()}")
 
 
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Return width and height of an EXR or PNG by its header alone; None for other kinds.
+
+    Raises DamagedPicture or OSError as ``check_picture`` does.
+    """
+    with open_regular(path) as file:
+        start = file.read(len(PNG_MAGIC))
+        file.seek(0)
+        if start == PNG_MAGIC:
+            return png_size(file)
+        if not start.startswith(EXR_MAGIC):
+            return None
+        _, parts = exr_parts(file, SHAPE)
+        _, _, width, height = parts[0].window("displayWindow")
+        return width, height
+
+
 def png_size(file: BinaryIO) -> tuple[int, int]:
     """Return width and height of a PNG from its beginning; DamagedPicture if there are none."""
     start = _exactly(file, len(PNG_MAGIC) + 16)

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from .bounded_json import read_json
-from .guides import Control, Guide, check_guides, files_of, guide_from_dict
+from .guides import Control, Guide, Picture, check_guides, files_of, guide_from_dict
 from .limits import KINDS, LIMITS, PRECISIONS, PROJECTIONS, SOLVERS, WORLD_WIDTH
 from .loras import Lora, check_loras
 from .memory_plan import OFFLOADS, WEIGHTS
@@ -68,6 +68,8 @@ class EnvironmentSpec:
         ldr: keep the range of the picture: no light is added to a world.
         exposure: EV applied to a world; ``None`` darkens one that would burn a white ball out.
         guides: what parts of the picture show, see ``guides``.
+        enlarge: a 360° picture that this job only makes larger: detail passes from it, with its layout and
+            its light. Empty paints a new one.
         device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
         precision: arithmetic of the network.
         weights: how the denoiser's weights are kept: as it computes (``full``) or in 8 bits (``fp8``);
@@ -102,6 +104,7 @@ class EnvironmentSpec:
     ldr: bool = False
     exposure: float | None = None
     guides: tuple[Guide, ...] = ()
+    enlarge: str = ""
     device: str = "auto"
     precision: str = "auto"
     weights: str = "auto"
@@ -152,6 +155,7 @@ class EnvironmentSpec:
             if not isinstance(getattr(self, name), bool):
                 raise SpecError(name, getattr(self, name), "neither true nor false", "Use true or false.")
         self._check_guides()
+        self._check_enlarge()
         for name in ("guidance", "sync_strength", "sync_decay", "sun_stops", "exposure"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), LIMITS[name], whole=False)
@@ -196,6 +200,19 @@ class EnvironmentSpec:
             )
         check_guides(self.guides, self.canvas)
 
+    def _check_enlarge(self) -> None:
+        if self.enlarge == "":
+            return
+        check_text("enlarge", self.enlarge)
+        if self.canvas != "sphere":
+            raise SpecError(
+                "enlarge", self.enlarge, "only a world on the sphere is enlarged", "Leave it out."
+            )
+        if any(isinstance(guide, (Picture, Control)) for guide in self.guides):
+            raise SpecError(
+                "enlarge", self.enlarge, "it takes no pictures as guides", "Leave those guides out."
+            )
+
     @property
     def _width_limit(self) -> Limit:
         return WORLD_WIDTH if self.kind == "world" else LIMITS["width"]
@@ -216,7 +233,12 @@ class EnvironmentSpec:
         loras = tuple(str(Lora(_name(lora.file), lora.weight)) for lora in map(Lora.parse, self.loras))
         guides = tuple(dataclasses.replace(guide, **_without_folders(guide)) for guide in self.guides)
         return dataclasses.replace(
-            self, model=_name(self.model), tiny_decoder=_name(self.tiny_decoder), loras=loras, guides=guides
+            self,
+            model=_name(self.model),
+            tiny_decoder=_name(self.tiny_decoder),
+            loras=loras,
+            guides=guides,
+            enlarge=_name(self.enlarge),
         )
 
     def to_json(self) -> str:

@@ -10,10 +10,13 @@ from typing import Any
 
 import torch
 
+from sync_engine.backbones.model import Model
+from sync_engine.canvas import Canvas
 from sync_engine.catalog import models
 from sync_engine.common.device import is_out_of_memory
 from sync_engine.common.errors import OutOfMemory, OutputError
 from sync_engine.common.progress import Reporter
+from sync_engine.diffusion.controlnet import Control
 from sync_engine.guiding.control_maps import maps_of
 from sync_engine.guiding.files import keep_files
 from sync_engine.guiding.pictures import kept_of
@@ -21,8 +24,10 @@ from sync_engine.guiding.regions import Regions
 from sync_engine.interface.messages import Stage
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.interface.wording import Message
+from sync_engine.prompting.sun_in_prompt import Luminary
 from sync_engine.runtime import output, results, stages
 from sync_engine.runtime.checkpoint import Checkpoint
+from sync_engine.runtime.enlargement import Enlargement
 from sync_engine.runtime.live_preview import LivePreview
 from sync_engine.runtime.model_cache import ModelCache
 from sync_engine.runtime.plan import JobPlan
@@ -79,6 +84,7 @@ class Engine(ModelCache):
         """Walk through the stages and leave the result's files in a folder."""
         started = time.perf_counter()
         regions, kept, maps = Regions(spec), kept_of(spec), maps_of(spec)  # before anything is fetched
+        smaller = Enlargement.of(spec)
         files = keep_files(spec.guides, folder)
         row = models.find(spec.model)
         missing = stages.missing(row)
@@ -86,7 +92,7 @@ class Engine(ModelCache):
             runner.run(Stage.DOWNLOAD, stages.download, *missing, runner)
         for net in stages.missing_controls(spec, row):
             runner.run(Stage.DOWNLOAD, stages.download, net, False, runner)
-        plan = JobPlan.of(spec, row, regions, kept, maps)
+        plan = JobPlan.of(spec, row, regions, kept, maps, smaller)
         while self._ran_out(plan, folder, runner, job_id, started, files):
             runner.reporter.note("Memory ran out: the job goes on with smaller weights.")
 
@@ -117,6 +123,28 @@ class Engine(ModelCache):
             return True
         raise failed
 
+    def _first_picture(
+        self,
+        folder: Path,
+        plan: JobPlan,
+        model: Model,
+        canvas: Canvas,
+        height: int,
+        sky: Luminary | None,
+        runner: StageRunner,
+        controls: list[Control],
+    ) -> torch.Tensor:
+        """Return the picture of the first pass, ``(3, H, W)``."""
+        conditioning = runner.run(Stage.ENCODE, stages.encode, plan, model, canvas, sky)
+        preview = LivePreview(runner, model, folder / "live.png")
+        checkpoint = Checkpoint(folder, plan.spec, model.device, model.dtype, runner.on_resume)
+        job = (plan, model, canvas, conditioning, self.nets, runner, preview, checkpoint, controls)
+        latents = runner.run(Stage.DENOISE, stages.denoise, *job)
+        picture = runner.run(Stage.DECODE, stages.decode, plan, model, canvas, latents, height, runner)
+        if plan.spec.canvas == "panorama":
+            picture = runner.run(Stage.DETAIL, stages.repair_poles, plan, model, picture, sky, runner)
+        return picture
+
     def _paint_once(
         self,
         plan: JobPlan,
@@ -126,33 +154,17 @@ class Engine(ModelCache):
         started: float,
         files: list[dict[str, Any]],
     ) -> None:
-        spec = plan.spec
         model = runner.run(Stage.LOAD, self.model, plan, runner.reporter.note)
         for note in plan.notes(model):
             runner.reporter.note(note)
         controls = runner.run(Stage.LOAD, self.controls, plan, model) if plan.controls else []
         canvas = plan.canvas(model)
         sky = plan.sky(canvas)
-        conditioning = runner.run(Stage.ENCODE, stages.encode, plan, model, canvas, sky)
-        preview = LivePreview(runner, model, folder / "live.png")
-        checkpoint = Checkpoint(folder, plan.spec, model.device, model.dtype, runner.on_resume)
-        latents = runner.run(
-            Stage.DENOISE,
-            stages.denoise,
-            plan,
-            model,
-            canvas,
-            conditioning,
-            self.nets,
-            runner,
-            preview,
-            checkpoint,
-            controls,
-        )
-        first, *larger = canvas.heights(spec.pixel_height, model.scale)
-        picture = runner.run(Stage.DECODE, stages.decode, plan, model, canvas, latents, first, runner)
-        if spec.canvas == "panorama":
-            picture = runner.run(Stage.DETAIL, stages.repair_poles, plan, model, picture, sky, runner)
+        first, *larger = plan.heights(canvas, model)
+        if plan.smaller is None:
+            picture = self._first_picture(folder, plan, model, canvas, first, sky, runner, controls)
+        else:
+            picture = plan.smaller.shown
         for height in larger:
             preview = LivePreview(runner, model, folder / "live.png")
             picture = runner.run(
@@ -167,6 +179,7 @@ class Engine(ModelCache):
             complete,
             plan.light(sky),
             plan.kept,
+            plan.smaller,
         )
         runner.seconds["total"] = round(time.perf_counter() - started, 3)
-        results.write_record(folder, complete, model, job_id, runner.seconds, light, plan.settings.net, files)
+        results.write_record(folder, complete, model, job_id, runner.seconds, light, plan.net, files)

@@ -32,6 +32,8 @@ from sync_engine.interface.wording import Message
 from sync_engine.prompting import sun_in_prompt
 from sync_engine.prompting.view_prompts import light_phrases, phrases_of
 from sync_engine.radiance.lights import SkyLight
+from sync_engine.runtime.enlargement import Enlargement
+from sync_engine.sync.feature_nets import FeatureNet
 from sync_engine.sync.method import Method, MethodSettings
 from sync_engine.sync.methods import METHODS
 
@@ -62,6 +64,7 @@ class JobPlan:
         sun: the guide that says where the sun stands.
         controls: the guides that are maps and do something, each with the ControlNet that follows it.
         kept: what is kept of pictures, or painted anew from one.
+        smaller: the picture that is only made larger.
         method, settings: how the windows are joined, with the feature net that they are compared through.
         phrases: what the model was taught to call views by elevation.
         light_phrases: what it was taught to call a view with the sun or the moon in it.
@@ -84,6 +87,7 @@ class JobPlan:
     sun: Sun | None
     controls: tuple[PlannedControl, ...]
     kept: Kept | None
+    smaller: Enlargement | None
     method: Method[Any]
     settings: MethodSettings
     phrases: tuple[tuple[float, float, str], ...]
@@ -98,10 +102,11 @@ class JobPlan:
         regions: Regions | None = None,
         kept: Kept | None = None,
         maps: tuple[ControlMap, ...] | None = None,
+        smaller: Enlargement | None = None,
     ) -> JobPlan:
         """Settle a job whose model (``models.find``) is on this computer.
 
-        ``regions``, ``kept`` and ``maps`` are the spec's, where they have been read already.
+        ``regions``, ``kept``, ``maps`` and ``smaller`` are the spec's, where they have been read already.
 
         Raises:
             ModelNotAvailable: the model, or the tiny decoder or a ControlNet that the spec names, is not here
@@ -139,6 +144,7 @@ class JobPlan:
                 if read.guide.scale != 0
             ),
             kept=kept_of(spec) if kept is None else kept,
+            smaller=Enlargement.of(spec) if smaller is None else smaller,
             method=method,
             settings=_settings(method, spec, steps, folder),
             phrases=phrases_of(folder),
@@ -175,8 +181,21 @@ class JobPlan:
             starts=self.method.window_starts,
         )
 
+    def heights(self, canvas: Canvas, model: Model) -> list[int]:
+        """Return the picture's height after each pass; the first is that of a picture made larger."""
+        if self.smaller is not None:
+            return [self.smaller.shown.shape[1], *self.smaller.heights(self.spec.pixel_height)]
+        return canvas.heights(self.spec.pixel_height, model.scale)
+
+    @property
+    def net(self) -> FeatureNet | None:
+        """What windows are compared through; none where only detail passes run."""
+        return self.settings.net if self.smaller is None else None
+
     def sky(self, canvas: Canvas) -> sun_in_prompt.Luminary | None:
         """Return the sun or the moon that the prompt puts into the views of a canvas, None without one."""
+        if self.smaller is not None:
+            return self.smaller.sky
         return sun_in_prompt.sky_of(self.spec.prompt, self.seed, canvas.views, self.sun)
 
     def light(self, sky: sun_in_prompt.Luminary | None) -> SkyLight | None:

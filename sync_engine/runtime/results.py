@@ -23,6 +23,7 @@ from sync_engine.interface.wording import Message
 from sync_engine.radiance.expand import expand
 from sync_engine.radiance.lights import SkyLight
 from sync_engine.runtime import output
+from sync_engine.runtime.enlargement import Enlargement
 from sync_engine.sync.feature_nets import FeatureNet
 
 
@@ -32,11 +33,13 @@ def write_pictures(
     spec: EnvironmentSpec,
     sky: SkyLight | None = None,
     kept: Kept | None = None,
+    smaller: Enlargement | None = None,
 ) -> dict[str, Any] | None:
     """Write a picture ``(H, W, 3)`` in [0, 1] of a complete spec, and its preview.
 
     A world gets its light back, from the ``sky`` where that is known, and is written as EXR, a plate as PNG.
-    What is ``kept`` of an HDR picture keeps its light, and what is new gets the same exposure.
+    What is ``kept`` of an HDR picture keeps its light, and what is new gets the same exposure. What was made
+    larger has the light of the ``smaller`` picture.
     Both keep the spec without the paths of this computer; ``spec.json`` beside them has them.
     Returns the report on its light, None for a plate. Raises EngineError for numbers that are not finite.
     """
@@ -53,8 +56,11 @@ def write_pictures(
     shown = spec.without_paths()
     image, light = folder / output.IMAGE_NAMES[spec.kind], None
     if spec.kind == "world":
-        exposure = spec.exposure if spec.exposure is not None or kept is None else kept.exposure
-        expanded = expand(picture, spec.sun_stops, spec.ldr, exposure, sky=sky)
+        if smaller is not None:
+            expanded = smaller.lit(picture, spec)
+        else:
+            exposure = spec.exposure if spec.exposure is not None or kept is None else kept.exposure
+            expanded = expand(picture, spec.sun_stops, spec.ldr, exposure, sky=sky)
         light = expanded.report
         attributes = {"syncscape": shown.to_json(), "syncscape_light": json.dumps(light)}
         radiance = expanded.radiance if kept is None else kept.paste_light(expanded.radiance)

@@ -116,6 +116,25 @@ def test_backdrop(blender: Blender, fake_engine: Path) -> None:
     blender.run("backdrop", fake_engine)
 
 
+def test_sizes(blender: Blender, fake_engine: Path) -> None:
+    """A World's picture small while working, full in renders and files; packed and collected."""
+    blender.run("sizes", fake_engine)
+
+
+def test_enlarge(blender: Blender, fake_engine: Path) -> None:
+    """Make Larger: the job, the World that gets the larger picture, other programs' pictures; stills."""
+    blender.run("enlarge", fake_engine)
+
+
+def test_colour_management(blender: Blender, fake_engine: Path, record_property) -> None:
+    """The World's colour is the picture's under every view transform and in every working space."""
+    told = blender.run("colour", fake_engine)
+    record_property("views", told["views"])
+    if blender.version == "3.11" and "ACES 2.0" not in told["views"]:
+        return  # before 5.0 there is one working space
+    assert told["spaces"] == ["ACEScg", "Linear Rec.2020"]
+
+
 def test_guides(blender: Blender, fake_engine: Path) -> None:
     """Regions and the sun by objects of the scene; lost objects, undo, copied scenes, reused settings."""
     blender.run("guides", fake_engine)

@@ -31,14 +31,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--library", type=Path)
     parser.add_argument("--suite", default="trixie", choices=("trixie", "sid"))
+    parser.add_argument("--only", nargs="*", metavar="FUNCTION", help="by their names here: look, queue, …")
     options = parser.parse_args()
     reason = not_here(options.suite)
     if reason:
         print(reason, file=sys.stderr)  # noqa: T201
         return 1
     user = REPO / "out" / "ui-guide" / "user"
-    with opened(options.suite, user, SIZE) as window:
-        models(window)
+    if not options.only or "models" in options.only:
+        with opened(options.suite, user, SIZE) as window:
+            models(window)
     if options.library is None:
         return 0
     with opened(options.suite, user, SIZE, fake=True) as window:
@@ -46,13 +48,19 @@ def main() -> int:
         window.run("space = view()['area'].spaces.active; space.show_region_toolbar = False")
         window.run("bpy.context.window_manager.syncscape_history.kind = 'world'")
         window.run(f"settings.prompt = {PROMPT!r}")
-        history(window)
-        presets_and_styles(window)
-        asset_dialog(window)
-        world_properties(window)
-        asset_browser(window)
-        queue(window)
-        problem(window)
+        steps = (
+            history,
+            look,
+            presets_and_styles,
+            asset_dialog,
+            world_properties,
+            asset_browser,
+            queue,
+            problem,
+        )
+        for step in steps:
+            if not options.only or step.__name__ in options.only:
+                step(window)
     return 0
 
 
@@ -98,6 +106,20 @@ def history(window: BlenderWindow) -> None:
     time.sleep(1.0)
 
 
+def look(window: BlenderWindow) -> None:
+    """The 360° viewer, turned a little."""
+    let_events_run(window, 5.0)
+    window.click(*window.find_button("syncscape.look"))
+    left, top, width, height = window.region_box("VIEW_3D", "WINDOW")
+    x, y = left + width // 3, top + height // 2
+    window.drag((x, y), (x - 60, y), (x - 160, y + 20))
+    let_events_run(window)
+    keep(window, "look", (left, top, width, min(height, 560)))
+    window.move(x, y)
+    window.key("Escape")
+    time.sleep(1.0)
+
+
 def presets_and_styles(window: BlenderWindow) -> None:
     """The menu of styles beside the prompt."""
     left, top, width, _ = sidebar(window)
@@ -135,7 +157,7 @@ def world_properties(window: BlenderWindow) -> None:
     )
     let_events_run(window)
     left, top, width, height = window.region_box("PROPERTIES", "WINDOW")
-    keep(window, "world-properties", (left, top, width, min(height, 400)))
+    keep(window, "world-properties", (left, top, width, min(height, 520)))
 
 
 def asset_browser(window: BlenderWindow) -> None:

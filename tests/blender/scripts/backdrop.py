@@ -91,6 +91,28 @@ tree = bpy.context.scene.world.node_tree
 noise = tree.nodes.new("ShaderNodeTexNoise")
 tree.links.new(noise.outputs["Color"], tree.nodes[world_module.BACKGROUND].inputs["Color"])
 assert "more than turn one picture" in harness.error_of(lambda: bpy.ops.syncscape.separate_backdrop())
+# Worlds of other hands: a muted Mapping turns nothing; two pictures, and a picture that is gone, are told.
+made = world_of(world_module, "muted", picture)
+made.node_tree.nodes[world_module.MAPPING].mute = True
+assert bpy.ops.syncscape.separate_backdrop() == {"FINISHED"}
+assert bpy.ops.syncscape.join_backdrop() == {"FINISHED"}
+made = world_of(world_module, "two", picture)
+tree = made.node_tree
+mix = tree.nodes.new("ShaderNodeMixRGB")
+for number in (1, 2):
+    texture = tree.nodes.new("ShaderNodeTexEnvironment")
+    texture.image = bpy.data.images["two"]
+    tree.links.new(texture.outputs["Color"], mix.inputs[number])
+tree.links.new(mix.outputs["Color"], tree.nodes[world_module.BACKGROUND].inputs["Color"])
+for name in ("separate_backdrop", "add_ground", "sun_lamp"):
+    operator = getattr(bpy.ops.syncscape, name)
+    assert "more than turn one picture" in harness.error_of(operator), name
+made = world_of(world_module, "gone", picture)
+lost = bpy.data.images.load(bpy.context.scene.render.filepath, check_existing=False)
+lost.filepath = str(harness.HOME / "nowhere.exr")
+next(node for node in made.node_tree.nodes if node.bl_idname == "ShaderNodeTexEnvironment").image = lost
+assert "cannot be read" in harness.error_of(lambda: bpy.ops.syncscape.add_ground())
+assert "cannot be read" in harness.error_of(lambda: bpy.ops.syncscape.world_size(viewport="1024"))
 bpy.context.scene.world = None
 assert "has no World" in harness.error_of(lambda: bpy.ops.syncscape.separate_backdrop())
 harness.leave()
