@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 
 from sync_engine.__main__ import main
 from sync_engine.canvas.views import equirectangular_rays
+from sync_engine.host.export import Export
 from sync_engine.pictures.export import FACES, rgbe
 from sync_engine.pictures.read import read_picture
 from sync_engine.radiance import prefilter
@@ -121,3 +123,18 @@ def test_other_shapes_are_refused(tmp_path: Path, capsys) -> None:
     write_exr(tmp_path / "wide.exr", np.ones((64, 192, 3), dtype=np.float32), {})
     assert main(["export", str(tmp_path / "wide.exr"), "--to", "hdr", "--out", str(tmp_path / "a.hdr")]) == 2
     assert "not twice as wide" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_blender_exports_in_a_child_process(world: Path, tmp_path: Path) -> None:
+    done = Export(sys.executable, world, "hdr", tmp_path / "a.hdr")
+    assert done.wait(120)
+    assert (done.problem, done.files) == (None, [tmp_path / "a.hdr"])
+    wrong = Export(sys.executable, world, "png", tmp_path / "a.png", exposure=99.0)
+    assert wrong.wait(120)
+    assert wrong.problem is not None
+    assert "exposure = 99.0: out of range" in wrong.problem.message
+    gone = Export(tmp_path / "no-python", world, "hdr", tmp_path / "b.hdr")
+    assert gone.wait(20)
+    assert gone.problem is not None
+    assert gone.problem.code == "engine_missing"
