@@ -13,6 +13,7 @@ from . import (
     generate,
     ground,
     guides,
+    image_editor,
     load_settings,
     look,
     loras,
@@ -28,7 +29,7 @@ from . import (
 )
 
 _families = (generate, apply, engine, setup, models, results, assets, turn, sun, presets)
-_families += (load_settings, details, loras, backdrop, ground, guides, batch)
+_families += (load_settings, details, loras, backdrop, ground, guides, image_editor, batch)
 _families += (enlarge, sizes, together, export, look, shading)
 
 

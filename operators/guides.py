@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Guides: operators that add a guide with its handle, take one away, and change their order."""
+"""Guides: operators that add a guide with its handle, take one away, change their order, or use a result."""
 
 # The properties of bpy.props are annotations.
 # pyright: reportInvalidTypeForm=false
@@ -9,12 +9,34 @@ from __future__ import annotations
 import bpy
 from bpy.props import EnumProperty
 
-from ..settings import guides
+from ..settings import guide_places, guides
 from ..sync_engine.interface.guides import MAX_GUIDES
+from .chosen import ResultOperator
 from .mixins import Mixin
 
 NEW_SUN_ELEVATION = 30.0
 WAY_ITEMS = (("UP", "Up", "Towards the first"), ("DOWN", "Down", "Towards the last"))
+
+
+def new_guide(scene: bpy.types.Scene, kind: str) -> guides.SyncscapeGuide:
+    """Add a guide to a scene's and choose it in the list."""
+    settings = scene.syncscape
+    line = settings.guides.add()
+    line.kind = kind
+    settings.active_guide = len(settings.guides) - 1
+    return line
+
+
+def add_handle(scene: bpy.types.Scene, line: guides.SyncscapeGuide, elevation: float = 0.0) -> None:
+    """Give a guide an Empty that stands before the camera, at an elevation in degrees."""
+    line.target = guide_places.new_handle(scene, line.kind, guide_places.ahead_of(scene), elevation)
+
+
+def _has_room(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    if len(context.scene.syncscape.guides) >= MAX_GUIDES:
+        operator.poll_message_set("There are as many guides as one picture can have")
+        return False
+    return True
 
 
 class SYNCSCAPE_OT_add_guide(bpy.types.Operator):
@@ -28,18 +50,12 @@ class SYNCSCAPE_OT_add_guide(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context) -> bool:
-        if len(context.scene.syncscape.guides) >= MAX_GUIDES:
-            cls.poll_message_set("There are as many guides as one picture can have")
-            return False
-        return True
+        return _has_room(cls, context)
 
     def execute(self, context) -> set[str]:
-        scene, settings = context.scene, context.scene.syncscape
+        line = new_guide(context.scene, self.kind)
         elevation = NEW_SUN_ELEVATION if self.kind == guides.SUN else 0.0
-        line = settings.guides.add()
-        line.kind = self.kind
-        line.target = guides.new_handle(scene, self.kind, guides.ahead_of(scene), elevation)
-        settings.active_guide = len(settings.guides) - 1
+        add_handle(context.scene, line, elevation)
         return {"FINISHED"}
 
 
@@ -92,5 +108,31 @@ class SYNCSCAPE_OT_move_guide(_OnGuide, bpy.types.Operator):
         return {"FINISHED"}
 
 
-_classes = (SYNCSCAPE_OT_add_guide, SYNCSCAPE_OT_remove_guide, SYNCSCAPE_OT_move_guide)
+class SYNCSCAPE_OT_use_as_guide(ResultOperator, bpy.types.Operator):
+    """Add a guide that paints this picture anew, at its size; the list says how far, or which part"""
+
+    bl_idname = "syncscape.use_as_guide"
+    bl_label = "Use as Guide"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context) -> bool:
+        return super().poll(context) and _has_room(cls, context)
+
+    def execute(self, context) -> set[str]:
+        found = self.chosen()
+        if found is None:
+            return {"CANCELLED"}
+        line = new_guide(context.scene, guides.PICTURE)
+        line.task, line.file = guides.REPAINT, str(found.image)
+        context.scene.syncscape.take_shape(found.spec)
+        return {"FINISHED"}
+
+
+_classes = (
+    SYNCSCAPE_OT_add_guide,
+    SYNCSCAPE_OT_remove_guide,
+    SYNCSCAPE_OT_move_guide,
+    SYNCSCAPE_OT_use_as_guide,
+)
 register, unregister = bpy.utils.register_classes_factory(_classes)

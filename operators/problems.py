@@ -27,6 +27,21 @@ TROUBLES = {
         "There is no sun in this World: no small light far brighter than its sky.",
         "Overcast and night skies have none. Make the World again with a Sun Strength of its own.",
     ),
+    Trouble.NOTHING_PAINTED: Failure(
+        FailureCode.OUTPUT.value,
+        "Nothing has been painted over.",
+        "Paint in any colour where the picture should be made anew, then repair it.",
+    ),
+    Trouble.NO_PERSPECTIVE: Failure(
+        FailureCode.OUTPUT.value,
+        "The camera has no perspective.",
+        "Set its lens to Perspective, or capture for a World.",
+    ),
+    Trouble.NOTHING_TO_SEE: Failure(
+        FailureCode.OUTPUT.value,
+        "There is nothing to see from the viewpoint.",
+        "Check what is hidden, the collection and the viewpoint.",
+    ),
 }
 
 
@@ -43,6 +58,14 @@ def explain_scene(problem: SceneProblem) -> Failure:
     if problem.trouble is Trouble.UNREADABLE_PICTURE:
         message = Message("The picture {path} cannot be read.", path=problem.subject)
         return Failure(FailureCode.OUTPUT.value, message, "Apply the World again.")
+    if problem.trouble is Trouble.EMPTY_IMAGE:
+        message = Message("The image {name} has no pixels.", name=problem.subject)
+        return Failure(FailureCode.OUTPUT.value, message, "Open its file again.")
+    if problem.trouble in (Trouble.TOO_MANY_OBJECTS, Trouble.TOO_MANY_TRIANGLES):
+        message = Message("The scene has more than {most} objects to look at.", most=problem.subject)
+        if problem.trouble is Trouble.TOO_MANY_TRIANGLES:
+            message = Message("The scene has more than {most} triangles to look at.", most=problem.subject)
+        return Failure(FailureCode.OUTPUT.value, message, "Choose a collection of what matters.")
     if problem.trouble is Trouble.DAMAGED_PICTURE:
         message = Message(
             "The picture {path} is damaged ({reason}).", path=problem.subject, reason=problem.reason

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the user sees: panels that draw the state and decide nothing."""
 
-from . import guides, history, presets, previews, view3d, world
+from . import guides, history, image_editor, outlines, presets, previews, view3d, world
 
-_families = (previews, presets, view3d, guides, history, world)
+_families = (previews, presets, view3d, guides, history, world, image_editor, outlines)
 
 
 def register() -> None:

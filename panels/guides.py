@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 
 from ..settings import guides
+
+ICONS = {item[0]: item[3] for item in guides.GUIDE_ITEMS}
 
 
 class SYNCSCAPE_UL_guides(bpy.types.UIList):
@@ -15,15 +19,18 @@ class SYNCSCAPE_UL_guides(bpy.types.UIList):
         row = layout.row(align=True)
         row.prop(item, "use", text="")
         row.active = item.use
-        icon = "LIGHT_SUN" if item.kind == guides.SUN else "MESH_CIRCLE"
+        icon = ICONS[item.kind]
         if item.kind == guides.SUN:
             row.label(text=item.target.name if item.target else "No sun", icon=icon)
+        elif item.kind == guides.PICTURE:
+            name = Path(item.file).name
+            row.label(text=name if name else "No picture", icon=icon, translate=not name)
         else:
             row.prop(item, "prompt", text="", emboss=False, icon=icon)
 
 
 class VIEW3D_PT_syncscape_guides(bpy.types.Panel):
-    """Say what is where: regions with prompts of their own, and the sun"""
+    """Say what is where: regions with prompts of their own, pictures, and the sun"""
 
     bl_label = "Guides"
     bl_space_type = "VIEW_3D"
@@ -41,21 +48,56 @@ class VIEW3D_PT_syncscape_guides(bpy.types.Panel):
         column.operator("syncscape.remove_guide", text="", icon="REMOVE")
         column.operator("syncscape.move_guide", text="", icon="TRIA_UP").way = "UP"
         column.operator("syncscape.move_guide", text="", icon="TRIA_DOWN").way = "DOWN"
-        if 0 <= settings.active_guide < len(settings.guides):
-            _draw_guide(layout, settings.guides[settings.active_guide])
+        if not 0 <= settings.active_guide < len(settings.guides):
+            return
+        column = _column(layout)
+        guide = settings.guides[settings.active_guide]
+        column.active = guide.use
+        _DRAWN[guide.kind](column, guide, settings)
+        column = _column(layout)
+        column.prop(settings, "viewpoint")
+        if settings.viewpoint == "OBJECT":
+            column.prop(settings, "viewpoint_object")
 
 
-def _draw_guide(layout: bpy.types.UILayout, guide: guides.SyncscapeGuide) -> None:
+def _column(layout: bpy.types.UILayout) -> bpy.types.UILayout:
     column = layout.column()
     column.use_property_split = True
     column.use_property_decorate = False
-    column.active = guide.use
-    if guide.kind == guides.REGION:
-        column.prop(guide, "prompt")
-        column.prop(guide, "negative")
+    return column
+
+
+def _draw_region(column: bpy.types.UILayout, guide: guides.SyncscapeGuide, _settings) -> None:
+    column.prop(guide, "prompt")
+    column.prop(guide, "negative")
+    column.prop(guide, "mask")
+    if not guide.mask:
+        column.prop(guide, "target")
+        column.prop(guide, "softness")
+    column.prop(guide, "strength")
+
+
+def _draw_sun(column: bpy.types.UILayout, guide: guides.SyncscapeGuide, _settings) -> None:
     column.prop(guide, "target")
     column.prop(guide, "strength")
 
+
+def _draw_picture(column: bpy.types.UILayout, guide: guides.SyncscapeGuide, settings) -> None:
+    column.prop(guide, "file")
+    column.prop(guide, "task")
+    if guide.task == guides.REPAINT:
+        column.prop(guide, "repaint")
+        return
+    if guide.task == guides.REPAIR:
+        column.prop(guide, "mask")
+    else:
+        column.prop(guide, "fov" if settings.kind == "world" else "width")
+    if guide.task == guides.EXTEND or not guide.mask:
+        column.prop(guide, "target")
+    column.prop(guide, "blend")
+
+
+_DRAWN = {guides.REGION: _draw_region, guides.SUN: _draw_sun, guides.PICTURE: _draw_picture}
 
 _classes = (SYNCSCAPE_UL_guides, VIEW3D_PT_syncscape_guides)
 register, unregister = bpy.utils.register_classes_factory(_classes)

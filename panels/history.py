@@ -216,6 +216,7 @@ def _draw_actions(layout: bpy.types.UILayout, context, result: Result) -> None:
     row = column.row(align=True)
     row.operator("syncscape.reuse_settings", icon="LOOP_BACK").result = result.id
     row.operator("syncscape.new_seed", icon="FILE_REFRESH").result = result.id
+    column.operator("syncscape.use_as_guide", icon="IMAGE_REFERENCE").result = result.id
     row = column.row(align=True)
     row.operator("syncscape.reveal", icon="FILE_FOLDER").result = result.id
     row.operator("syncscape.delete_result", icon="TRASH").result = result.id

@@ -16,6 +16,12 @@ class Trouble(Enum):
     UNREADABLE_PICTURE = "unreadable_picture"
     DAMAGED_PICTURE = "damaged_picture"
     LITTLE_MEMORY = "little_memory"
+    EMPTY_IMAGE = "empty_image"
+    NOTHING_PAINTED = "nothing_painted"
+    NO_PERSPECTIVE = "no_perspective"
+    NOTHING_TO_SEE = "nothing_to_see"
+    TOO_MANY_OBJECTS = "too_many_objects"
+    TOO_MANY_TRIANGLES = "too_many_triangles"
 
 
 class SceneProblem(RuntimeError):

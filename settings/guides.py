@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guides of the settings: regions and the sun, placed by objects of the scene.
-
-A direction is that from the viewpoint (the scene's camera, without one the 3D cursor) to an object. A
-picture's centre lies at +Y once it is applied, so what stands at +Y has the azimuth 0.
-"""
+"""The guides of the settings, as the panel shows them: what each says, and the object that places it."""
 
 # The properties of bpy.props are annotations.
 # pyright: reportInvalidTypeForm=false
@@ -14,13 +10,10 @@ import math
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
-from bpy_extras.object_utils import world_to_camera_view
-from mathutils import Vector
 
 from ..sync_engine.interface import guides
-from ..sync_engine.interface.spec import SpecError
 
-REGION, SUN = guides.Region.type, guides.Sun.type
+REGION, SUN, PICTURE = guides.Region.type, guides.Sun.type, guides.Picture.type
 GUIDE_ITEMS = (
     (
         REGION,
@@ -30,11 +23,14 @@ GUIDE_ITEMS = (
         0,
     ),
     (SUN, "Sun", "The World's sun stands where a Sun lamp or an Empty says", "LIGHT_SUN", 1),
+    (PICTURE, "Picture", "A photo is continued, or a picture painted anew or repaired", "IMAGE_DATA", 2),
 )
-DISTANCE, RADIUS_DEG, MOST_HANDLE_DEG = 10.0, 20.0, 80.0
-"""A new handle stands so far from the viewpoint; a region looks so large from there, and at most so large."""
-NEAREST = 1e-6
-"""Nearer than this an object has no direction."""
+EXTEND, REPAINT, REPAIR = "EXTEND", "REPAINT", "REPAIR"
+PICTURE_ITEMS = (
+    (EXTEND, "Extend", "The photo is kept as it is, where its Empty stands, and continued all round"),
+    (REPAINT, "Repaint", "The whole picture is painted anew from what it shows"),
+    (REPAIR, "Repair", "A part is painted anew: where a mask is white, or within an Empty's sphere"),
+)
 
 
 def _may_place(guide: SyncscapeGuide, item: bpy.types.Object) -> bool:
@@ -64,140 +60,54 @@ class SyncscapeGuide(bpy.types.PropertyGroup):
         soft_max=1.0,
         max=guides.SUN_STRENGTH.maximum,
     )
-
-
-def in_spec(lines, scene: bpy.types.Scene, kind: str) -> tuple[guides.Guide, ...]:
-    """Return the guides as a spec has them; one that is switched off does not count.
-
-    Raises:
-        SpecError: a guide has no object, or the object is where one looks from.
-    """
-    return tuple(
-        _sun(number, line, scene) if line.kind == SUN else _region(number, line, scene, kind)
-        for number, line in enumerate(line for line in lines if line.use)
+    softness: FloatProperty(
+        name="Softness",
+        description="Width of a region's border in parts of its radius",
+        default=guides.USUAL_FEATHER,
+        min=0.0,
+        max=1.0,
     )
-
-
-def viewpoint(scene: bpy.types.Scene) -> Vector:
-    """Return where directions are seen from: the scene's camera, without one the 3D cursor."""
-    place = scene.camera.matrix_world.translation if scene.camera is not None else scene.cursor.location
-    return place.copy()
-
-
-def azimuth_and_elevation(toward: Vector) -> tuple[float, float]:
-    """Return the place in the picture, in degrees, of a direction in the scene."""
-    azimuth = math.degrees(math.atan2(toward.y, toward.x)) - 90.0
-    elevation = math.degrees(math.asin(max(-1.0, min(1.0, toward.z / toward.length))))
-    return math.remainder(azimuth, 360.0), elevation
-
-
-def direction(azimuth: float, elevation: float) -> Vector:
-    """Return the direction in the scene, a unit vector, of a place in the picture in degrees."""
-    a, e = math.radians(azimuth + 90.0), math.radians(elevation)
-    return Vector((math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e)))
-
-
-def from_spec(lines, wanted: tuple[guides.Guide, ...], scene: bpy.types.Scene, kind: str) -> None:
-    """Set the guides to those of a spec, each with a new Empty where it was.
-
-    A region that a mask picture places has no handle in a scene, nor has one of a plate, whose camera is not
-    known: they are left out.
-    """
-    lines.clear()
-    for guide in wanted:
-        if isinstance(guide, guides.Region) and (guide.mask or kind == "plate"):
-            continue
-        line = lines.add()
-        line.strength = guide.strength
-        if isinstance(guide, guides.Region):
-            (azimuth, elevation), radius, _feather = guide.cap("sphere")
-            line.kind, line.prompt, line.negative = REGION, guide.prompt, guide.negative
-            line.target = new_handle(scene, REGION, azimuth, elevation, radius)
-        else:
-            line.kind = SUN
-            if guide.azimuth is not None and guide.elevation is not None:
-                line.target = new_handle(scene, SUN, guide.azimuth, guide.elevation)
-
-
-def new_handle(
-    scene: bpy.types.Scene, kind: str, azimuth: float, elevation: float, radius: float = RADIUS_DEG
-) -> bpy.types.Object:
-    """Return a new Empty in the scene that stands for a guide; angles in degrees."""
-    handle = bpy.data.objects.new(f"Syncscape {kind.title()}", None)
-    handle.empty_display_type = "SPHERE" if kind == REGION else "PLAIN_AXES"
-    if kind == REGION:
-        handle.empty_display_size = DISTANCE * math.tan(math.radians(min(radius, MOST_HANDLE_DEG)))
-    handle.location = viewpoint(scene) + DISTANCE * direction(azimuth, elevation)
-    scene.collection.objects.link(handle)
-    handle.matrix_world.translation = handle.location  # asked for before the scene is evaluated again
-    return handle
-
-
-def ahead_of(scene: bpy.types.Scene) -> float:
-    """Return the azimuth in degrees that the scene's camera looks at, 0 without one."""
-    if scene.camera is None:
-        return 0.0
-    azimuth, _ = azimuth_and_elevation(scene.camera.matrix_world.to_3x3() @ Vector((0.0, 0.0, -1.0)))
-    return azimuth
-
-
-def _sun(number: int, line: SyncscapeGuide, scene: bpy.types.Scene) -> guides.Sun:
-    if line.target is None:
-        return guides.Sun(strength=line.strength)
-    if line.target.type == "LIGHT":
-        toward = line.target.matrix_world.to_3x3() @ Vector((0.0, 0.0, 1.0))  # a lamp shines along -Z
-    else:
-        toward = _toward(number, line, scene)
-    azimuth, elevation = azimuth_and_elevation(toward)
-    return guides.Sun(azimuth=azimuth, elevation=elevation, strength=line.strength)
-
-
-def _region(number: int, line: SyncscapeGuide, scene: bpy.types.Scene, kind: str) -> guides.Region:
-    toward = _toward(number, line, scene)
-    size = line.target.empty_display_size * max(line.target.matrix_world.to_scale())
-    texts = {"prompt": line.prompt.strip(), "negative": line.negative.strip()}
-    strength = min(1.0, line.strength)
-    if kind == "plate":
-        if scene.camera is None:
-            raise SpecError(
-                f"guides[{number}].target",
-                line.target.name,
-                "is seen by no camera",
-                "Add a camera to the scene.",
-            )
-        x, y, depth = world_to_camera_view(scene, scene.camera, line.target.matrix_world.translation)
-        if depth <= 0.0:
-            raise SpecError(
-                f"guides[{number}].target",
-                line.target.name,
-                "is behind the camera",
-                "Move it into the frame.",
-            )
-        tall = 2.0 * depth * math.tan(scene.camera.data.angle_y / 2.0)
-        return guides.Region(x=x, y=1.0 - y, radius=size / tall, strength=strength, **texts)
-    azimuth, elevation = azimuth_and_elevation(toward)
-    radius = math.degrees(math.atan2(size, toward.length))
-    return guides.Region(azimuth=azimuth, elevation=elevation, radius=radius, strength=strength, **texts)
-
-
-def _toward(number: int, line: SyncscapeGuide, scene: bpy.types.Scene) -> Vector:
-    if line.target is None:
-        raise _misplaced(
-            number,
-            line,
-            "the guide has no object, or it was deleted",
-            "Choose an Empty, or switch the guide off.",
-        )
-    toward = line.target.matrix_world.translation - viewpoint(scene)
-    if toward.length < NEAREST:
-        raise _misplaced(
-            number, line, "stands where the camera stands", "Move it to where the guide should be."
-        )
-    return toward
-
-
-def _misplaced(number: int, line: SyncscapeGuide, problem: str, remedy: str) -> SpecError:
-    return SpecError(f"guides[{number}].target", line.target and line.target.name, problem, remedy)
+    mask: StringProperty(
+        name="Mask",
+        description="A picture of the whole, white where this part is. Empty: within the Empty's sphere",
+        subtype="FILE_PATH",
+    )
+    file: StringProperty(
+        name="Picture", description="A photo, or a picture made earlier", subtype="FILE_PATH"
+    )
+    task: EnumProperty(name="Task", description="What is made of the picture", items=PICTURE_ITEMS)
+    fov: FloatProperty(
+        name="Field of View",
+        description="How wide the photo is seen in a World",
+        default=math.radians(60.0),
+        min=math.radians(guides.PHOTO_FOV.minimum),
+        max=math.radians(guides.PHOTO_FOV.maximum),
+        subtype="ANGLE",
+    )
+    width: FloatProperty(
+        name="Width",
+        description="Width of the photo in parts of the plate's",
+        default=0.5,
+        min=guides.PHOTO_WIDTH.minimum,
+        max=guides.PHOTO_WIDTH.maximum,
+        subtype="FACTOR",
+    )
+    repaint: FloatProperty(
+        name="Change",
+        description="How far the picture is painted anew: 0.3 keeps what is where, 1 keeps nothing",
+        default=0.6,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    blend: FloatProperty(
+        name="Blend",
+        description="Over this many degrees (on a plate hundredths of its height) what is kept blends into "
+        "what is new, within its own border. 0 keeps every pixel",
+        default=0.0,
+        min=0.0,
+        max=30.0,
+    )
 
 
 register, unregister = bpy.utils.register_classes_factory((SyncscapeGuide,))

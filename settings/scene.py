@@ -23,6 +23,7 @@ from bpy.props import (
 from ..sync_engine.interface.limits import LIMITS, WORLD_WIDTH
 from ..sync_engine.interface.methods import METHODS
 from ..sync_engine.interface.spec import EnvironmentSpec
+from . import guide_places, guide_spec
 from . import guides as guide_lines
 from . import loras as lora_lines
 from .choices import CUSTOM, KIND_ITEMS, METHOD_ITEMS, PLATE_SIZE_ITEMS, PROJECTION_ITEMS, WORLD_SIZE_ITEMS
@@ -160,6 +161,17 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
     active_guide: IntProperty(
         name="Guide", description="The guide whose settings are shown", min=0, options={"HIDDEN"}
     )
+    viewpoint: EnumProperty(
+        name="Viewpoint",
+        description="Where the directions to guides are seen from",
+        items=guide_places.VIEWPOINT_ITEMS,
+        default="CAMERA",
+    )
+    viewpoint_object: PointerProperty(
+        name="From",
+        description="The object from whose origin guides are seen. None: the 3D cursor",
+        type=bpy.types.Object,
+    )
     loras: CollectionProperty(
         type=lora_lines.SyncscapeLora,
         name="LoRAs",
@@ -287,7 +299,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
             method=self.method,
             model=self.model.strip(),
             loras=lora_lines.in_spec(self.loras),
-            guides=guide_lines.in_spec(self.guides, self.id_data, self.kind),
+            guides=guide_spec.in_spec(self.guides, self.id_data, self.kind),
             steps=self.steps or None,
             guidance=self.guidance or None,
             seed=self.seed if self.lock_seed else None,
@@ -316,7 +328,7 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
             setattr(self, name, getattr(spec, name))
         self.method, self.model = spec.method, spec.model
         lora_lines.from_spec(self.loras, spec.loras)
-        guide_lines.from_spec(self.guides, spec.guides, self.id_data, spec.kind)
+        guide_spec.from_spec(self.guides, spec.guides, self.id_data, spec.kind)
         self._take_size(spec.width, spec.pixel_height)
         self.steps, self.guidance = spec.steps or 0, spec.guidance or 0.0
         self.lock_seed = spec.seed is not None
@@ -330,6 +342,12 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
             self.sun_stops = spec.sun_stops
         if self.custom_exposure:
             self.exposure = spec.exposure
+
+    def take_shape(self, spec: EnvironmentSpec) -> None:
+        """Set kind, projection and size to those of a picture; its prompt too, where there is none yet."""
+        self.kind, self.projection = spec.kind, spec.projection
+        self._take_size(spec.width, spec.pixel_height)
+        self.prompt = self.prompt or spec.prompt
 
     def _take_size(self, width: int, height: int) -> None:
         name = f"{self.kind}_size"

@@ -25,6 +25,8 @@ PLATE_RADIUS, PLATE_FEATHER = Limit(0.01, 2.0), Limit(0.0, 1.0)
 SHARE = Limit(0.0, 1.0)
 PHOTO_FOV, PHOTO_WIDTH = Limit(5.0, 150.0), Limit(0.02, 1.0)
 SUN_STRENGTH = Limit(0.0, 100.0)
+USUAL_FEATHER = 0.2
+"""Width of a cap's border where none is given, in parts of its radius."""
 COPY_NAME = "guide-{number}{suffix}"
 """What a guide's file is called beside the result that was made with it."""
 FILE_FIELDS = ("mask", "file")
@@ -97,7 +99,7 @@ class Region:
         """Return where the region is on a canvas, if it has no mask."""
         flat = canvas == "plate"
         radius = self.radius if self.radius is not None else (0.3 if flat else 20.0)
-        feather = self.feather if self.feather is not None else radius / 5
+        feather = self.feather if self.feather is not None else radius * USUAL_FEATHER
         if flat:
             middle = (0.5 if self.x is None else self.x, 0.5 if self.y is None else self.y)
         else:

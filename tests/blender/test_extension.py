@@ -140,6 +140,11 @@ def test_guides(blender: Blender, fake_engine: Path) -> None:
     blender.run("guides", fake_engine)
 
 
+def test_picture_guides(blender: Blender, fake_engine: Path) -> None:
+    """Photos by Empties, repairs by painting, results as guides, viewpoints, outlines; nothing is lost."""
+    blender.run("picture_guides", fake_engine)
+
+
 def test_ground(blender: Blender, fake_engine: Path, record_property) -> None:
     """The World's ground under the objects: seamless, straight, in shadow; one click away again."""
     for name, value in blender.run("ground", fake_engine).items():
