@@ -152,7 +152,7 @@ def test_a_dead_engine_is_told_in_the_panel_and_the_next_generate_works(blender:
     blender.run(NAMES)  # undo has replaced the scene
     start(blender, prompt=PROMPT, world_size="512", steps=100)
     steps_seen(blender, count=1, timeout=600)
-    blender.run("import os; os.kill(link._client._process.popen.pid, 9)")
+    blender.run("import os; os.kill(link._client._run.process.popen.pid, 9)")
     told = blender.wait_until("link.error is not None", timeout=10)
     picture(blender, "engine-died")
     note("crash", told_after_s=told)

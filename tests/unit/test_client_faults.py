@@ -67,7 +67,7 @@ def test_jobs_that_wait_survive_the_death_of_the_engine(client_of) -> None:
 def test_a_cancel_that_is_not_obeyed_ends_the_engine_and_the_queue_goes_on(
     client_of, monkeypatch, prompt: str
 ) -> None:
-    monkeypatch.setattr("sync_engine.host.client.CANCEL_GRACE_S", 0.2)
+    monkeypatch.setattr("sync_engine.host.engine_run.CANCEL_GRACE_S", 0.2)
     client = client_of()
     job, waiting, dropped = client.generate(spec(prompt)), client.generate(spec()), client.generate(spec())
     until(client, lambda: job.state is JobState.RUNNING)
@@ -91,7 +91,7 @@ def test_a_cancel_that_is_not_obeyed_ends_the_engine_and_the_queue_goes_on(
 
 
 def test_a_cancel_that_is_obeyed_keeps_the_engine(client_of, monkeypatch) -> None:
-    monkeypatch.setattr("sync_engine.host.client.CANCEL_GRACE_S", 5.0)
+    monkeypatch.setattr("sync_engine.host.engine_run.CANCEL_GRACE_S", 5.0)
     client = client_of()
     job = client.generate(spec("slow"))
     until(client, lambda: job.state is JobState.RUNNING)
@@ -102,12 +102,12 @@ def test_a_cancel_that_is_obeyed_keeps_the_engine(client_of, monkeypatch) -> Non
 
 
 def test_an_engine_that_says_nothing_is_told_and_can_be_given_up(client_of, monkeypatch) -> None:
-    monkeypatch.setattr("sync_engine.host.client.HEARTBEAT_S", 0.02)
-    monkeypatch.setattr("sync_engine.host.client.SILENT_S", 0.5)
+    monkeypatch.setattr("sync_engine.host.engine_run.HEARTBEAT_S", 0.02)
+    monkeypatch.setattr("sync_engine.host.engine_run.SILENT_S", 0.5)
     client = client_of("watched")
     hung = client.generate(spec("hang"))
     until(client, lambda: hung.state is JobState.RUNNING)
-    until(client, lambda: client._process.heard_at and client.silent_for < 0.5)
+    until(client, lambda: client._run.process.heard_at and client.silent_for < 0.5)
     client.cancel(hung)
     client.recover()
     job, waiting = client.generate(spec("stop")), client.generate(spec())
@@ -173,7 +173,7 @@ def test_generate_notices_a_death_that_nobody_has_drained(client_of) -> None:
     old = client.generate(spec("slow"))
     until(client, lambda: old.state is JobState.RUNNING)
     os.kill(client.report["pid"], signal.SIGKILL)
-    until(None, lambda: not client._process.alive)
+    until(None, lambda: not client._run.process.alive)
     new = client.generate(spec())
     assert old.state is JobState.FAILED
     assert old.error.code == "engine_died"

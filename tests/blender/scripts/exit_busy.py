@@ -6,5 +6,5 @@ import harness
 harness.install()
 job = harness.module("api").generate(prompt="slow valley", width=512)
 harness.tick_until(lambda: job.progress > 0.1)
-harness.tell(pid=job._client._process.popen.pid)
+harness.tell(pid=job._client._run.process.popen.pid)
 harness.leave()

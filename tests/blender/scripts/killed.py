@@ -13,7 +13,7 @@ link = harness.module("engine.link").link
 job = api.generate(prompt="slow valley", width=512)
 harness.tick_until(lambda: job.progress > 0.1)
 start = time.perf_counter()
-os.kill(job._client._process.popen.pid, signal.SIGKILL)
+os.kill(job._client._run.process.popen.pid, signal.SIGKILL)
 harness.tick_until(lambda: job.state.finished, timeout=5)
 noticed = time.perf_counter() - start
 assert job.state is api.JobState.FAILED

@@ -9,5 +9,5 @@ import harness
 harness.install()
 job = harness.module("api").generate(prompt="slow valley", width=512)
 harness.tick_until(lambda: job.progress > 0.1)
-harness.tell(pid=job._client._process.popen.pid, library=str(job._client.library))
+harness.tell(pid=job._client._run.process.popen.pid, library=str(job._client.library))
 os.kill(os.getpid(), signal.SIGKILL)

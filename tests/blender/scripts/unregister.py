@@ -12,7 +12,7 @@ previews = harness.module("panels.previews")
 api = harness.module("api")
 job = api.generate(prompt="slow valley", width=512)
 harness.tick_until(lambda: job.progress > 0.1)
-process = job._client._process.popen
+process = job._client._run.process.popen
 assert link_module.link.listening
 operators = {name for name in dir(bpy.types) if "syncscape" in name.lower()}
 assert {"SYNCSCAPE_OT_generate", "VIEW3D_PT_syncscape", "WORLD_PT_syncscape"} <= operators, operators
