@@ -7,7 +7,7 @@ import bpy
 
 from ..engine.link import link
 from ..operators import shading
-from ..settings.scene import CUSTOM
+from ..settings.choices import CUSTOM
 from ..sync_engine.interface.memory_plan import MemoryPlan
 from ..sync_engine.interface.methods import METHODS
 from .engine_status import draw_first_run

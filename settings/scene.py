@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the panel asks for: the settings kept in each scene, and the spec made of them."""
+"""What the panel asks for: the settings kept in each scene."""
 
 # The properties of bpy.props are annotations.
 # pyright: reportInvalidTypeForm=false
@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import bpy
 from bpy.props import (
@@ -21,12 +20,11 @@ from bpy.props import (
 )
 
 from ..sync_engine.interface.limits import LIMITS, WORLD_WIDTH
-from ..sync_engine.interface.methods import METHODS
-from ..sync_engine.interface.spec import EnvironmentSpec
-from . import guide_places, guide_spec
+from . import guide_places
 from . import guides as guide_lines
 from . import loras as lora_lines
-from .choices import CUSTOM, KIND_ITEMS, METHOD_ITEMS, PLATE_SIZE_ITEMS, PROJECTION_ITEMS, WORLD_SIZE_ITEMS
+from .as_spec import AsSpec
+from .choices import KIND_ITEMS, METHOD_ITEMS, PLATE_SIZE_ITEMS, PROJECTION_ITEMS, WORLD_SIZE_ITEMS
 
 SIZE_STEP = 64
 MAX_VARIATIONS = 64
@@ -61,7 +59,7 @@ def _model_names(_self, _context, edit_text: str) -> list[str]:
     return [name for name in known_models() if edit_text.lower() in name.lower()]
 
 
-class SyncscapeSettings(bpy.types.PropertyGroup):
+class SyncscapeSettings(AsSpec, bpy.types.PropertyGroup):
     """The settings of one scene; ``to_spec`` turns them into a job."""
 
     prompt: StringProperty(
@@ -268,95 +266,6 @@ class SyncscapeSettings(bpy.types.PropertyGroup):
         description="Also put the plate behind the render: compositor nodes and a transparent film",
         default=False,
     )
-
-    def size(self) -> tuple[int, int | None]:
-        """Return width and height in pixels; no height for a World, where it follows."""
-        if self.kind == "world":
-            return (self.world_width if self.world_size == CUSTOM else int(self.world_size)), None
-        if self.plate_size == CUSTOM:
-            return self.plate_width, self.plate_height
-        width, height = self.plate_size.split("x")
-        return int(width), int(height)
-
-    def to_spec(self, device: str = "auto") -> EnvironmentSpec:
-        """Return the job that these settings describe, not yet validated.
-
-        Raises:
-            SpecError: a guide has no place in the scene.
-        """
-        width, height = self.size()
-        own = self.custom_sync and METHODS[self.method].has_sync_settings
-        return EnvironmentSpec(
-            prompt=self.prompt.strip(),
-            negative=self.negative.strip(),
-            kind=self.kind,
-            width=width,
-            height=height,
-            projection=self.projection,
-            trigger=self.trigger.strip(),
-            prompt_zenith=self.prompt_zenith.strip(),
-            prompt_nadir=self.prompt_nadir.strip(),
-            method=self.method,
-            model=self.model.strip(),
-            loras=lora_lines.in_spec(self.loras),
-            guides=guide_spec.in_spec(self.guides, self.id_data, self.kind),
-            steps=self.steps or None,
-            guidance=self.guidance or None,
-            seed=self.seed if self.lock_seed else None,
-            sync_strength=self.sync_strength if own else None,
-            sync_steps=(self.sync_steps or None) if own else None,
-            ldr=self.ldr,
-            sun_stops=self.sun_stops if self.custom_sun else None,
-            exposure=self.exposure if self.custom_exposure else None,
-            device=device,
-        )
-
-    def to_specs(self, device: str = "auto") -> list[EnvironmentSpec]:
-        """Return one job for each variation; only their seeds differ."""
-        spec = self.to_spec(device)
-        if spec.seed is None:
-            return [spec] * self.variations
-        last = int(LIMITS["seed"].maximum)
-        return [replace(spec, seed=(spec.seed + number) % (last + 1)) for number in range(self.variations)]
-
-    def take_spec(self, spec: EnvironmentSpec) -> None:
-        """Set the settings to those that a picture was made with, its seed locked.
-
-        What no setting stands for (stride, decay, precision) is left to the method's own values.
-        """
-        for name in ("prompt", "negative", "kind", "projection", "trigger", "prompt_zenith", "prompt_nadir"):
-            setattr(self, name, getattr(spec, name))
-        self.method, self.model = spec.method, spec.model
-        lora_lines.from_spec(self.loras, spec.loras)
-        guide_spec.from_spec(self.guides, spec.guides, self.id_data, spec.kind)
-        self._take_size(spec.width, spec.pixel_height)
-        self.steps, self.guidance = spec.steps or 0, spec.guidance or 0.0
-        self.lock_seed = spec.seed is not None
-        self.seed = spec.seed or 0
-        self.custom_sync = METHODS[spec.method].has_sync_settings and spec.sync_strength is not None
-        if self.custom_sync:
-            self.sync_strength, self.sync_steps = spec.sync_strength, spec.sync_steps or 0
-        self.ldr = spec.ldr
-        self.custom_sun, self.custom_exposure = spec.sun_stops is not None, spec.exposure is not None
-        if self.custom_sun:
-            self.sun_stops = spec.sun_stops
-        if self.custom_exposure:
-            self.exposure = spec.exposure
-
-    def take_shape(self, spec: EnvironmentSpec) -> None:
-        """Set kind, projection and size to those of a picture; its prompt too, where there is none yet."""
-        self.kind, self.projection = spec.kind, spec.projection
-        self._take_size(spec.width, spec.pixel_height)
-        self.prompt = self.prompt or spec.prompt
-
-    def _take_size(self, width: int, height: int) -> None:
-        name = f"{self.kind}_size"
-        wanted = str(width) if self.kind == "world" else f"{width}x{height}"
-        listed = self.bl_rna.properties[name].enum_items
-        setattr(self, name, wanted if wanted in listed else CUSTOM)
-        setattr(self, f"{self.kind}_width", width)
-        if self.kind == "plate":
-            self.plate_height = height
 
 
 def register() -> None:
