@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sync_engine.common.errors import EngineError
+from sync_engine.common.errors import EngineError, OutOfMemory
+from sync_engine.interface.memory import lacking
 from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.wording import Message
 
 OPAQUE = 254.5 / 255
 """Alpha above this is opaque in eight bits."""
@@ -41,6 +43,21 @@ class ReadPicture:
 
 CheckSize = Callable[[int, int], None]
 """Called with width and height before anything is decoded; raises for a shape that is not wanted."""
+
+
+def ensure_memory(path: Path, needed: int) -> None:
+    """Raise OutOfMemory where work on a picture needs more bytes than are free."""
+    short = lacking(needed)
+    if short is not None:
+        raise OutOfMemory(
+            Message(
+                "{path} needs about {needed:.1f} GiB of memory, {free:.1f} are free.",
+                path=path,
+                needed=short[0],
+                free=short[1],
+            ),
+            "Choose a smaller size, or close other programs.",
+        )
 
 
 def refuse_transparent(path: Path, lowest_alpha: float) -> None:

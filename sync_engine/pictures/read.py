@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from sync_engine.interface.memory import PIXEL_BYTES
 from sync_engine.interface.picture_files import EXR_MAGIC, DamagedPicture, check_picture, open_regular
 from sync_engine.pictures import exr, radiance_hdr, raster
-from sync_engine.pictures.picture import CheckSize, ReadPicture, UnreadablePicture
+from sync_engine.pictures.picture import CheckSize, ReadPicture, UnreadablePicture, ensure_memory
 
 MOST_PIXELS = 16384 * 8192
 
@@ -49,12 +50,14 @@ def read_picture(path: Path, check_size: CheckSize = lambda width, height: None)
     Raises:
         UnreadablePicture: there is no such file, it is damaged, too large, transparent, or of a kind that
             is not read.
+        OutOfMemory: it would not fit into the free memory; nothing was decoded.
     """
 
     def check(width: int, height: int) -> None:
         if width * height > MOST_PIXELS:
             raise UnreadablePicture(path, f"is {width} × {height} pixels", "16384 × 8192 is the most.")
         check_size(width, height)
+        ensure_memory(path, width * height * PIXEL_BYTES)
 
     try:
         with open_regular(path) as file:

@@ -19,12 +19,13 @@ from torch.nn.functional import interpolate, pad
 
 from sync_engine.canvas.sphere import OVERLAP, yaw_of_seed
 from sync_engine.canvas.views import layout
-from sync_engine.common.errors import EngineError, OutOfMemory
+from sync_engine.common.errors import EngineError
 from sync_engine.interface.embedded import read_record
-from sync_engine.interface.memory import PIXEL_BYTES, lacking
+from sync_engine.interface.memory import PIXEL_BYTES
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
 from sync_engine.interface.wording import Message
+from sync_engine.pictures.picture import ensure_memory
 from sync_engine.pictures.read import read_picture
 from sync_engine.prompting import sun_in_prompt
 from sync_engine.radiance.directions import reduced, solid_angles
@@ -143,22 +144,7 @@ def _check(path: Path, width: int, height: int, spec: EnvironmentSpec) -> None:
             "Choose a larger width.",
         )
     needed = width * height * PIXEL_BYTES + spec.width * spec.pixel_height * RESULT_PIXEL_BYTES
-    check_memory(path, needed)
-
-
-def check_memory(path: Path, needed: int) -> None:
-    """Raise OutOfMemory where work on a picture needs more bytes than are free."""
-    short = lacking(needed)
-    if short is not None:
-        raise OutOfMemory(
-            Message(
-                "{path} needs about {needed:.1f} GiB of memory, {free:.1f} are free.",
-                path=path,
-                needed=short[0],
-                free=short[1],
-            ),
-            "Choose a smaller size, or close other programs.",
-        )
+    ensure_memory(path, needed)
 
 
 def _known(path: Path, spec: EnvironmentSpec) -> tuple[dict[str, Any], sun_in_prompt.Luminary | None]:

@@ -15,6 +15,7 @@ import torch
 from sync_engine.__main__ import main
 from sync_engine.canvas.views import equirectangular_rays
 from sync_engine.host.export import Export
+from sync_engine.interface import memory
 from sync_engine.pictures.export import FACES, rgbe
 from sync_engine.pictures.read import read_picture
 from sync_engine.radiance import prefilter
@@ -123,6 +124,12 @@ def test_other_shapes_are_refused(tmp_path: Path, capsys) -> None:
     write_exr(tmp_path / "wide.exr", np.ones((64, 192, 3), dtype=np.float32), {})
     assert main(["export", str(tmp_path / "wide.exr"), "--to", "hdr", "--out", str(tmp_path / "a.hdr")]) == 2
     assert "not twice as wide" in capsys.readouterr().err
+
+
+def test_memory_is_planned_before_a_picture_is_read(world: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    assert main(["export", str(world), "--to", "hdr", "--out", str(tmp_path / "a.hdr")]) == 4
+    assert "GiB of memory" in capsys.readouterr().err
 
 
 @pytest.mark.slow
