@@ -26,7 +26,10 @@ from .backdrop import attempt
 from .chosen import ResultOperator
 from .generate import no_engine
 
-WIDTH_ITEMS = [(str(width), f"{width} × {width // 2}", "") for width in WIDTHS]
+WIDTH_ITEMS = [
+    (str(width), f"{width} × {width // 2}", "Every doubling of the picture is a pass that takes longer")
+    for width in WIDTHS
+]
 
 
 class _Enlarges:

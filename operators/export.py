@@ -13,13 +13,20 @@ from bpy.props import EnumProperty, FloatProperty, StringProperty
 
 from ..engine.export import engine_export
 from ..engine.link import PROBLEMS, explain
-from ..sync_engine.host.export import FORMATS
+from ..sync_engine.host.export import SUFFIXES
 from ..sync_engine.interface.spec import LIMITS
 from ..translations import in_words
 from .chosen import ResultOperator
 from .generate import no_engine
 
-FORMAT_ITEMS = [(name, label, description) for name, (_, label, description) in FORMATS.items()]
+FORMAT_ITEMS = [
+    ("exr", "OpenEXR", "Half floats with DWAA compression: smaller, a little lossy"),
+    ("hdr", "Radiance HDR", "Eight bits a channel with a common exponent"),
+    ("png", "PNG", "In sRGB, with the tags that 360° viewers look for"),
+    ("jpeg", "JPEG", "In sRGB, with the tags that 360° viewers look for"),
+    ("cube", "Cube Faces", "Six EXR files in a folder"),
+    ("ibl", "IBL Set", "Irradiance and prefiltered levels for game engines: EXR files in a folder"),
+]
 
 
 def _with_suffix(self, context) -> None:
@@ -31,8 +38,8 @@ def _with_suffix(self, context) -> None:
 
 def named(path: Path, form: str) -> Path:
     """Return a path with a format's suffix, for a folder without any."""
-    stem = path.with_suffix("") if path.suffix in {suffix for suffix, _, _ in FORMATS.values()} else path
-    return stem.with_name(stem.name + FORMATS[form][0])
+    stem = path.with_suffix("") if path.suffix in SUFFIXES.values() else path
+    return stem.with_name(stem.name + SUFFIXES[form])
 
 
 class SYNCSCAPE_OT_export(ResultOperator, bpy.types.Operator):

@@ -114,7 +114,7 @@ class SYNCSCAPE_OT_save_still(ResultOperator, bpy.types.Operator):
     kind = "world"
 
     azimuth: FloatProperty(name="Azimuth", description="Degrees from the picture's middle, to the left")
-    elevation: FloatProperty(name="Elevation", description="Degrees", min=-90.0, max=90.0)
+    elevation: FloatProperty(name="Elevation", description="Degrees above the horizon", min=-90.0, max=90.0)
     fov: FloatProperty(
         name="Field of View",
         description="Degrees over the width",

@@ -28,8 +28,8 @@ class SYNCSCAPE_OT_world_size(bpy.types.Operator):
     bl_label = "Picture Size"
     bl_options = {"REGISTER", "UNDO"}
 
-    viewport: EnumProperty(name="Viewport", description="While working", items=SIZE_ITEMS)
-    render: EnumProperty(name="Render", description="In renders", items=SIZE_ITEMS)
+    viewport: EnumProperty(name="Viewport", description="How large it is while working", items=SIZE_ITEMS)
+    render: EnumProperty(name="Render", description="How large it is in renders", items=SIZE_ITEMS)
 
     @classmethod
     def poll(cls, context) -> bool:

@@ -16,15 +16,8 @@ from .diagnosis import EngineMissing, find_python
 from .jobs import Failure
 from .process import child_environment
 
-FORMATS = {
-    "exr": (".exr", "OpenEXR", "Half floats, DWAA: smaller, a little lossy"),
-    "hdr": (".hdr", "Radiance HDR", "Eight bits a channel with a common exponent"),
-    "png": (".png", "PNG", "sRGB, with the tags that 360° viewers look for"),
-    "jpeg": (".jpg", "JPEG", "sRGB, with the tags that 360° viewers look for"),
-    "cube": ("", "Cube Faces", "Six EXR files in a folder"),
-    "ibl": ("", "IBL Set", "Irradiance and prefiltered levels for game engines: EXR files in a folder"),
-}
-"""Formats: the suffix (none: a folder), the name, and what is written."""
+SUFFIXES = {"exr": ".exr", "hdr": ".hdr", "png": ".png", "jpeg": ".jpg", "cube": "", "ibl": ""}
+"""Formats and the suffix of their file; none for a folder of files."""
 
 
 class Export:
@@ -33,7 +26,7 @@ class Export:
     Args:
         python: the Python that runs the engine.
         picture: the World's picture.
-        form: a name of ``FORMATS``.
+        form: a name of ``SUFFIXES``.
         out: the file, or the folder.
         exposure: EV, of PNG and JPEG.
         size: edge of a cube's face in pixels; None: a quarter of the width.
