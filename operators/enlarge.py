@@ -27,8 +27,9 @@ from .chosen import ResultOperator
 from .generate import no_engine
 
 WIDTH_ITEMS = [
-    (str(width), f"{width} × {width // 2}", "Every doubling of the picture is a pass that takes longer")
-    for width in WIDTHS
+    ("2048", "2048 × 1024", "One pass from a picture of 1024"),
+    ("4096", "4096 × 2048", "Every doubling of the picture is a pass that takes longer"),
+    ("8192", "8192 × 4096", "Every doubling of the picture is a pass that takes longer"),
 ]
 
 

@@ -906,4 +906,5 @@ TABLE: dict[str, str] = {
     "Radiance HDR": "Radiance HDR",
     "PNG": "PNG",
     "JPEG": "JPEG",
+    "One pass from a picture of 1024": "Ein Durchgang von einem Bild mit 1024",
 }
