@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ControlNets of U-Nets: found, checked against the model before it is loaded, and loaded.
+"""ControlNets: found, checked against the model before it is loaded, and loaded.
 
 Zhang et al. 2023, "Adding Conditional Control to Text-to-Image Diffusion Models". As with models nothing of
 a folder runs and only safetensors are read.
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sync_engine.backbones import controlnet_files
 from sync_engine.catalog import control_nets, model_folder
-from sync_engine.catalog.control_nets import UNET_CLASSES, ControlNetRow
+from sync_engine.catalog.control_nets import CLASSES, ControlNetRow
 from sync_engine.catalog.families import read_object
 from sync_engine.catalog.model_index import Index
 from sync_engine.catalog.safetensors_header import check_weights_file
@@ -24,8 +25,16 @@ from sync_engine.interface.guides import Control
 from sync_engine.interface.wording import Message
 
 REMEDY = "Use a ControlNet of the model's family, as a folder in diffusers' format."
-SAME = ("in_channels", "cross_attention_dim", "block_out_channels", "addition_embed_type")
-"""What the configurations of a ControlNet and of its U-Net say alike."""
+SAME = {
+    "UNet2DConditionModel": (
+        "in_channels",
+        "cross_attention_dim",
+        "block_out_channels",
+        "addition_embed_type",
+    ),
+    "ZImageTransformer2DModel": ("dim", "n_heads"),
+}
+"""What the configurations of a ControlNet and of its model's network say alike."""
 ABOUT = "syncscape_control.json"
 """A file of a ControlNet's folder that says how its maps are made; without it as usual."""
 
@@ -36,13 +45,13 @@ class Found:
 
     Attributes:
         row: of the table, or made of what the user named.
-        folder: where it is.
+        place: the folder or the file that it is in.
         logarithmic: whether it is told depth in doublings (``guiding.control_maps``).
         changed: when its weights were, in nanoseconds.
     """
 
     row: ControlNetRow
-    folder: Path
+    place: Path
     logarithmic: bool = False
     changed: int = 0
 
@@ -53,16 +62,15 @@ def row_of(guide: Control, model: Path, index: Index) -> ControlNetRow:
     Raises:
         ModelNotAvailable: there is none, or the family has no ControlNets.
     """
-    denoiser = index.classes[index.family.denoiser]
-    if denoiser != "UNet2DConditionModel":
+    if index.classes[index.family.denoiser] not in CLASSES:
         raise ModelNotAvailable(
             Message("Models of the family {family} take no ControlNet here.", family=index.family.name),
-            "Use Stable Diffusion 1.5, 2 or XL, or leave the control guide out.",
+            "Use Stable Diffusion 1.5, 2 or XL or Z-Image, or leave the control guide out.",
         )
     if guide.model:
         return control_nets.find(guide.model)
     config = read_object(model / index.family.denoiser / "config.json")
-    row = control_nets.default_for(guide.kind, config.get("cross_attention_dim", 0))
+    row = control_nets.default_for(guide.kind, text_features(config))
     if row is None:
         raise ModelNotAvailable(
             Message("No ControlNet for {kind} and this model is known.", kind=guide.kind),
@@ -87,11 +95,44 @@ def find(row: ControlNetRow, model: Path, index: Index) -> Found:
             )
     else:
         folder = Path(row.model.source)
+    file = _only_file(folder)
+    if file is not None:
+        _check_file(file, model, index)
+        return Found(row, file, changed=file.stat().st_mtime_ns)
     if not folder.is_dir():
         raise refused(folder, "is no folder", REMEDY)
     logarithmic = _check(folder, model, index)
     changed = max(file.stat().st_mtime_ns for file in folder.glob("*.safetensors"))
     return Found(row, folder, logarithmic, changed)
+
+
+def text_features(config: dict[str, Any]) -> int:
+    """Return the features of the text that a denoiser looks at, by its configuration, else 0."""
+    found = config.get("cross_attention_dim") or config.get("cap_feat_dim")
+    return found if isinstance(found, int) else 0
+
+
+def _only_file(place: Path) -> Path | None:
+    """Return the safetensors file that a place is, or the only one of a folder without a configuration."""
+    if place.is_file():
+        return place
+    files = sorted(place.glob("*.safetensors")) if not (place / "config.json").is_file() else []
+    return files[0] if len(files) == 1 else None
+
+
+def _check_file(file: Path, model: Path, index: Index) -> None:
+    _check_class(file, controlnet_files.class_of(file), index)
+    check_family(file, controlnet_files.config_of(file), _denoiser_config(model, index))
+
+
+def _check_class(place: Path, name: Any, index: Index) -> None:
+    wanted = CLASSES[index.classes[index.family.denoiser]]
+    if name not in wanted:
+        raise refused(place, f"is of class {name}, not {wanted[0]}", REMEDY)
+
+
+def _denoiser_config(model: Path, index: Index) -> dict[str, Any]:
+    return read_object(model / index.family.denoiser / "config.json")
 
 
 def _check(folder: Path, model: Path, index: Index) -> bool:
@@ -100,36 +141,45 @@ def _check(folder: Path, model: Path, index: Index) -> bool:
         raise refused(folder, "has no config.json", REMEDY)
     model_folder.check_part(folder, weights=True)
     config = read_json(folder / "config.json")
-    if config.get("_class_name") not in UNET_CLASSES:
-        raise refused(folder, f"is of class {config.get('_class_name')}, not {UNET_CLASSES[0]}", REMEDY)
+    _check_class(folder, config.get("_class_name"), index)
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise refused(folder, "has no safetensors weights", "Only safetensors files are read.")
     for file in files:
         check_weights_file(file)
-    check_family(folder, config, read_object(model / index.family.denoiser / "config.json"))
+    same = SAME[index.classes[index.family.denoiser]]
+    check_family(folder, {name: config.get(name) for name in same}, _denoiser_config(model, index))
     about = read_object(folder / ABOUT)
     return about.get("depth") == "logarithmic"
 
 
-def check_family(folder: Path, config: dict[str, Any], unet: dict[str, Any]) -> None:
-    """Raise ModelNotAvailable where a ControlNet's configuration does not fit that of a U-Net."""
-    for name in SAME:
-        mine, wanted = _plain(config.get(name)), _plain(unet.get(name))
+def check_family(place: Path, config: dict[str, Any], denoiser: dict[str, Any]) -> None:
+    """Raise ModelNotAvailable where what is known of a ControlNet does not fit a denoiser's configuration."""
+    for name, value in config.items():
+        mine, wanted = _plain(value), _plain(denoiser.get(name))
         if mine != wanted:
             problem = f"is for another family of models ({name} {mine}, the model's is {wanted})"
-            raise refused(folder, problem, REMEDY)
+            raise refused(place, problem, REMEDY)
 
 
-def load(found: Found, dtype: torch.dtype) -> Any:
+def load(found: Found, denoiser: Any, dtype: torch.dtype) -> Any:
     """Return diffusers' network of a checked ControlNet, in evaluation, on the CPU.
+
+    Z-Image's shares the embedders and refiners of the model's transformer.
+
+    Args:
+        found: where it is.
+        denoiser: the loaded model's network.
+        dtype: precision that it computes in.
 
     Raises:
         ModelNotAvailable: the library cannot read it.
     """
     import diffusers
 
-    folder = found.folder
+    if found.place.is_file():
+        return _ready(controlnet_files.load(found.place, denoiser, dtype), denoiser)
+    folder = found.place
     config = read_json(folder / "config.json")
     names = [file.name for file in folder.glob("*.safetensors")]
     variant = "fp16" if all(".fp16" in name for name in names) else None
@@ -139,7 +189,12 @@ def load(found: Found, dtype: torch.dtype) -> Any:
         )
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
         raise refused(folder, f"cannot be loaded ({first_line(error)})", "Fetch it again.") from error
-    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return _ready(net, denoiser)
+
+
+def _ready(net: Any, denoiser: Any) -> Any:
+    net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return net.from_transformer(net, denoiser) if hasattr(net, "from_transformer") else net
 
 
 def mode_of(net: Any, kind: str) -> int | None:

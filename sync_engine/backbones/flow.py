@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sync_engine.backbones.backbone import Backbone
-from sync_engine.backbones.model import Residuals
+from sync_engine.backbones.model import Added, BlockResiduals
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.late import no_grad, torch
 from sync_engine.interface.wording import Message
@@ -136,18 +136,19 @@ class FlowTransformer(Backbone):
         timestep: torch.Tensor,
         conditioning: Conditioning,
         entries: Sequence[Entry],
-        residuals: Residuals | None = None,
+        residuals: Added | None = None,
     ) -> torch.Tensor:
         """Return the guided velocity for windows ``(N, C, h, w)``, in their own precision."""
-        if residuals is not None:
+        if residuals is not None and not isinstance(residuals, BlockResiduals):
             raise ValueError("a transformer has no place for the residuals of a U-Net")
+        blocks = residuals and residuals.blocks
         noisy = windows.to(self.dtype)
         times = timestep.to(self.device, torch.float32).expand(len(entries))
         text = conditioning.prompts.pick([entry.prompt for entry in entries])
         if not self.guided or conditioning.guidance <= 1.0:
-            return self._velocity(noisy, times, text).to(windows.dtype)
+            return self._velocity(noisy, times, text, blocks).to(windows.dtype)
         text += conditioning.negatives.pick([entry.negative for entry in entries])
-        both = self._velocity(torch.cat([noisy, noisy]), times.repeat(2), text)
+        both = self._velocity(torch.cat([noisy, noisy]), times.repeat(2), text, blocks)
         with_prompt, without = both.to(windows.dtype).chunk(2)
         return self._guided(with_prompt, without, conditioning.guidance)
 
@@ -155,6 +156,15 @@ class FlowTransformer(Backbone):
         """Return the guided velocity (Ho and Salimans 2022)."""
         return without + scale * (with_prompt - without)
 
-    def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: TextEmbedding) -> torch.Tensor:
-        """Return the network's velocity for windows at timesteps ``(N,)`` of 0 to 1000."""
+    def _velocity(
+        self,
+        noisy: torch.Tensor,
+        times: torch.Tensor,
+        text: TextEmbedding,
+        blocks: dict[int, torch.Tensor] | None = None,
+    ) -> torch.Tensor:
+        """Return the network's velocity for windows at timesteps ``(N,)`` of 0 to 1000.
+
+        ``blocks`` is what ControlNets add after the transformer's blocks, where a family has such.
+        """
         raise NotImplementedError

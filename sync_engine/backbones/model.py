@@ -34,10 +34,35 @@ class Residuals:
             return self
         return Residuals(tuple(torch.cat([part, part]) for part in self.down), self.middle.repeat(2, 1, 1, 1))
 
-    def __add__(self, other: Residuals) -> Residuals:
+    def __add__(self, other: Any) -> Residuals:
         """Return what both add."""
         down = tuple(mine + theirs for mine, theirs in zip(self.down, other.down, strict=True))
         return Residuals(down, self.middle + other.middle)
+
+
+@dataclass(frozen=True)
+class BlockResiduals:
+    """What ControlNets add between the blocks of a transformer for a batch.
+
+    Attributes:
+        blocks: ``(N, L, D)`` after the block of a number; of a guided batch 2·N, with the prompt first.
+    """
+
+    blocks: dict[int, torch.Tensor]
+
+    def __add__(self, other: Any) -> BlockResiduals:
+        """Return what both add."""
+        both = self.blocks.keys() | other.blocks.keys()
+        return BlockResiduals(
+            {
+                number: sum(found.blocks[number] for found in (self, other) if number in found.blocks)
+                for number in both
+            }  # type: ignore[arg-type]  # a sum of tensors is one
+        )
+
+
+Added = Residuals | BlockResiduals
+"""What ControlNets add to a network of one kind or the other."""
 
 
 class Denoiser(Protocol):
@@ -49,7 +74,7 @@ class Denoiser(Protocol):
         timestep: torch.Tensor,
         conditioning: Conditioning,
         entries: Sequence[Entry],
-        residuals: Residuals | None = None,
+        residuals: Added | None = None,
     ) -> torch.Tensor:
         """Return the network's guided prediction (ε, v, velocity: see ``diffusion.prediction``).
 
@@ -93,6 +118,11 @@ class Model(Denoiser, Protocol):
     tiny: Any
     notes: list[str]
     memory: MemoryPlan
+
+    @property
+    def denoiser(self) -> torch.nn.Module:
+        """The network that is called at every step."""
+        ...
 
     def encode(self, prompts: list[str]) -> TextEmbedding:
         """Return the embeddings of P prompts, each cut to the text encoder's length."""

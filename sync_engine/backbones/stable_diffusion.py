@@ -9,7 +9,7 @@ from typing import Any
 
 from sync_engine.backbones import schedulers
 from sync_engine.backbones.backbone import Backbone
-from sync_engine.backbones.model import Model, Residuals
+from sync_engine.backbones.model import Added, Model, Residuals
 from sync_engine.backbones.unet_savings import SharedStem, keep_layout
 from sync_engine.catalog.families import Family, Loaded, LoraNaming, SingleFile, read_object
 from sync_engine.catalog.few_steps import EMBEDDED_GUIDANCE, FEW_STEPS, FEW_STEPS_GUIDANCE, is_few_step
@@ -105,13 +105,15 @@ class StableDiffusion(Backbone):
         timestep: torch.Tensor,
         conditioning: Conditioning,
         entries: Sequence[Entry],
-        residuals: Residuals | None = None,
+        residuals: Added | None = None,
     ) -> torch.Tensor:
         """Return the guided prediction for windows ``(N, C, h, w)``, in their own precision.
 
         A consistency model (LCM, Luo et al. 2023) was distilled from guided predictions and is told the
         guidance: one evaluation at any scale, and no negative prompt.
         """
+        if residuals is not None and not isinstance(residuals, Residuals):
+            raise ValueError("a U-Net has no place for the residuals of a transformer")
         text = conditioning.prompts.pick([entry.prompt for entry in entries])
         noisy = windows.to(self.dtype).contiguous(memory_format=torch.channels_last)
         told = self.unet.config.get("time_cond_proj_dim")

@@ -54,13 +54,25 @@ class ZImage(FlowTransformer):
         config = self._scheduler.config
         return calculate_shift((height // PATCH) * (width // PATCH), *(config[name] for name in names))
 
-    def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: TextEmbedding) -> torch.Tensor:
+    def _velocity(
+        self,
+        noisy: torch.Tensor,
+        times: torch.Tensor,
+        text: TextEmbedding,
+        blocks: dict[int, torch.Tensor] | None = None,
+    ) -> torch.Tensor:
         """The network's time runs from noise to picture, and so does its velocity: both are turned round.
 
         It numbers a picture's tokens itself, from 0 after those of the text.
         """
         frames = list(noisy.unsqueeze(2).unbind())
-        velocity = self.transformer(frames, (1000 - times) / 1000, list(text.states), return_dict=False)[0]
+        velocity = self.transformer(
+            frames,
+            (1000 - times) / 1000,
+            list(text.states),
+            controlnet_block_samples=blocks,
+            return_dict=False,
+        )[0]
         return -torch.stack(velocity).squeeze(2)
 
 

@@ -12,7 +12,11 @@ from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.interface.wording import Message
 
 CLASS, UNION_CLASS = "ControlNetModel", "ControlNetUnionModel"
-UNET_CLASSES = (CLASS, UNION_CLASS)
+CLASSES = {
+    "UNet2DConditionModel": (CLASS, UNION_CLASS),
+    "ZImageTransformer2DModel": ("ZImageControlNetModel",),
+}
+"""The classes of ControlNets by that of a model's network."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from sync_engine.backbones.model import Residuals
+from sync_engine.backbones.model import Added
 from sync_engine.diffusion.prediction import NoiseLevel
 from sync_engine.prompting.conditioning import Conditioning, Entry
 
@@ -38,7 +38,7 @@ class StepGuide:
         windows: torch.Tensor,
         conditioning: Conditioning,
         entries: Sequence[Entry],
-    ) -> Residuals | None:
+    ) -> Added | None:
         """Return what ControlNets add for a batch of N entries, None where nothing.
 
         ``windows`` is ``(N, C, h, w)``, scaled as the network knows it. Differentiable.
@@ -53,9 +53,9 @@ def residuals_of(
     windows: torch.Tensor,
     conditioning: Conditioning,
     entries: Sequence[Entry],
-) -> Residuals | None:
+) -> Added | None:
     """Return the sum of what all guides add, None where none does."""
-    total: Residuals | None = None
+    total: Added | None = None
     for guide in guides:
         found = guide.residuals(step, timestep, windows, conditioning, entries)
         if found is not None:

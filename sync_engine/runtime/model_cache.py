@@ -93,9 +93,11 @@ class ModelCache:
         self._controls = {}
         for planned in plan.controls:
             guide, place = planned.map.guide, planned.net
-            key = (str(place.folder), place.changed, str(model.device), str(model.dtype))
+            key = (str(place.place), place.changed, str(model.device), str(model.dtype))
             if key not in self._controls:
-                self._controls[key] = kept.pop(key, None) or controlnets.load(place, model.dtype)
+                self._controls[key] = kept.pop(key, None) or controlnets.load(
+                    place, model.denoiser, model.dtype
+                )
             net = self._controls[key]
             mode = controlnets.mode_of(net, guide.kind)
             found.append(Control(net=net, mode=mode, scale=guide.scale, start=guide.start, end=guide.end))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from sync_engine.backbones import controlnets
 from sync_engine.backbones.controlnets import Found
@@ -22,7 +24,7 @@ from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.diffusion.controlnet import Control, ControlNets
 from sync_engine.diffusion.joint_loop import sample
 from sync_engine.prompting.conditioning import Conditioning
-from tests.small_models import tiny, tiny_xl
+from tests.small_models import original_layout, tiny, tiny_xl
 from tests.small_models.control import build
 
 CPU = torch.device("cpu")
@@ -37,7 +39,7 @@ def found(folder: Path, model: Any) -> Found:
 
 def loaded(folder: Path, model: Any) -> Any:
     """Return the network of a ControlNet's folder."""
-    return controlnets.load(found(folder, model), torch.float32)
+    return controlnets.load(found(folder, model), model.denoiser, torch.float32)
 
 
 @pytest.fixture(scope="module", params=["sd", "xl"])
@@ -181,3 +183,88 @@ def test_what_does_not_fit_is_refused_in_words(case, tmp_path: Path, change: Any
             (folder / "diffusion_pytorch_model.bin").write_bytes(b"\x80\x04")
     with pytest.raises(ModelNotAvailable, match=words):
         loaded(folder, model)
+
+
+def test_a_file_is_the_folder(case, tmp_path: Path) -> None:
+    """In the layout of diffusers and in that of the first authors, told by the names of its tensors."""
+    model, folder = case
+    wanted = loaded(folder, model).state_dict()
+    mine = tmp_path / "net.safetensors"
+    shutil.copy(next(folder.glob("*.safetensors")), mine)
+    theirs = original_layout.write_controlnet(folder, tmp_path / "control_net.safetensors")
+    for file in (mine, theirs):
+        state = loaded(file, model).state_dict()
+        assert state.keys() == wanted.keys()
+        assert all(torch.equal(state[name], value) for name, value in wanted.items())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("other", "is for another family of models"),
+        ("model", "names of no ControlNet"),
+        ("less", "does not load"),
+        ("pickle", "no good safetensors file"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_in_words(case, tmp_path: Path, change: str, words: str) -> None:
+    model, folder = case
+    state = load_file(next(folder.glob("*.safetensors")))
+    if change == "other":
+        state = {n: torch.zeros(v.shape[0], 99) if "attn2.to_k" in n else v for n, v in state.items()}
+    elif change == "model":
+        state = model.unet.state_dict()
+    else:
+        state.popitem()
+    file = tmp_path / "net.safetensors"
+    save_file({name: value.contiguous() for name, value in state.items()}, file)
+    if change == "pickle":
+        file.write_bytes(b"\x80\x04" + bytes(100))
+    with pytest.raises(ModelNotAvailable, match=words):
+        loaded(file, model)
+
+
+@pytest.mark.parametrize("kind", ["depth", "canny"])
+def test_a_union_is_told_the_kind(tmp_path: Path, kind: str) -> None:
+    import diffusers
+
+    model: Any = load(models.find(str(tiny_xl.build(tmp_path / "m"))), CPU, torch.float32)
+    torch.manual_seed(4)
+    union: Any = diffusers.ControlNetUnionModel
+    config = {
+        name: model.unet.config[name]
+        for name in inspect.signature(union.__init__).parameters
+        if name in model.unet.config
+    }
+    made = union(
+        **config, conditioning_embedding_out_channels=(8, 8, 16, 16), num_control_type=6,
+        num_trans_channel=16, num_trans_head=2, num_proj_channel=16,
+    )  # fmt: skip
+    with torch.no_grad():
+        for weight in made.parameters():
+            weight += 0.05 * torch.randn(weight.shape)
+    made.save_pretrained(tmp_path / "union")
+    net = loaded(tmp_path / "union", model)
+    mode = controlnets.mode_of(net, kind)
+    pipeline: Any = diffusers.StableDiffusionXLControlNetUnionPipeline.from_pretrained(
+        model.folder, controlnet=net
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.scheduler = model.scheduler("ddim", STEPS)
+    wanted = pipeline(
+        "a calm sea",
+        control_image=[MAP[None]],
+        control_mode=[mode],
+        negative_prompt="desert",
+        latents=PlaneCanvas(16, 16, 16, 8).noise(4, torch.Generator().manual_seed(5)),
+        num_inference_steps=STEPS,
+        guidance_scale=6.0,
+        controlnet_conditioning_scale=0.8,
+        output_type="latent",
+        height=128,
+        width=128,
+    ).images
+    got = ours(model, [Control(net=net, mode=mode, scale=0.8)], 6.0, MAP[None])
+    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-4)
+    with pytest.raises(ModelNotAvailable, match="takes no map of the kind tile"):
+        controlnets.mode_of(net, "tile")

@@ -71,7 +71,7 @@ def write(folder: Path, file: Path, *, open_clip: bool = False, **said: str) -> 
         said: what the file says of itself.
     """
     if (folder / "unet").is_dir():
-        state = u_net(folder) | autoencoder(folder)
+        state = u_net(folder / "unet") | autoencoder(folder)
         if (folder / "text_encoder_2").is_dir():
             state |= clip(folder / "text_encoder", "conditioner.embedders.0.transformer.text_model.")
             state |= openclip(folder / "text_encoder_2", "conditioner.embedders.1.model.")
@@ -97,11 +97,11 @@ def replaced(name: str, table: dict[str, str]) -> str:
     return name
 
 
-def u_net_places(folder: Path) -> dict[str, str]:
-    """Return where the authors' network has the blocks of diffusers' one."""
-    config = json.loads((folder / "unet" / "config.json").read_text())
+def u_net_places(part: Path) -> dict[str, str]:
+    """Return where the authors' network has the blocks of diffusers' one, a U-Net or a ControlNet."""
+    config = json.loads((part / "config.json").read_text())
     layers, blocks = config["layers_per_block"], len(config["block_out_channels"])
-    attentive = {name.split(".attentions")[0] for name in weights(folder / "unet") if ".attentions." in name}
+    attentive = {name.split(".attentions")[0] for name in weights(part) if ".attentions." in name}
     places = {"mid_block.resnets.0": "middle_block.0", "mid_block.attentions.0": "middle_block.1"}
     places["mid_block.resnets.1"] = "middle_block.2"
     for block in range(blocks):
@@ -117,9 +117,29 @@ def u_net_places(folder: Path) -> dict[str, str]:
     return places
 
 
-def u_net(folder: Path) -> State:
-    places, made = u_net_places(folder), {}
-    for name, value in weights(folder / "unet").items():
+def write_controlnet(folder: Path, file: Path) -> Path:
+    """Write the folder of a U-Net's ControlNet as one file."""
+    ends = {
+        "controlnet_cond_embedding.conv_in": "input_hint_block.0",
+        "controlnet_cond_embedding.conv_out": "input_hint_block.14",
+        "controlnet_mid_block": "middle_block_out.0",
+    }
+    state = {}
+    for name, value in u_net(folder, "").items():
+        new = re.sub(r"controlnet_down_blocks\.(\d+)", r"zero_convs.\1.0", replaced(name, ends))
+        hint = re.sub(
+            r"controlnet_cond_embedding\.blocks\.(\d+)",
+            lambda found: f"input_hint_block.{2 * int(found[1]) + 2}",
+            new,
+        )
+        state[f"control_model.{hint}"] = value.contiguous()
+    save_file(state, file)
+    return file
+
+
+def u_net(part: Path, prefix: str = "model.diffusion_model.") -> State:
+    places, made = u_net_places(part), {}
+    for name, value in weights(part).items():
         new = replaced(replaced(name, U_NET_ENDS), places)
         if ".resnets." in name:
             place, _, rest = new.partition(".".join(new.split(".")[3:]))
@@ -127,7 +147,7 @@ def u_net(folder: Path) -> State:
             if new.startswith("middle_block"):
                 head, tail = ".".join(new.split(".")[:2]), ".".join(new.split(".")[2:])
                 new = f"{head}.{replaced(tail, RESNET)}"
-        made[f"model.diffusion_model.{new}"] = value
+        made[f"{prefix}{new}"] = value
     return made
 
 
