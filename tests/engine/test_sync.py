@@ -5,15 +5,21 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch.nn.functional import cosine_similarity, interpolate
 
+from sync_engine.backbones.controlnets import Found
+from sync_engine.backbones.controlnets import load as load_net
 from sync_engine.backbones.loading import load
 from sync_engine.canvas.plane import PlaneCanvas
+from sync_engine.catalog.control_nets import find as find_net
 from sync_engine.catalog.models import find
 from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.diffusion.controlnet import Control, guide_for
 from sync_engine.diffusion.joint_loop import sample
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.prompting.conditioning import Conditioning
@@ -23,6 +29,7 @@ from sync_engine.sync.fast import FastSync
 from sync_engine.sync.method import SyncContext, build_sync
 from sync_engine.sync.methods import METHODS
 from sync_engine.sync.paper import PaperSync
+from tests.small_models import control
 from tests.small_models.nets import RandomFeatures, roughness
 
 
@@ -208,8 +215,13 @@ def test_a_pull_in_every_second_step_goes_further_than_one_in_each() -> None:
 
 
 @pytest.mark.slow
-def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> None:
+@pytest.mark.parametrize("controlled", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_sync_paper_equals_a_straight_implementation(
+    backbone, random_lpips, controlled: bool, tmp_path: Path
+) -> None:
     """Algorithm 1 of SyncDiffusion, window by window, each stepped and then averaged.
+
+    With a ControlNet it is the paper's conditional variant: the gradient goes through that too.
 
     In double precision, because the gradient of a random LPIPS magnifies rounding.
     """
@@ -221,23 +233,44 @@ def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> 
     prompt, negative = backbone.encode(["a calm sea"]), backbone.encode([""])
     conditioning = Conditioning.one_prompt_each(prompt, negative, [0] * len(canvas.corners), 7.5)
     pull = PaperSync(lpips_embedding(random_lpips, backbone.decode), weight, sync_steps, decay)
-    ours = sample(backbone, canvas, backbone.scheduler("ddim", steps), state, conditioning, pull)
+    net, guides = None, []
+    maps = torch.rand(len(canvas.corners), 3, 128, 128, generator=torch.Generator().manual_seed(4)).double()
+    if controlled:
+        folder = control.build(tmp_path / "net", backbone.unet.float())
+        net = load_net(Found(find_net(str(folder)), folder), backbone.unet.double(), torch.float64)
+        entries = tuple(replace(entry, control=maps[entry.window][None]) for entry in conditioning.entries)
+        conditioning = replace(conditioning, entries=entries)
+        guides = [guide_for(backbone, [Control(net=net, scale=0.8)], steps)]
+    solver = backbone.scheduler("ddim", steps)
+    ours = sample(backbone, canvas, solver, state, conditioning, pull, guides=guides)
 
     scheduler = backbone.scheduler("ddim", steps)
     unet, vae = backbone.unet, backbone.vae
 
-    def noise_of(latent: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    def evaluate(latent: torch.Tensor, t: torch.Tensor, text: torch.Tensor, number: int) -> torch.Tensor:
+        if net is None:
+            return unet(latent, t, encoder_hidden_states=text).sample
+        down, middle = net(latent, t, text, maps[number][None], 0.8, return_dict=False)
+        return unet(
+            latent,
+            t,
+            encoder_hidden_states=text,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+        ).sample
+
+    def noise_of(latent: torch.Tensor, t: torch.Tensor, number: int) -> torch.Tensor:
         texts = (torch.stack(text.states) for text in (negative, prompt))
-        without, with_prompt = (unet(latent, t, encoder_hidden_states=text).sample for text in texts)
+        without, with_prompt = (evaluate(latent, t, text, number) for text in texts)
         prediction = without + 7.5 * (with_prompt - without)
         alpha = scheduler.alphas_cumprod[t]
         if scheduler.config.prediction_type == "v_prediction":
             return alpha.sqrt() * prediction + (1 - alpha).sqrt() * latent
         return prediction
 
-    def picture_of(latent: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    def picture_of(latent: torch.Tensor, t: torch.Tensor, number: int) -> torch.Tensor:
         alpha = scheduler.alphas_cumprod[t]
-        clean = (latent - (1 - alpha).sqrt() * noise_of(latent, t)) / alpha.sqrt()
+        clean = (latent - (1 - alpha).sqrt() * noise_of(latent, t, number)) / alpha.sqrt()
         return vae.decode(clean / vae.config.scaling_factor).sample
 
     views = [(left, left + 16) for left in range(0, 40 - 16 + 1, stride)]
@@ -245,16 +278,16 @@ def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> 
     theirs = state
     for i, t in enumerate(scheduler.timesteps):
         value, count = torch.zeros_like(theirs), torch.zeros_like(theirs)
-        target = picture_of(theirs[..., anchor[0] : anchor[1]], t).detach()
-        for view in views:
+        target = picture_of(theirs[..., anchor[0] : anchor[1]], t, len(views) // 2).detach()
+        for number, view in enumerate(views):
             latent = theirs[..., view[0] : view[1]].detach().clone()
             if i < sync_steps and view != anchor:
                 latent.requires_grad_()
-                loss = random_lpips(picture_of(latent, t), target).sum()
+                loss = random_lpips(picture_of(latent, t, number), target).sum()
                 gradient = torch.autograd.grad(loss, latent)[0]
                 latent = (latent - weight * decay**i * gradient).detach()
             with torch.no_grad():
-                noise = noise_of(latent, t)
+                noise = noise_of(latent, t, number)
                 alpha = scheduler.alphas_cumprod[t]
                 before = t - scheduler.config.num_train_timesteps // steps
                 final = scheduler.final_alpha_cumprod
@@ -263,7 +296,7 @@ def test_sync_paper_equals_a_straight_implementation(backbone, random_lpips) -> 
                 value[..., view[0] : view[1]] += earlier.sqrt() * clean + (1 - earlier).sqrt() * noise
             count[..., view[0] : view[1]] += 1
         theirs = value / count
-    plain = sample(backbone, canvas, backbone.scheduler("ddim", steps), state, conditioning)
+    plain = sample(backbone, canvas, backbone.scheduler("ddim", steps), state, conditioning, guides=guides)
     pulled = (ours - plain).abs().max()
     assert pulled > 5e-4, "without a visible pull this tests nothing"
     assert (ours - theirs).abs().max() < 0.01 * pulled
