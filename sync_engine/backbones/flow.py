@@ -33,6 +33,7 @@ class FlowTransformer(Backbone):
     """
 
     has_solvers = False
+    takes_blocks = False
     chats = True
     """Whether prompts are asked in the language model's chat, so that its tokenizer needs a template."""
 
@@ -139,16 +140,16 @@ class FlowTransformer(Backbone):
         residuals: Added | None = None,
     ) -> torch.Tensor:
         """Return the guided velocity for windows ``(N, C, h, w)``, in their own precision."""
-        if residuals is not None and not isinstance(residuals, BlockResiduals):
-            raise ValueError("a transformer has no place for the residuals of a U-Net")
-        blocks = residuals and residuals.blocks
+        if residuals is not None and not (self.takes_blocks and isinstance(residuals, BlockResiduals)):
+            raise ValueError("this transformer has no place for such residuals")
+        added = {"blocks": residuals.blocks} if isinstance(residuals, BlockResiduals) else {}
         noisy = windows.to(self.dtype)
         times = timestep.to(self.device, torch.float32).expand(len(entries))
         text = conditioning.prompts.pick([entry.prompt for entry in entries])
         if not self.guided or conditioning.guidance <= 1.0:
-            return self._velocity(noisy, times, text, blocks).to(windows.dtype)
+            return self._velocity(noisy, times, text, **added).to(windows.dtype)
         text += conditioning.negatives.pick([entry.negative for entry in entries])
-        both = self._velocity(torch.cat([noisy, noisy]), times.repeat(2), text, blocks)
+        both = self._velocity(torch.cat([noisy, noisy]), times.repeat(2), text, **added)
         with_prompt, without = both.to(windows.dtype).chunk(2)
         return self._guided(with_prompt, without, conditioning.guidance)
 
@@ -157,14 +158,10 @@ class FlowTransformer(Backbone):
         return without + scale * (with_prompt - without)
 
     def _velocity(
-        self,
-        noisy: torch.Tensor,
-        times: torch.Tensor,
-        text: TextEmbedding,
-        blocks: dict[int, torch.Tensor] | None = None,
+        self, noisy: torch.Tensor, times: torch.Tensor, text: TextEmbedding, **added: Any
     ) -> torch.Tensor:
         """Return the network's velocity for windows at timesteps ``(N,)`` of 0 to 1000.
 
-        ``blocks`` is what ControlNets add after the transformer's blocks, where a family has such.
+        A family whose ``takes_blocks`` is true may be given ``blocks``: what ControlNets add after them.
         """
         raise NotImplementedError

@@ -26,6 +26,8 @@ class ZImage(FlowTransformer):
         ModelNotAvailable: the parts of the folder do not fit each other.
     """
 
+    takes_blocks = True
+
     def __init__(
         self, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype, window: int
     ) -> None:
