@@ -71,7 +71,8 @@ def generate(prompt: str | EnvironmentSpec, **fields: Any) -> Job:
     """Start a picture and return its job at once.
 
     Args:
-        prompt: what the picture shows, or a whole spec.
+        prompt: what the picture shows, or a whole spec. A spec may be a stranger's: its model is not
+            downloaded unless ``model`` is given here too.
         fields: any other field of EnvironmentSpec: kind, width, height, seed, method, steps, …;
             ``guides`` are a list of ``Region`` and ``Sun``, or of their JSON objects.
 
@@ -88,7 +89,8 @@ def generate(prompt: str | EnvironmentSpec, **fields: Any) -> Job:
         spec = dataclasses.replace(prompt, **fields)
     else:
         spec = EnvironmentSpec.from_dict({"device": preferences.device(), "prompt": prompt, **fields})
-    return link.generate(spec)
+    typed = "model" in fields or not isinstance(prompt, EnvironmentSpec)
+    return link.generate(spec, agreed=typed)
 
 
 def batch(
@@ -111,6 +113,7 @@ def batch(
         EngineFailed: the engine cannot be started, or another batch goes on.
     """
     device = {"device": preferences.device()}
+    specs = list(specs)
     ready = [
         spec.validated()
         if isinstance(spec, EnvironmentSpec)
@@ -118,7 +121,8 @@ def batch(
         for spec in specs
     ]
     if on is None:
-        return [link.generate(spec) for spec in ready]
+        typed = [not isinstance(spec, EnvironmentSpec) for spec in specs]
+        return [link.generate(spec, agreed=agreed) for spec, agreed in zip(ready, typed, strict=True)]
     options = ["--write-openjd", str(on)] if isinstance(on, Path) else ["--on", on]
     return engine_batch.start(ready, options)
 

@@ -19,6 +19,7 @@ from ..sync_engine.host.client import (
     EngineState,
 )
 from ..sync_engine.host.jobs import Failure, Job, JobState
+from ..sync_engine.host.unfinished import Unfinished, sweep_queues
 from ..sync_engine.interface.messages import FailureCode
 from ..sync_engine.interface.partial_folders import sweep_partials
 from ..sync_engine.interface.spec import EnvironmentSpec, SpecError
@@ -56,6 +57,7 @@ class EngineLink(Listener):
         self._watched: list[tuple[Job, WhenDone | None]] = []
         self._live = live.LiveWorld()
         self._due: list[tuple[Job, WhenDone]] = []
+        self._refused: list[tuple[Job, WhenDone | None]] = []
         self._seen_state = EngineState.STOPPED
         self._seen_silent = 0
 
@@ -123,6 +125,7 @@ class EngineLink(Listener):
             raise EngineMissing(NO_PYTHON)
         _check_library(wanted.library)
         sweep_partials(wanted.library)
+        sweep_queues(wanted.library)
         self._client = EngineClient(wanted.python, wanted.library, environment=wanted.environment)
         self._settings = wanted
         options = preferences.get()
@@ -143,11 +146,18 @@ class EngineLink(Listener):
         return client
 
     def generate(
-        self, spec: EnvironmentSpec, when_done: WhenDone | None = None, scene: bpy.types.Scene | None = None
+        self,
+        spec: EnvironmentSpec,
+        when_done: WhenDone | None = None,
+        scene: bpy.types.Scene | None = None,
+        *,
+        agreed: bool = False,
+        job_id: str | None = None,
     ) -> Job:
         """Start a job and return at once; ``when_done`` is called at its end.
 
-        A scene that wants to (``live_world``) shows the picture while it forms.
+        A scene that wants to (``live_world``) shows the picture while it forms. ``agreed`` says that the
+        user wants the model to be fetched; ``job_id`` is of an unfinished job that goes on.
 
         Raises:
             SpecError: a field of the spec cannot be used.
@@ -155,16 +165,33 @@ class EngineLink(Listener):
         """
         try:
             spec.validated()
-            job = self.client().generate(spec)
+            job = self.client().generate(spec, agreed=agreed, job_id=job_id)
         except PROBLEMS as error:
             self.error = explain(error)
             raise
         self.error = None
+        self._refused.clear()
         self._watched.append((job, when_done))
         if scene is not None:
             self._live.scenes[job.id] = scene.session_uid
         self.listen()
         return job
+
+    @property
+    def refused(self) -> list[Job]:
+        """Jobs that ended because nobody has agreed to fetch their model."""
+        return [job for job, _ in self._refused]
+
+    def agree(self) -> None:
+        """Ask again for the jobs whose model the user now wants fetched. Raises as ``generate``."""
+        refused, self._refused = self._refused, []
+        for job, when_done in refused:
+            self.generate(job.spec, when_done, agreed=True)
+
+    def unfinished(self) -> list[Unfinished]:
+        """Return what the library has of jobs that can be asked for again, but for those asked for."""
+        asked = {job.id for job in (self._client.jobs if self._client else ()) if not job.state.finished}
+        return [job for job in results.library().unfinished if job.id not in asked]
 
     def release(self) -> None:
         """Ask the engine to give the model's memory back."""
@@ -203,11 +230,12 @@ class EngineLink(Listener):
         finished = [item for item in self._watched if item[0].state.finished]
         self._watched = [item for item in self._watched if not item[0].state.finished]
         for job, when_done in finished:
+            results.forget()
             if job.state is JobState.FAILED:
                 self.error = job.error
-            else:
-                results.forget()
-            if when_done is not None:
+            if job.error is not None and job.error.code == FailureCode.NOT_AGREED:
+                self._refused.append((job, when_done))
+            elif when_done is not None:
                 self._due.append((job, when_done))
         while self._due and not user_is_interacting():
             self._live.hide()
@@ -222,6 +250,7 @@ class EngineLink(Listener):
             self._client = self._settings = None
         self._watched.clear()
         self._due.clear()
+        self._refused.clear()
         self._live = live.LiveWorld()
 
     def let_go(self) -> bool:

@@ -26,11 +26,12 @@ from . import (
     sun,
     together,
     turn,
+    unfinished,
 )
 
 _families = (generate, apply, engine, setup, models, results, assets, turn, sun, presets)
 _families += (load_settings, details, loras, backdrop, ground, guides, image_editor, batch)
-_families += (enlarge, sizes, together, export, look, shading)
+_families += (enlarge, sizes, together, export, look, shading, unfinished)
 
 
 def register() -> None:

@@ -17,6 +17,7 @@ from bpy.props import EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from ..engine.export import engine_export
 from ..engine.library import results
+from ..engine.link import link
 from ..sync_engine.host.history import Result
 from ..translations import tr
 from . import previews
@@ -24,6 +25,7 @@ from .parts import draw_text, duration
 
 PAGE = 48
 """Pictures shown at a time: Blender draws and keeps no more than these, however many there are."""
+UNFINISHED_LINES = 6
 TILE_SCALE, POPUP_SCALE = 6.0, 5.0
 ALL = "all"
 KIND_FILTER_ITEMS = (
@@ -156,11 +158,12 @@ class VIEW3D_PT_syncscape_history(bpy.types.Panel):
     @classmethod
     def poll(cls, _context) -> bool:
         library = results.library()
-        return bool(library.results) or not library.complete
+        return bool(library.results or link.unfinished()) or not library.complete
 
     def draw(self, context) -> None:
         layout, history = self.layout, context.window_manager.syncscape_history
         _shown.update(history)
+        _draw_unfinished(layout, context)
         row = layout.row(align=True)
         row.prop(history, "text", text="", icon="VIEWZOOM")
         row.prop(history, "kind", text="", expand=True, icon_only=True)
@@ -178,6 +181,27 @@ class VIEW3D_PT_syncscape_history(bpy.types.Panel):
         draw_text(layout, context, result.spec.prompt, translate=False)
         draw_text(layout, context, details(result), translate=False)
         _draw_actions(layout, context, result)
+
+
+def _draw_unfinished(layout: bpy.types.UILayout, context) -> None:
+    """Draw what was interrupted or never begun: this week's cancelled, crashed and waiting pictures."""
+    left = link.unfinished()
+    if not left:
+        return
+    box = layout.box()
+    row = box.row(align=True)
+    row.label(text=tr("Unfinished: {count}", count=len(left)), icon="RECOVER_LAST", translate=False)
+    if len(left) > 1:
+        row.operator("syncscape.resume", text="Resume All")
+        row.operator("syncscape.discard", text="", icon="TRASH", emboss=False)
+    column = box.column(align=True)
+    for job in left[:UNFINISHED_LINES]:
+        row = column.row(align=True)
+        row.label(text=job.spec.prompt, translate=False, icon="PAUSE" if job.begun else "SORTTIME")
+        row.operator("syncscape.resume", text="", icon="PLAY").job = job.id
+        row.operator("syncscape.discard", text="", icon="X", emboss=False).job = job.id
+    if len(left) > UNFINISHED_LINES:
+        column.label(text=tr("and {count} more", count=len(left) - UNFINISHED_LINES))
 
 
 def _draw_pager(layout: bpy.types.UILayout, history: SyncscapeHistory) -> None:

@@ -80,6 +80,9 @@ def draw_problem(layout: bpy.types.UILayout, context, failure: Failure) -> None:
         draw_text(box, context, failure.hint, "INFO")
     if failure.code == "engine_missing":
         draw_preferences_button(box)
+    if failure.code == "not_agreed" and link.refused:
+        box.operator("syncscape.agree", icon="IMPORT")
+        return
     if failure.code != "bad_spec":
         row = box.row(align=True)
         row.operator("syncscape.copy_details", icon="COPYDOWN")

@@ -907,4 +907,17 @@ TABLE: dict[str, str] = {
     "PNG": "PNG",
     "JPEG": "JPEG",
     "One pass from a picture of 1024": "Ein Durchgang von einem Bild mit 1024",
+    # operators/unfinished.py
+    "Unfinished: {count}": "Unfertig: {count}",
+    "Resume All": "Alle fortsetzen",
+    "Go on with this picture where it was interrupted: it becomes what it would have been": "Dieses Bild dort fortsetzen, wo es unterbrochen wurde: Es wird, was es geworden wäre",
+    "Throw away what there is of this unfinished picture": "Wegwerfen, was es von diesem unfertigen Bild gibt",
+    "Discard": "Verwerfen",
+    "Download the model that is named above, then make the picture": "Das oben genannte Modell herunterladen, dann das Bild machen",
+    "Fetch and Generate": "Holen und generieren",
+    "Name of the unfinished picture. Empty: all": "Name des unfertigen Bildes. Leer: alle",
+    "The model is fetched first.": "Zuerst wird das Modell geholt.",
+    "Nothing is unfinished": "Nichts ist unfertig",
+    "No picture waits for a model": "Kein Bild wartet auf ein Modell",
+    "Online access is off": "Der Online-Zugriff ist aus",
 }

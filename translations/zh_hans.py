@@ -907,4 +907,17 @@ TABLE: dict[str, str] = {
     "PNG": "PNG",
     "JPEG": "JPEG",
     "One pass from a picture of 1024": "从 1024 的图片只需一遍",
+    # operators/unfinished.py
+    "Unfinished: {count}": "未完成：{count}",
+    "Resume All": "全部继续",
+    "Go on with this picture where it was interrupted: it becomes what it would have been": "从中断处继续生成这张图片：结果与未中断时相同",
+    "Throw away what there is of this unfinished picture": "丢弃这张未完成图片的已有内容",
+    "Discard": "丢弃",
+    "Download the model that is named above, then make the picture": "先下载上面提到的模型，再生成图片",
+    "Fetch and Generate": "下载并生成",
+    "Name of the unfinished picture. Empty: all": "未完成图片的名称。留空：全部",
+    "The model is fetched first.": "先下载模型。",
+    "Nothing is unfinished": "没有未完成的图片",
+    "No picture waits for a model": "没有图片在等待模型",
+    "Online access is off": "在线访问已关闭",
 }

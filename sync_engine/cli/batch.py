@@ -20,7 +20,7 @@ from sync_engine.batch.runner import Engine, Runner
 from sync_engine.batch.session import SOME_FAILED
 from sync_engine.batch.shared_folder import HIDDEN, STALE_AFTER_S, SharedFolder
 from sync_engine.batch.standing import State
-from sync_engine.common.errors import EngineError, JobCancelled, OutputError, describe
+from sync_engine.common.errors import EngineError, JobCancelled, ModelNotAvailable, OutputError, describe
 from sync_engine.interface.messages import EXIT_CANCELLED, EXIT_STATUS, FailureCode
 
 MOST_WORKERS = 1024
@@ -54,6 +54,9 @@ def add_parser(commands: Any) -> None:
         default=STALE_AFTER_S,
         metavar="SECONDS",
         help="a worker that gives no sign for so long counts as dead (the same for all; default %(default)g)",
+    )
+    batch.add_argument(
+        "--yes", action="store_true", help="fetch models that are not here, without a question"
     )
     batch.add_argument("--plan", type=Path, metavar="FILE", help="a checked plan instead of JOBS")
     batch.add_argument(
@@ -128,6 +131,8 @@ def _run(options: argparse.Namespace, make_engine: Callable[[], Engine], progres
         path = openjd.write_bundle(options.write_openjd, plan, options.out)
         sys.stdout.write(f"{path}\n")
         return 0
+    if options.jobs is not None:
+        _agree(options, plan)
     if options.numbers is not None:
         return _chunk(options, make_engine, plan)
     with Interrupts(progress.note) as stop, SharedFolder(options.out, options.stale_after) as folder:
@@ -143,6 +148,21 @@ def _run(options: argparse.Namespace, make_engine: Callable[[], Engine], progres
     if state.done == state.jobs:
         return 0
     return SOME_FAILED if state.over else EXIT_CANCELLED
+
+
+def _agree(options: argparse.Namespace, plan: Plan) -> None:
+    """Ask about each model that the jobs name and that is not here. A plan was agreed to when it was made."""
+    from sync_engine.downloads.consent import check_named_by_file
+
+    first: dict[int, int] = {}
+    for number, group in enumerate(plan.groups):
+        first.setdefault(group, number)
+    can_ask = not options.json and sys.stdin.isatty() and sys.stderr.isatty()
+    for name in dict.fromkeys(plan[number].spec.model for number in first.values()):
+        try:
+            check_named_by_file(name, options.yes, can_ask)
+        except ModelNotAvailable:
+            continue  # a name that is none: its own jobs tell of it
 
 
 def _work(

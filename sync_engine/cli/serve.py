@@ -61,6 +61,7 @@ class Waiting:
     job: str
     spec: EnvironmentSpec
     out: Path
+    agreed: bool = False
 
 
 class Service:
@@ -178,13 +179,13 @@ class Service:
             return
         self._cancelled.discard(request.job)
         self._emit(Accepted(request.job, spec.to_dict()))
-        self._inbox.put(Waiting(request.job, spec, Path(request.out)))
+        self._inbox.put(Waiting(request.job, spec, Path(request.out), request.agreed))
 
     # --- the working thread ----------------------------------------------------------------
 
     def _run_job(self, engine: Engine, waiting: Waiting) -> None:
         from sync_engine.common.progress import Reporter
-        from sync_engine.downloads.consent import check_named_by_scene
+        from sync_engine.downloads.consent import check_named_by_file
 
         job = waiting.job
 
@@ -194,9 +195,9 @@ class Service:
 
         reporter = Reporter(job, self._emit, self._wants_preview)
         try:
-            check_named_by_scene(waiting.spec.model)
+            check_named_by_file(waiting.spec.model, waiting.agreed, can_ask=False)
             for name in control_nets_of(waiting.spec.guides):
-                check_named_by_scene(name, control=True)
+                check_named_by_file(name, waiting.agreed, can_ask=False, control=True)
             files, timings = engine.run(waiting.spec, waiting.out, reporter, cancelled, job)
         except JobCancelled:
             self._emit(Cancelled(job))

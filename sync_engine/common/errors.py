@@ -31,6 +31,13 @@ class ModelNotAvailable(EngineError):
         super().__init__(FailureCode.MODEL_NOT_AVAILABLE, message, hint)
 
 
+class NotAgreed(EngineError):
+    """A model would have to be fetched, and nobody has agreed to that."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(FailureCode.NOT_AGREED, message, hint)
+
+
 class OutOfMemory(EngineError):
     """Even one window at a time does not fit."""
 

@@ -43,15 +43,20 @@ class Checkpoint(Protocol):
     """Where a loop keeps what it would go on from (``runtime/checkpoint.py``)."""
 
     def restore(
-        self, scheduler: Any, generator: torch.Generator | None, like: torch.Tensor
-    ) -> tuple[int, torch.Tensor] | None:
-        """Return the first step to make and the state before it, if an earlier run left them."""
+        self, scheduler: Any, generator: torch.Generator | None, like: dict[str, torch.Tensor]
+    ) -> tuple[int, dict[str, torch.Tensor]] | None:
+        """Return the first step to make and the tensors before it, if an earlier run left them."""
         ...
 
     def keep(
-        self, step: int, steps: int, state: torch.Tensor, scheduler: Any, generator: torch.Generator | None
+        self,
+        step: int,
+        tensors: dict[str, torch.Tensor],
+        scheduler: Any,
+        generator: torch.Generator | None,
+        begun: int = 0,
     ) -> None:
-        """Take what the loop has after so many steps."""
+        """Take what the loop has before ``step``; ``begun`` was its first."""
         ...
 
 
@@ -174,9 +179,10 @@ def sample(
     noise_levels = levels(scheduler)
     if start and hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(start)
-    kept = checkpoint.restore(scheduler, generator, state) if checkpoint is not None else None
+    begun = start
+    kept = checkpoint.restore(scheduler, generator, {"state": state}) if checkpoint is not None else None
     if kept is not None:
-        start, state = kept
+        start, state = kept[0], kept[1]["state"]
 
     def draw_noise() -> torch.Tensor:
         if generator is None:
@@ -198,7 +204,7 @@ def sample(
         canvas_x0 = canvas.fuse(x0, coarse=step >= COARSE_FROM * len(scheduler.timesteps))
         state = advance(scheduler, step, level, canvas_x0, state, draw_noise)
         if checkpoint is not None:
-            checkpoint.keep(step + 1, len(scheduler.timesteps), state, scheduler, generator)
+            checkpoint.keep(step + 1, {"state": state}, scheduler, generator, begun)
         if on_step is not None:
             on_step(Step(step + 1, len(scheduler.timesteps), canvas_x0))
     return state

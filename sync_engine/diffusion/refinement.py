@@ -20,7 +20,7 @@ from sync_engine.canvas.smoothing import low_pass
 from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.canvas.tiled_decode import TiledFallbackDecoder
 from sync_engine.canvas.views import continued, cut_continued
-from sync_engine.diffusion.joint_loop import Predict, Step, WindowBatch, sample
+from sync_engine.diffusion.joint_loop import Checkpoint, Predict, Step, WindowBatch, sample
 from sync_engine.diffusion.prediction import levels
 from sync_engine.interface.messages import Stage
 from sync_engine.prompting.conditioning import Conditioning
@@ -45,6 +45,8 @@ def refine(
     note: Callable[[str], None] = lambda text: None,
     strength: float = STRENGTH,
     layout_cells: int = LAYOUT_CELLS,
+    checkpoint: Checkpoint | None = None,
+    decode: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Return the picture ``(3, H, 2·H)`` in [0, 1] at a larger height, with new detail.
 
@@ -62,6 +64,8 @@ def refine(
         note: told when memory is short and the views are decoded in tiles.
         strength: share of the steps that are repeated.
         layout_cells: what fills so many latent cells of a view is kept.
+        checkpoint: keeps the state between steps, and may have one to go on from.
+        decode: latents to pictures; the model's own, in tiles where memory is short, by default.
     """
     fov = min(90.0, field_of_view(model.window, model.scale, height))  # 90: below the model's own height
     canvas = SphereCanvas(model.window, fov, turn)
@@ -87,9 +91,10 @@ def refine(
         on_step=step_of_pass,
         start=start,
         generator=generator,
+        checkpoint=checkpoint,
     )
     model.offload_for(Stage.DECODE)
-    return canvas.decode(TiledFallbackDecoder(model, note), x0, height, on_part)
+    return canvas.decode(decode or TiledFallbackDecoder(model, note), x0, height, on_part)
 
 
 @torch.no_grad()

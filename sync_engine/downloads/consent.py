@@ -11,7 +11,7 @@ import sys
 
 from sync_engine.catalog import control_nets, models
 from sync_engine.catalog.models import Model
-from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.common.errors import NotAgreed
 from sync_engine.downloads import store
 from sync_engine.interface.wording import Message
 
@@ -25,12 +25,6 @@ def to_fetch(name: str, control: bool = False) -> Model | None:
     """
     model = control_nets.find(name).model if control else models.find(name)
     return model if model.on_hub and store.installed(model) is None else None
-
-
-def is_of_table(model: Model) -> bool:
-    """Whether a table names the repository in this revision."""
-    rows = [*models.TABLE.values(), *(row.model for row in control_nets.CONTROL_NETS.values())]
-    return any((row.source, row.revision) == (model.source, model.revision) for row in rows)
 
 
 def in_words(model: Model) -> str:
@@ -50,10 +44,10 @@ def check_named_by_file(name: str, agreed: bool, can_ask: bool, control: bool = 
         control: whether it is a ControlNet.
 
     Raises:
-        ModelNotAvailable: the user did not agree.
+        NotAgreed: the user did not agree.
     """
-    model = to_fetch(name, control)
-    if model is None or agreed:
+    model = None if agreed else to_fetch(name, control)
+    if model is None:
         return
     if can_ask:
         sys.stderr.write(f"The file names a model that is not here: {in_words(model)}. Fetch it? [y/N] ")
@@ -63,23 +57,16 @@ def check_named_by_file(name: str, agreed: bool, can_ask: bool, control: bool = 
     raise _not_agreed(model)
 
 
-def check_named_by_scene(name: str, control: bool = False) -> None:
-    """For a model, or ControlNet, that a job of ``serve`` names: refuse to fetch what no table has.
-
-    A scene's model may have come with a picture's settings; the panel's own download shows what it is.
-    """
-    model = to_fetch(name, control)
-    if model is not None and not is_of_table(model):
-        raise _not_agreed(model)
-
-
-def _not_agreed(model: Model) -> ModelNotAvailable:
-    return ModelNotAvailable(
+def _not_agreed(model: Model) -> NotAgreed:
+    return NotAgreed(
         Message(
-            "model = {name} is fetched only after you agree: {about}.",
+            "model = {name} is not here and is fetched only after you agree: {about}.",
             name=repr(model.name),
             about=in_words(model),
         ),
-        "Look at its page, then fetch it: Models in the panel, "
-        f"or python -m sync_engine models download {model.name} (or --yes beside --spec).",
+        Message(
+            "Look at its page, then agree: in the panel, with --yes on the command line, "
+            "or python -m sync_engine models download {name}.",
+            name=model.name,
+        ),
     )

@@ -28,6 +28,7 @@ from .diagnosis import EngineFailed, EngineMissing
 from .engine_run import EngineProgram, EngineRun, EngineState
 from .jobs import POLL_S, Failure, Job, JobState, JobTable
 from .process import Ended, ProtocolViolation
+from .unfinished import KeptQueue
 
 __all__ = ["EngineClient", "EngineFailed", "EngineMissing", "EngineState", "Failure", "Job", "JobState"]
 
@@ -72,6 +73,7 @@ class EngineClient:
         self._run: EngineRun | None = None
         self._previews = True
         self._jobs = JobTable(self.library, self._program.note)
+        self._kept = KeptQueue(self.library)
 
     @property
     def state(self) -> EngineState:
@@ -159,8 +161,12 @@ class EngineClient:
             time.sleep(POLL_S)
 
     def shutdown(self, timeout: float = 3.0) -> None:
-        """End the engine and cancel its jobs; one that does not listen is killed after ``timeout``."""
+        """End the engine and cancel its jobs; one that does not listen is killed after ``timeout``.
+
+        The jobs stay written down in the library (``unfinished``), to be asked for again.
+        """
         self.drain(float("inf"))
+        self._kept.leave()
         self._jobs.finish_all(JobState.CANCELLED)
         if self._run is not None:
             self._run.send(Shutdown())
@@ -192,8 +198,13 @@ class EngineClient:
 
     # --- jobs -------------------------------------------------------------------------------
 
-    def generate(self, spec: EnvironmentSpec) -> Job:
+    def generate(self, spec: EnvironmentSpec, *, agreed: bool = False, job_id: str | None = None) -> Job:
         """Ask for a picture; starts the engine if needed and returns at once.
+
+        Args:
+            spec: the job.
+            agreed: whether its model may be fetched if it is not here.
+            job_id: of an unfinished job, which this one goes on with.
 
         Raises:
             SpecError: a field of the spec cannot be used.
@@ -201,7 +212,8 @@ class EngineClient:
         """
         spec = spec.validated()
         self.start()
-        job = self._jobs.add(self, spec)
+        job = self._jobs.add(self, spec, agreed, job_id)
+        self._kept.keep(job.id, spec)
         self._ask_for(job)
         return job
 
@@ -210,6 +222,7 @@ class EngineClient:
         if job.state.finished:
             return
         job.finish(JobState.CANCELLED)
+        self._kept.drop(job.id)
         if self._run is not None:
             self._run.send(Cancel(job.id))
 
@@ -239,6 +252,8 @@ class EngineClient:
                 applied.append(item)
             if time.perf_counter() >= end:
                 break
+        for job_id in self._jobs.finished_of(self._kept.jobs):
+            self._kept.drop(job_id)
         return applied
 
     # --- inside -----------------------------------------------------------------------------
@@ -291,7 +306,7 @@ class EngineClient:
 
     def _ask_for(self, job: Job) -> None:
         assert self._run is not None, "the engine was started"
-        self._run.send(Generate(job.id, job.spec.to_dict(), str(self.library / job.id)))
+        self._run.send(Generate(job.id, job.spec.to_dict(), str(self.library / job.id), job.agreed))
 
     def _enforce_cancel(self) -> None:
         """End an engine that does not let go of a cancelled job."""
@@ -311,6 +326,7 @@ class EngineClient:
     def _fail_all(self, failure: Failure) -> None:
         self.failure = failure
         self._program.note(str(failure))
+        self._kept.leave()  # they did nothing wrong: they are offered again
         self._jobs.finish_all(JobState.FAILED, failure)
 
     def _forget(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -73,6 +73,7 @@ class Job:
     Attributes:
         id: unique, sorts by time; the name of the result's folder.
         spec: what was asked for; with the seed once the engine has accepted it.
+        agreed: whether its model may be fetched.
         state: see JobState.
         progress: 0 to 1 over all stages; never falls.
         stage: as in Progress: ``load`` to ``write``, or empty before the first.
@@ -84,10 +85,13 @@ class Job:
         error: what went wrong, once ``state`` is FAILED.
     """
 
-    def __init__(self, client: EngineClient, job_id: str, spec: EnvironmentSpec) -> None:
+    def __init__(
+        self, client: EngineClient, job_id: str, spec: EnvironmentSpec, agreed: bool = False
+    ) -> None:
         self._client = client
         self.id = job_id
         self.spec = spec
+        self.agreed = agreed
         self.state = JobState.QUEUED
         self.progress = 0.0
         self.stage = ""
@@ -177,9 +181,12 @@ class JobTable:
         running = [job for job in waiting if job.state is JobState.RUNNING]
         return next(iter(running + waiting), None)
 
-    def add(self, client: EngineClient, spec: EnvironmentSpec) -> Job:
-        """Make a job with a new id."""
-        job = Job(client, self._new_id(), spec)
+    def add(
+        self, client: EngineClient, spec: EnvironmentSpec, agreed: bool = False, job_id: str | None = None
+    ) -> Job:
+        """Make a job with a new id, or with that of an unfinished one."""
+        job = Job(client, job_id or self._new_id(), spec, agreed)
+        self._jobs.pop(job.id, None)  # it waits behind the others, also the second time
         self._jobs[job.id] = job
         self.open.add(job.id)
         return job
@@ -187,6 +194,10 @@ class JobTable:
     def first_open(self) -> Job | None:
         """Return the job that the engine works on, cancelled or not; it takes them in their order."""
         return next((job for job in self._jobs.values() if job.id in self.open), None)
+
+    def finished_of(self, ids: Iterable[str]) -> list[str]:
+        """Return those of some jobs that are over."""
+        return [job_id for job_id in ids if job_id in self._jobs and self._jobs[job_id].state.finished]
 
     def lose_first(self, error: Failure) -> list[Job]:
         """Fail the job that the engine works on, because it is gone; return those that waited behind it."""

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from .history import Result, ResultError, matches, newest_first, read_result, result_names
+from .unfinished import Unfinished, unfinished_jobs
 
 UNSURE_NS = 2 * 10**9
 """A folder that changed so recently may change again without its time of change telling."""
@@ -25,6 +26,7 @@ class Library:
 
     Attributes:
         results: what has been read so far, newest first.
+        unfinished: jobs that can be asked for again, the newest first.
         complete: whether everything there is has been read.
         version: grows with every change of ``results``.
     """
@@ -32,6 +34,7 @@ class Library:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.results: tuple[Result, ...] = ()
+        self.unfinished: tuple[Unfinished, ...] = ()
         self.complete = False
         self.version = 0
         self._known: dict[str, Result | None] = {}  # None: a folder that cannot be read
@@ -96,4 +99,5 @@ class Library:
         for name in gone:
             del self._known[name]
         self._unread = sorted(name for name in there if self._known.get(name) is None)
+        self.unfinished = unfinished_jobs(self.folder)
         return lost

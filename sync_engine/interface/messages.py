@@ -23,6 +23,7 @@ class FailureCode(StrEnum):
 
     BAD_SPEC = "bad_spec"
     MODEL_NOT_AVAILABLE = "model_not_available"
+    NOT_AGREED = "not_agreed"
     OUT_OF_MEMORY = "out_of_memory"
     OUTPUT = "output"
     PROTOCOL = "protocol"
@@ -48,6 +49,7 @@ class Stage(StrEnum):
 EXIT_STATUS: dict[FailureCode, int] = {
     FailureCode.BAD_SPEC: 2,
     FailureCode.MODEL_NOT_AVAILABLE: 3,
+    FailureCode.NOT_AGREED: 3,
     FailureCode.OUT_OF_MEMORY: 4,
     FailureCode.OUTPUT: 5,
 }
@@ -64,12 +66,16 @@ class ProtocolError(ValueError):
 
 @dataclass(frozen=True)
 class Generate:
-    """Make one picture. ``out`` is the folder that the finished result is moved to."""
+    """Make one picture. ``out`` is the folder that the finished result is moved to.
+
+    ``agreed``: the model may be fetched if it is not here; else the job fails as ``NOT_AGREED``.
+    """
 
     type: ClassVar[str] = "generate"
     job: str
     spec: dict[str, Any]
     out: str
+    agreed: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Cancelled:
-    """The job was cancelled; nothing of it is left."""
+    """The job was cancelled; there is no result."""
 
     type: ClassVar[str] = "cancelled"
     job: str

@@ -14,9 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-LOCK_NAME, CHECKPOINT_NAME = "lock", "checkpoint.safetensors"
+LOCK_NAME, CHECKPOINT = "lock", "checkpoint."
+CHECKPOINT_NAME = "checkpoint.safetensors"
+"""What is kept of the steps; other files of the same beginning keep parts of the picture."""
 STALE_PARTIAL_S = 24 * 3600.0
 """A partial folder without a lock that nobody has written to for so long belongs to no living job."""
+MAKING_S = 60.0
+"""An empty lock is one that is being made; an older one has lost its content with the power."""
 RESUMABLE_S = 7 * 24 * 3600.0
 """An abandoned folder with a checkpoint is kept for so long: its job can go on."""
 
@@ -75,10 +79,20 @@ def folder_alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def checkpoint_files(folder: Path) -> list[Path]:
+    """Return what a job keeps in its partial folder to go on from, the newest first."""
+    try:
+        found = {path: path.stat().st_mtime for path in folder.iterdir() if path.name.startswith(CHECKPOINT)}
+    except OSError:
+        return []
+    return sorted(found, key=found.__getitem__, reverse=True)
+
+
 def is_abandoned(folder: Path) -> bool:
     """Tell whether a folder has a lock that nobody holds; False where that cannot be known."""
     try:
-        if not (folder / LOCK_NAME).stat().st_size:
+        lock = (folder / LOCK_NAME).stat()
+        if not lock.st_size and lock.st_mtime > time.time() - MAKING_S:
             return False
         FolderLock(folder).release()
     except OSError:
@@ -104,7 +118,7 @@ def sweep_partials(library: Path, older_than_s: float = STALE_PARTIAL_S) -> list
 def _may_be_swept(folder: Path, older_than_s: float) -> bool:
     if not (folder / LOCK_NAME).exists():
         return _last_change(folder) < time.time() - older_than_s
-    kept = (folder / CHECKPOINT_NAME).exists() and _last_change(folder) > time.time() - RESUMABLE_S
+    kept = checkpoint_files(folder) and _last_change(folder) > time.time() - RESUMABLE_S
     return not kept and is_abandoned(folder)
 
 

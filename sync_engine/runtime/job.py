@@ -51,7 +51,8 @@ class Engine(ModelCache):
         """Make the picture of a validated spec in the folder ``out``.
 
         Returns the files (``image``, ``preview``, ``spec``) and the seconds of each stage. Raises
-        EngineError for what the user can mend and JobCancelled; either way no file is left.
+        EngineError for what the user can mend and JobCancelled; either way there is no result, and what a
+        later run of the same job would go on from is hidden.
         """
         runner = StageRunner(reporter, cancelled)
         pixels = spec.width * spec.pixel_height
@@ -79,6 +80,44 @@ class Engine(ModelCache):
                 ) from error
         names = {"image": output.IMAGE_NAMES[spec.kind], "preview": "preview.png", "spec": "spec.json"}
         return {kind: str(folder.out / name) for kind, name in names.items()}, runner.seconds
+
+    def _picture(
+        self,
+        folder: Path,
+        plan: JobPlan,
+        model: Model,
+        canvas: Canvas,
+        sky: Luminary | None,
+        runner: StageRunner,
+        controls: list[Control],
+    ) -> torch.Tensor:
+        """Return the picture ``(3, H, W)``, pass by pass, from where an earlier run of the job was ended."""
+        note = runner.reporter.note
+        place = (model.device, model.dtype, self.kept_as)
+        checkpoint = Checkpoint(folder, plan.spec, place, note, plan.files)
+        first, *larger = plan.heights(canvas, model)
+        made, picture = checkpoint.picture() or (0, None)
+        if picture is None and plan.smaller is not None:
+            picture = plan.smaller.shown
+        if picture is None:
+            checkpoint.begin(first)
+            preview = LivePreview(runner, model, folder / "live.png")
+            conditioning = runner.run(Stage.ENCODE, stages.encode, plan, model, canvas, sky)
+            job = (plan, model, canvas, conditioning, self.nets, runner, preview, checkpoint, controls)
+            latents = runner.run(Stage.DENOISE, stages.denoise, *job)
+            ends = (plan, model, canvas, latents, first, runner, checkpoint)
+            picture = runner.run(Stage.DECODE, stages.decode, *ends)
+            if plan.spec.canvas == "panorama":
+                picture = runner.run(Stage.DETAIL, stages.repair_poles, plan, model, picture, sky, runner)
+            checkpoint.passed(picture)
+        for height in larger:
+            if height > made:
+                checkpoint.begin(height)
+                preview = LivePreview(runner, model, folder / "live.png")
+                detail = (plan, model, picture, height, sky, runner, preview, checkpoint)
+                picture = runner.run(Stage.DETAIL, stages.add_detail, *detail)
+                checkpoint.passed(picture)
+        return picture
 
     def _paint(self, spec: EnvironmentSpec, folder: Path, runner: StageRunner, job_id: str) -> None:
         """Walk through the stages and leave the result's files in a folder."""
@@ -123,28 +162,6 @@ class Engine(ModelCache):
             return True
         raise failed
 
-    def _first_picture(
-        self,
-        folder: Path,
-        plan: JobPlan,
-        model: Model,
-        canvas: Canvas,
-        height: int,
-        sky: Luminary | None,
-        runner: StageRunner,
-        controls: list[Control],
-    ) -> torch.Tensor:
-        """Return the picture of the first pass, ``(3, H, W)``."""
-        conditioning = runner.run(Stage.ENCODE, stages.encode, plan, model, canvas, sky)
-        preview = LivePreview(runner, model, folder / "live.png")
-        checkpoint = Checkpoint(folder, plan.spec, model.device, model.dtype, runner.on_resume)
-        job = (plan, model, canvas, conditioning, self.nets, runner, preview, checkpoint, controls)
-        latents = runner.run(Stage.DENOISE, stages.denoise, *job)
-        picture = runner.run(Stage.DECODE, stages.decode, plan, model, canvas, latents, height, runner)
-        if plan.spec.canvas == "panorama":
-            picture = runner.run(Stage.DETAIL, stages.repair_poles, plan, model, picture, sky, runner)
-        return picture
-
     def _paint_once(
         self,
         plan: JobPlan,
@@ -160,16 +177,7 @@ class Engine(ModelCache):
         controls = runner.run(Stage.LOAD, self.controls, plan, model) if plan.controls else []
         canvas = plan.canvas(model)
         sky = plan.sky(canvas)
-        first, *larger = plan.heights(canvas, model)
-        if plan.smaller is None:
-            picture = self._first_picture(folder, plan, model, canvas, first, sky, runner, controls)
-        else:
-            picture = plan.smaller.shown
-        for height in larger:
-            preview = LivePreview(runner, model, folder / "live.png")
-            picture = runner.run(
-                Stage.DETAIL, stages.add_detail, plan, model, picture, height, sky, runner, preview
-            )
+        picture = self._picture(folder, plan, model, canvas, sky, runner, controls)
         complete = plan.complete_spec(model)
         light = runner.run(
             Stage.WRITE,

@@ -64,6 +64,12 @@ class ModelCache:
         model.tiny = None if plan.tiny_folder is None else tiny_decoder.load(plan.tiny_folder, model)
         return model
 
+    @property
+    def kept_as(self) -> str:
+        """How the last model's weights are kept and its pictures decoded, as far as pixels depend on it."""
+        memory = MemoryPlan() if self._last is None else self._last[1]
+        return f"{memory.weights}{' tiles' if memory.tiles else ''}"
+
     def _plan_memory(self, plan: JobPlan, key: tuple[Any, ...]) -> MemoryPlan:
         """Return how the model of a plan is kept: not as it was when memory ran out."""
         below = self._too_large[1] if self._too_large is not None and self._too_large[0] == key else None

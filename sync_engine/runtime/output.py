@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from sync_engine.common.errors import OutputError
+from sync_engine.common.errors import JobCancelled, OutputError
 from sync_engine.interface.durable import sync_file, sync_folder, written_beside
 from sync_engine.interface.partial_folders import (
-    CHECKPOINT_NAME,
     LOCK_NAME,
     FolderLock,
+    checkpoint_files,
     folder_alone,
     is_abandoned,
     sweep_partials,
@@ -36,7 +36,8 @@ class ResultFolder:
     """The folder of one result while it is being made: unique and locked, so that nobody else touches it.
 
     Use as a context manager: what was written is removed unless ``finish()`` moved it into place. What
-    killed jobs have left is removed at the start, but for a checkpoint of one for the same folder.
+    killed jobs have left is removed at the start, but for a checkpoint of one for the same folder. A job
+    that was cancelled, or found no room on the disk, leaves its checkpoint too.
 
     Args:
         out: the folder that the finished result will be in; a mount point is fine.
@@ -81,8 +82,13 @@ class ResultFolder:
             )
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._remove()
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        if isinstance(error, JobCancelled | KeyboardInterrupt | OutputError) and checkpoint_files(
+            self.partial
+        ):
+            self._leave_checkpoint()
+        else:
+            self._remove()
 
     def _go_on(self) -> bool:
         """Take over the folder of a job for the same place that died; only its checkpoint stays in it."""
@@ -92,11 +98,22 @@ class ResultFolder:
             except OSError:
                 continue
             self.partial = folder
-            for file in folder.iterdir():
-                if file.name not in (LOCK_NAME, CHECKPOINT_NAME):
-                    file.unlink()
+            self._empty()
             return True
         return False
+
+    def _empty(self) -> None:
+        kept = {LOCK_NAME, *(path.name for path in checkpoint_files(self.partial))}
+        for file in self.partial.iterdir():
+            if file.name not in kept:
+                file.unlink()
+
+    def _leave_checkpoint(self) -> None:
+        """Leave what another run of the job goes on from: a cancel may be regretted, a full disk emptied."""
+        with contextlib.suppress(OSError):
+            self._empty()
+        if self._lock is not None:
+            self._lock.release()
 
     def _remove(self) -> None:
         if self._lock is not None:
@@ -109,11 +126,13 @@ class ResultFolder:
         In a folder with an earlier result its record goes first and the new one comes last: at no moment
         does a record stand beside another job's picture.
         """
-        (self.partial / CHECKPOINT_NAME).unlink(missing_ok=True)
+        checkpoints = checkpoint_files(self.partial)
         files = sorted(self.partial.iterdir(), key=lambda file: (file.name == RECORD_NAME, file.name))
-        files = [file for file in files if file.name != LOCK_NAME]
+        files = [file for file in files if file.name != LOCK_NAME and file not in checkpoints]
         for file in files:
             sync_file(file)
+        for file in checkpoints:  # only now: until here a killed job can go on
+            file.unlink()
         sync_folder(self.partial)
         if not self._become_new():
             with folder_alone(self.out):
@@ -147,8 +166,9 @@ def interrupted(out: Path) -> list[Path]:
     out = out.expanduser().absolute()
     parent = out if out.is_dir() else out.parent
     found = parent.glob(f".{glob.escape(out.name)}.*.partial")
-    left = [folder for folder in found if (folder / CHECKPOINT_NAME).is_file() and is_abandoned(folder)]
-    return sorted(left, key=lambda folder: (folder / CHECKPOINT_NAME).stat().st_mtime, reverse=True)
+    newest = {folder: checkpoint_files(folder)[:1] for folder in found if is_abandoned(folder)}
+    left = {folder: files[0].stat().st_mtime for folder, files in newest.items() if files}
+    return sorted(left, key=left.__getitem__, reverse=True)
 
 
 def write_png(path: Path, picture: np.ndarray, texts: dict[str, str] | None = None) -> None:

@@ -24,7 +24,7 @@ from sync_engine.common.device import choose_device, choose_dtype
 from sync_engine.guiding.control_maps import ControlMap, maps_of
 from sync_engine.guiding.pictures import Kept, kept_of
 from sync_engine.guiding.regions import Regions
-from sync_engine.interface.guides import Control, Guide, Sun
+from sync_engine.interface.guides import Control, Guide, Sun, files_of
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.panoramas import known_trigger
 from sync_engine.interface.spec import EnvironmentSpec
@@ -156,6 +156,15 @@ class JobPlan:
     def yaw(self) -> float:
         """How far the views of a world are turned around the vertical, in degrees."""
         return yaw_of_seed(self.seed) if self.sun is None else sun_in_prompt.yaw_towards(self.sun, self.seed)
+
+    @property
+    def files(self) -> list[Path]:
+        """What the job reads: the model's weights, LoRAs, what guides name."""
+        named = [path for guide in self.spec.guides for path in files_of(guide).values()]
+        weights = self.folder.rglob("*.safetensors") if self.folder.is_dir() else [self.folder]
+        nets = [path for planned in self.controls for path in planned.net.folder.rglob("*.safetensors")]
+        named += [Path(self.spec.enlarge)] if self.spec.enlarge else []
+        return [*weights, *nets, *(Path(lora.file).expanduser() for lora in self.loras), *named]
 
     def stride(self, model: Model) -> int:
         """Return the largest distance of neighbouring windows in cells."""

@@ -44,10 +44,6 @@ class StageRunner:
         if self._cancelled():
             raise JobCancelled
 
-    def on_resume(self, step: int) -> None:
-        """Tell that the denoising goes on after a step of an earlier run."""
-        self.reporter.note(f"An earlier run of this job was interrupted; this one goes on after step {step}.")
-
     def on_part(self, done: int, parts: int) -> None:
         """Tell that so many parts of the picture are decoded; may raise JobCancelled."""
         self.check()

@@ -142,12 +142,18 @@ def _with_maps(plan: JobPlan, model: Model, canvas: Canvas, conditioning: Condit
 
 
 def decode(
-    plan: JobPlan, model: Model, canvas: Canvas, latents: torch.Tensor, height: int, runner: StageRunner
+    plan: JobPlan,
+    model: Model,
+    canvas: Canvas,
+    latents: torch.Tensor,
+    height: int,
+    runner: StageRunner,
+    checkpoint: Checkpoint,
 ) -> torch.Tensor:
     """Return the picture ``(3, height, W)`` in [0, 1], on the CPU, with what is kept of pictures in it."""
     model.offload_for(Stage.DECODE)
     decoder = TiledFallbackDecoder(model, runner.reporter.note)
-    return _with_kept(plan, canvas.decode(decoder, latents, height, runner.on_part))
+    return _with_kept(plan, canvas.decode(checkpoint.decoder(decoder), latents, height, runner.on_part))
 
 
 def repair_poles(
@@ -177,6 +183,7 @@ def add_detail(
     sky: sun_in_prompt.Luminary | None,
     runner: StageRunner,
     preview: LivePreview,
+    checkpoint: Checkpoint,
 ) -> torch.Tensor:
     """Return a world's picture ``(3, h, 2·h)`` at a larger height, with new detail."""
     larger = refinement.refine(
@@ -190,7 +197,8 @@ def add_detail(
         batch=_batch(model, runner),
         on_step=preview.on_step,
         on_part=runner.on_part,
-        note=runner.reporter.note,
+        checkpoint=checkpoint,
+        decode=checkpoint.decoder(TiledFallbackDecoder(model, runner.reporter.note)),
     )
     return _with_kept(plan, larger)
 

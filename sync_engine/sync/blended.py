@@ -17,7 +17,7 @@ import torch
 
 from sync_engine.backbones.model import Denoiser
 from sync_engine.canvas.plane import PlaneCanvas
-from sync_engine.diffusion.joint_loop import Step, WindowBatch, x0_predictor
+from sync_engine.diffusion.joint_loop import Checkpoint, Step, WindowBatch, x0_predictor
 from sync_engine.diffusion.prediction import levels
 from sync_engine.diffusion.solvers import advance, initial_scale
 from sync_engine.prompting.conditioning import Conditioning
@@ -68,6 +68,7 @@ def extend(
     generator: torch.Generator,
     batch: WindowBatch | None = None,
     on_step: Callable[[Step], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> torch.Tensor:
     """Make the windows of a canvas one after the other and return its clean latents ``(1, C, H, W)``.
 
@@ -80,6 +81,7 @@ def extend(
         generator: on the CPU; draws the noise that finished parts and stochastic solvers get at each step.
         batch: checks for a stop and tells of missing memory; one window is made at a time.
         on_step: called after each step, steps counted over all windows; may raise to stop.
+        checkpoint: keeps the canvas between steps, and may have one to go on from.
     """
     batch = batch or WindowBatch(1)
     clean = torch.zeros_like(state)
@@ -91,27 +93,42 @@ def extend(
 
     columns = len(canvas.rows[0])
     kept = kept_of_first(canvas.width, width, canvas.stride, canvas.wrap)
+    solver, done = scheduler(), 0
+    count = len(solver.timesteps)
+    like = {"clean": clean, "window": state[..., :height, :width]}
+    found = checkpoint.restore(solver, generator, like) if checkpoint is not None else None
+    if found is not None:
+        done, clean = found[0], found[1]["clean"]
     for number, (top, left) in enumerate(canvas.corners):
         rows = torch.arange(top, top + height)[:, None]
         around = torch.arange(left, left + width)[None] % canvas.width
+        stays = slice((width - kept) // 2, (width - kept) // 2 + kept)
+        new = around[:, stays] if number % columns == 0 else around
+        if (number + 1) * count <= done:  # an earlier run has made it
+            finished[rows, new] = True
+            continue
         known = finished[rows, around]
         mask = known.to(state.device)
         source = clean[..., rows, around]
 
-        solver = scheduler()
-        window = state[..., rows, around] * initial_scale(solver)
+        first = max(0, done - number * count)
+        if first and found is not None:
+            window = found[1]["window"]
+        else:
+            solver = scheduler()
+            window = state[..., rows, around] * initial_scale(solver)
         steps = list(zip(solver.timesteps, levels(solver), strict=True))
-        for step, (timestep, level) in enumerate(steps):
+        for step, (timestep, level) in list(enumerate(steps))[first:]:
             if known.any():
                 window = torch.where(mask, level.noised(source, draw_noise()), window)
             predict = x0_predictor(denoiser, timestep, level, conditioning, batch, step)
             x0 = predict(window, [number])
             window = advance(solver, step, level, x0, window, draw_noise)
-            clean[..., rows, around] = torch.where(mask, source, x0)
+            clean[..., rows, around] = torch.where(mask, source, window if step + 1 == count else x0)
+            if checkpoint is not None:
+                after = number * count + step + 1
+                checkpoint.keep(after, {"clean": clean, "window": window}, solver, generator)
             if on_step is not None:
-                on_step(Step(number * len(steps) + step + 1, len(canvas.corners) * len(steps), clean))
-        clean[..., rows, around] = torch.where(mask, source, window)
-        stays = slice((width - kept) // 2, (width - kept) // 2 + kept)
-        new = around[:, stays] if number % columns == 0 else around
+                on_step(Step(number * count + step + 1, len(canvas.corners) * count, clean))
         finished[rows, new] = True
     return clean

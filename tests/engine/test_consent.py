@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -13,9 +14,13 @@ import pytest
 from sync_engine.__main__ import main, parser
 from sync_engine.catalog import models
 from sync_engine.cli.doctor import torch_problems
+from sync_engine.cli.serve import Service
 from sync_engine.cli.spec_options import spec_from
-from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.common.errors import NotAgreed
 from sync_engine.downloads import consent
+from sync_engine.interface import messages
+from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.runtime.job import Engine
 from tests.small_models.fake_hub import FakeHub
 from tests.small_models.hub_fixtures import PINNED
 
@@ -66,13 +71,11 @@ def test_yes_fetches(online: FakeHub, foreign: Path, tmp_path: Path) -> None:
 def test_a_terminal_is_asked(
     online: FakeHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer, agreed: bool
 ) -> None:
-    import io
-
     monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
     if agreed:
         consent.check_named_by_file(PINNED, agreed=False, can_ask=True)
     else:
-        with pytest.raises(ModelNotAvailable, match="only after you agree"):
+        with pytest.raises(NotAgreed, match="only after you agree"):
             consent.check_named_by_file(PINNED, agreed=False, can_ask=True)
     asked = capsys.readouterr().err
     assert "licence" in asked
@@ -83,13 +86,25 @@ def test_the_size_and_the_licence_of_a_row_are_told() -> None:
     assert "6.9 GB, licence: CreativeML Open RAIL++-M" in consent.in_words(models.TABLE["sdxl"])
 
 
-def test_a_scene_may_name_what_the_table_has(online: FakeHub) -> None:
-    consent.check_named_by_scene("sdxl")
-    consent.check_named_by_scene("draft")
-    for name in (PINNED, f"{models.TABLE['sdxl'].source}@{'0' * 40}"):
-        with pytest.raises(ModelNotAvailable, match="only after you agree"):
-            consent.check_named_by_scene(name)
+def test_a_job_of_blender_fetches_nothing_unless_its_request_says_that_the_user_agreed(
+    online: FakeHub, tmp_path: Path
+) -> None:
+    spec = EnvironmentSpec(
+        "a", kind="plate", width=128, height=64, steps=1, model=PINNED, device="cpu", precision="fp32"
+    )
+    lines, told = [], io.BytesIO()
+    for name, agreed in (("no", False), ("yes", True)):
+        lines.append(messages.encode(messages.Generate(name, spec.to_dict(), str(tmp_path / name), agreed)))
+    service = Service(io.BytesIO(b"".join(lines)), told)
+    service._read_requests()
+    waiting = [service._inbox.get() for _ in range(2)]
+    service._run_job(Engine(), waiting[0])
     assert not online.hub_requests
+    assert b'"code": "not_agreed"' in told.getvalue()
+    assert b"owner/tiny" in told.getvalue()
+    service._run_job(Engine(), waiting[1])
+    assert online.hub_requests
+    assert (tmp_path / "yes" / "plate.png").exists()
 
 
 def test_a_library_that_asks_on_stdin_gets_no_answer() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import random
 import struct
 import time
@@ -19,8 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from sync_engine.cli.serve import Service
-from sync_engine.common.errors import OutputError
-from sync_engine.host.history import ResultError, broken_results, list_results, read_result
+from sync_engine.host.history import broken_results, list_results
 from sync_engine.host.jobs import JobTable
 from sync_engine.interface import messages
 from sync_engine.interface.embedded import read_record
@@ -94,7 +92,8 @@ def harmed(data: bytes, chance: random.Random) -> bytes:
 def request_lines(chance: random.Random, _: Path) -> str | None:
     """A hundred harmed lines reach a service: each is obeyed or answered, and the next good one is heard."""
     lines = [
-        harmed(messages.encode(chance.choice(REQUESTS))[:-1], chance).replace(b"\n", b" ") for _ in range(100)
+        harmed(messages.encode(chance.choice(REQUESTS))[:-1], chance).replace(b"\n", b" ")
+        for _ in range(LINES)
     ]
     told = io.BytesIO()
     good = messages.encode(messages.Generate("last", EnvironmentSpec("a sea").to_dict(), "/nowhere"))
@@ -110,7 +109,7 @@ def event_lines(chance: random.Random, folder: Path) -> str | None:
     """A hundred harmed lines reach Blender: none is more than ignored, and no job breaks."""
     table = JobTable(folder, lambda text: None)
     job = table.add(None, EnvironmentSpec("a sea"))  # type: ignore[arg-type]
-    for _ in range(100):
+    for _ in range(LINES):
         line = messages.encode(chance.choice(EVENTS)).replace(b'"a"', json.dumps(job.id).encode())
         try:
             table.apply(messages.decode_event(harmed(line, chance)))
@@ -173,101 +172,11 @@ def evil_record(chance: random.Random, folder: Path) -> str | None:
     return f"listing took {spent:.3f} s" if spent > 2 * BLOCKED_S else None
 
 
-# --- a result is written --------------------------------------------------------------------
-
-
-def _write_result(out: Path, seed: int) -> None:
-    """Write a result as a job does, without a model."""
-    from sync_engine.runtime import output, results
-
-    spec = EnvironmentSpec("a sea", kind="plate", width=128, height=64, seed=seed, steps=1)
-    with output.ResultFolder(out, 1) as folder:
-        results.write_pictures(folder.partial, colours(64, 128), spec)
-        output.write_json(folder.partial / "spec.json", {"spec": spec.to_dict(), "id": out.name})
-        folder.finish()
-
-
-def seeds_in(out: Path) -> tuple[int, int]:
-    """Return the seed that a result's record tells and the one that its picture tells."""
-    result = read_result(out)
-    check_picture(result.image)
-    return int(result.spec.seed or 0), int(read_record(result.image)["spec"]["seed"])
-
-
-def full_disk(chance: random.Random, folder: Path) -> str | None:
-    """One of the writes fails for want of space: the folder has the old result, the new one, or none."""
-    out = folder / "out"
-    old = chance.random() < 0.5
-    if old:
-        _write_result(out, 1)
-    left = chance.randrange(0, 40)
-    calls = {
-        os: ("fsync", "replace", "open", "mkdir"),
-        Path: ("write_text",),
-    }
-    originals = {(owner, name): getattr(owner, name) for owner, names in calls.items() for name in names}
-
-    def failing(original: Callable) -> Callable:
-        def call(*args: object, **kwargs: object) -> object:
-            nonlocal left
-            if original is originals[os, "open"] and not int(args[1]) & os.O_CREAT:  # type: ignore[call-overload]
-                return original(*args, **kwargs)
-            left -= 1
-            if left == 0:
-                raise OSError(28, "No space left on device")
-            return original(*args, **kwargs)
-
-        return call
-
-    failed = False
-    try:
-        for (owner, name), original in originals.items():
-            setattr(owner, name, failing(original))
-        _write_result(out, 2)
-    except (OSError, OutputError):  # anything else ends the trials: it is a fault of its own
-        failed = True
-    finally:
-        for (owner, name), original in originals.items():
-            setattr(owner, name, original)
-    return _is_between(folder, out, {2} if not failed else {1, 2, None} if old else {2, None})
-
-
-def _is_between(folder: Path, out: Path, allowed: set[int | None]) -> str | None:
-    stray = [path.name for path in folder.rglob("*") if path.name.startswith(".")]
-    if stray:
-        return f"left behind: {stray}"
-    try:
-        told, shown = seeds_in(out)
-    except (ResultError, OSError, DamagedPicture) as error:
-        return None if None in allowed else f"no result: {error}"
-    return None if told == shown and told in allowed else f"record {told} beside picture {shown}"
-
-
-def two_writers(chance: random.Random, folder: Path) -> str | None:
-    """Two processes write one folder: what is there in the end is one of the two, whole."""
-    out = folder / "out"
-    if chance.random() < 0.5:
-        _write_result(out, 9)
-    children = []
-    for seed in (1, 2):
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                _write_result(out, seed)
-                status = 0
-            finally:
-                os._exit(status)
-        children.append(child)
-    ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    return f"ended with {ends}" if any(ends) else _is_between(folder, out, {1, 2})
-
-
 TRIALS: dict[str, Trial] = {
-    "100 harmed lines to the engine": request_lines,
-    "100 harmed lines to Blender": event_lines,
+    "harmed lines to the engine": request_lines,
+    "harmed lines to Blender": event_lines,
     "harmed picture": evil_picture,
     "harmed record in a library": evil_record,
-    "disk full at one of the writes": full_disk,
-    "two writers of one folder": two_writers,
 }
+LINES = 100
+"""So many lines has each trial of lines."""

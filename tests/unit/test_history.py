@@ -276,6 +276,14 @@ def test_the_folder_of_a_living_job_is_never_swept_and_that_of_a_dead_one_at_onc
     assert sweep_partials(tmp_path) == []
 
 
+def test_a_lock_that_lost_its_content_with_the_power_is_no_lock(tmp_path) -> None:
+    for name in (".new.0.partial", ".lost.1.partial"):
+        (add(tmp_path, name) / "lock").touch()
+    then = time.time() - 120
+    os.utime(tmp_path / ".lost.1.partial" / "lock", (then, then))
+    assert [path.name for path in sweep_partials(tmp_path)] == [".lost.1.partial"]
+
+
 def test_a_thousand_results(tmp_path) -> None:
     for number in range(1000):
         add(tmp_path, f"r{number:04}", f"place {number}")

@@ -166,6 +166,7 @@ def test_exit_status_by_failure() -> None:
     assert {code.value: status for code, status in EXIT_STATUS.items()} == {
         "bad_spec": 2,
         "model_not_available": 3,
+        "not_agreed": 3,
         "out_of_memory": 4,
         "output": 5,
     }

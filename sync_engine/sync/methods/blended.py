@@ -44,6 +44,7 @@ class Blended(Method[MethodSettings]):
             run.generator,
             run.batch,
             run.on_step,
+            run.checkpoint,
         )
 
 
