@@ -2,7 +2,8 @@
 """An engine without a model: speaks the protocol and paints a gradient, for tests of Blender's half.
 
 Run in place of the engine's Python. Words in the prompt choose what happens: "slow" takes many
-steps, "die" kills the process in the middle, "fail" fails, "old" speaks another protocol.
+steps, "die" kills the process in the middle, "fail" fails, "question" wants a yes, "old" speaks another
+protocol.
 """
 
 from __future__ import annotations
@@ -97,6 +98,9 @@ def run(request: m.Generate) -> None:
     spec = EnvironmentSpec.from_dict(request.spec)
     spec = dataclasses.replace(spec, seed=4242 if spec.seed is None else spec.seed, height=spec.pixel_height)
     emit(m.Accepted(request.job, spec.to_dict()))
+    if "question" in spec.prompt and not request.agreed:
+        emit(m.Failed(request.job, "not_agreed", "sdxl is not here: 6.9 GB.", "Agree, or choose another."))
+        return
     out = Path(request.out)
     partial = out.with_name(f".{out.name}.partial")
     partial.mkdir(parents=True)

@@ -64,6 +64,11 @@ def test_queue(blender: Blender, fake_engine: Path) -> None:
     blender.run("waiting_jobs", fake_engine)
 
 
+def test_unfinished_pictures(blender: Blender, fake_engine: Path) -> None:
+    """What another Blender left and what waited at the end is offered; a model is asked about."""
+    blender.run("unfinished", fake_engine)
+
+
 def test_batch(blender: Blender, fake_engine: Path) -> None:
     blender.run("batch", fake_engine, python=sys.executable)
 
