@@ -21,6 +21,7 @@ from sync_engine.batch.session import SOME_FAILED
 from sync_engine.batch.shared_folder import HIDDEN, STALE_AFTER_S, SharedFolder
 from sync_engine.batch.standing import State
 from sync_engine.common.errors import EngineError, JobCancelled, ModelNotAvailable, OutputError, describe
+from sync_engine.interface.guides import control_nets_of
 from sync_engine.interface.messages import EXIT_CANCELLED, EXIT_STATUS, FailureCode
 
 MOST_WORKERS = 1024
@@ -158,9 +159,12 @@ def _agree(options: argparse.Namespace, plan: Plan) -> None:
     for number, group in enumerate(plan.groups):
         first.setdefault(group, number)
     can_ask = not options.json and sys.stdin.isatty() and sys.stderr.isatty()
-    for name in dict.fromkeys(plan[number].spec.model for number in first.values()):
+    specs = [plan[number].spec for number in first.values()]
+    names = [(spec.model, False) for spec in specs]
+    names += [(name, True) for spec in specs for name in control_nets_of(spec.guides)]
+    for name, control in dict.fromkeys(names):
         try:
-            check_named_by_file(name, options.yes, can_ask)
+            check_named_by_file(name, options.yes, can_ask, control)
         except ModelNotAvailable:
             continue  # a name that is none: its own jobs tell of it
 
