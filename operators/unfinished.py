@@ -17,9 +17,10 @@ from ..sync_engine.host.unfinished import Unfinished, discard
 from ..translations import in_words, tr
 from .chosen import tell
 from .generate import no_engine, take_over
+from .mixins import Mixin
 
 
-class _OnUnfinished:
+class UnfinishedOperator(Mixin):
     """An operator on one unfinished picture, or on all."""
 
     job: StringProperty(
@@ -38,7 +39,7 @@ class _OnUnfinished:
         return [job for job in reversed(link.unfinished()) if self.job in ("", job.id)]
 
 
-class SYNCSCAPE_OT_resume(_OnUnfinished, bpy.types.Operator):
+class SYNCSCAPE_OT_resume(UnfinishedOperator, bpy.types.Operator):
     """Go on with this picture where it was interrupted: it becomes what it would have been"""
 
     bl_idname = "syncscape.resume"
@@ -66,7 +67,7 @@ class SYNCSCAPE_OT_resume(_OnUnfinished, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SYNCSCAPE_OT_discard(_OnUnfinished, bpy.types.Operator):
+class SYNCSCAPE_OT_discard(UnfinishedOperator, bpy.types.Operator):
     """Throw away what there is of this unfinished picture"""
 
     bl_idname = "syncscape.discard"
