@@ -161,10 +161,11 @@ class JobPlan:
     def files(self) -> list[Path]:
         """What the job reads: the model's weights, LoRAs, what guides name."""
         named = [path for guide in self.spec.guides for path in files_of(guide).values()]
-        weights = self.folder.rglob("*.safetensors") if self.folder.is_dir() else [self.folder]
-        nets = [path for planned in self.controls for path in planned.net.folder.rglob("*.safetensors")]
         named += [Path(self.spec.enlarge)] if self.spec.enlarge else []
-        return [*weights, *nets, *(Path(lora.file).expanduser() for lora in self.loras), *named]
+        named += [Path(lora.file).expanduser() for lora in self.loras]
+        for place in (self.folder, *(planned.net.place for planned in self.controls)):
+            named += place.rglob("*.safetensors") if place.is_dir() else [place]
+        return named
 
     def stride(self, model: Model) -> int:
         """Return the largest distance of neighbouring windows in cells."""
