@@ -33,6 +33,7 @@ SAME = {
         "addition_embed_type",
     ),
     "ZImageTransformer2DModel": ("dim", "n_heads"),
+    "QwenImageTransformer2DModel": ("in_channels", "joint_attention_dim"),
 }
 """What the configurations of a ControlNet and of its model's network say alike."""
 ABOUT = "syncscape_control.json"
@@ -65,7 +66,7 @@ def row_of(guide: Control, model: Path, index: Index) -> ControlNetRow:
     if index.classes[index.family.denoiser] not in CLASSES:
         raise ModelNotAvailable(
             Message("Models of the family {family} take no ControlNet here.", family=index.family.name),
-            "Use Stable Diffusion 1.5, 2 or XL or Z-Image, or leave the control guide out.",
+            "Use Stable Diffusion 1.5, 2 or XL, Z-Image or Qwen-Image, or leave the control guide out.",
         )
     if guide.model:
         return control_nets.find(guide.model)
@@ -194,7 +195,8 @@ def load(found: Found, denoiser: Any, dtype: torch.dtype) -> Any:
 
 def _ready(net: Any, denoiser: Any) -> Any:
     net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    return net.from_transformer(net, denoiser) if hasattr(net, "from_transformer") else net
+    shares = type(net).__name__ == "ZImageControlNetModel"
+    return net.from_transformer(net, denoiser) if shares else net
 
 
 def mode_of(net: Any, kind: str) -> int | None:

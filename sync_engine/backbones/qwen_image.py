@@ -37,6 +37,7 @@ class QwenImage(FlowTransformer):
 
     has_solvers = True
     chats = False
+    takes_blocks = True
 
     def __init__(
         self, folder: Path, parts: dict[str, Any], device: torch.device, dtype: torch.dtype, window: int
@@ -100,9 +101,15 @@ class QwenImage(FlowTransformer):
         tokens = (height // PATCH) * (width // PATCH)
         return calculate_shift(tokens, *(config.get(name, value) for name, value in usual.items()))
 
-    def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: TextEmbedding) -> torch.Tensor:
+    def _velocity(
+        self,
+        noisy: torch.Tensor,
+        times: torch.Tensor,
+        text: TextEmbedding,
+        blocks: dict[int, torch.Tensor] | None = None,
+    ) -> torch.Tensor:
         number, _, height, width = noisy.shape
-        states, mask = _padded(text.states)
+        states, mask = padded(text.states)
         packed = torch.nn.functional.pixel_unshuffle(noisy, PATCH).flatten(2).transpose(1, 2)
         velocity = self.transformer(
             hidden_states=packed,
@@ -110,6 +117,7 @@ class QwenImage(FlowTransformer):
             encoder_hidden_states=states,
             encoder_hidden_states_mask=mask,
             img_shapes=[[(1, height // PATCH, width // PATCH)]] * number,
+            controlnet_block_samples=blocks and [blocks[layer] for layer in sorted(blocks)],
             return_dict=False,
         )[0]
         tokens = velocity.transpose(1, 2).reshape(number, -1, height // PATCH, width // PATCH)
@@ -144,7 +152,7 @@ class QwenImage(FlowTransformer):
         return (encoded - self._mean.to(encoded)) / self._deviation.to(encoded)
 
 
-def _padded(states: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor | None]:
+def padded(states: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return texts as one ``(N, L, D)``, and which of its tokens are words; None where all are."""
     lengths = [len(state) for state in states]
     together = torch.nn.utils.rnn.pad_sequence(list(states), batch_first=True)

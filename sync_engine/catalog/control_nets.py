@@ -15,6 +15,7 @@ CLASS, UNION_CLASS = "ControlNetModel", "ControlNetUnionModel"
 CLASSES = {
     "UNet2DConditionModel": (CLASS, UNION_CLASS),
     "ZImageTransformer2DModel": ("ZImageControlNetModel",),
+    "QwenImageTransformer2DModel": ("QwenImageControlNetModel",),
 }
 """The classes of ControlNets by that of a model's network."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ControlNets evaluated at each step (Zhang et al. 2023; loaded by ``backbones/controlnets.py``).
+"""ControlNets of U-Nets evaluated at each step (Zhang et al. 2023; loaded by ``backbones/controlnets.py``).
 
 What a ControlNet adds is
 computed for every entry of a window from that window's own part of the map, so neighbours agree where the map
@@ -14,8 +14,7 @@ from typing import Any
 
 import torch
 
-from sync_engine.backbones.model import BlockResiduals, Residuals
-from sync_engine.backbones.z_image import ZImage
+from sync_engine.backbones.model import Residuals
 from sync_engine.diffusion.guides import StepGuide
 from sync_engine.prompting.conditioning import Conditioning, Entry, TextEmbedding
 
@@ -48,13 +47,6 @@ def maps_of(number: int, entries: Sequence[Entry]) -> list[torch.Tensor]:
     if len(maps) != len(entries):
         raise ValueError(f"control {number} has {len(maps)} maps for {len(entries)} windows")
     return maps
-
-
-def guide_for(model: Any, controls: Sequence[Control], steps: int) -> StepGuide:
-    """Return what ControlNets do beside a loaded model in a run of so many steps."""
-    if isinstance(model, ZImage):
-        return ZImageControls(controls, steps, model)
-    return ControlNets(controls, steps, model.guided and model.evaluates_negative, model.added_conditions)
 
 
 class ControlNets(StepGuide):
@@ -129,60 +121,3 @@ class ControlNets(StepGuide):
             **told,
         )
         return Residuals(tuple(down), middle)
-
-
-class ZImageControls(StepGuide):
-    """Adds what ControlNets of Z-Image say; they see a map as latents, which are encoded once a window.
-
-    Args:
-        controls: K of them, in the order of the maps of the entries.
-        steps: denoising steps of the whole run.
-        model: encodes maps.
-    """
-
-    def __init__(self, controls: Sequence[Control], steps: int, model: ZImage) -> None:
-        self.controls, self.steps, self.model = controls, steps, model
-        self._encoded: dict[tuple[int, int], torch.Tensor] = {}
-
-    def residuals(
-        self,
-        step: int,
-        timestep: torch.Tensor,
-        windows: torch.Tensor,
-        conditioning: Conditioning,
-        entries: Sequence[Entry],
-    ) -> BlockResiduals | None:
-        """Return the sum of what all that work at this step add, None where none does."""
-        total: BlockResiduals | None = None
-        text = conditioning.prompts.pick([entry.prompt for entry in entries])
-        noisy, times = windows.unsqueeze(2), timestep.to(torch.float32).expand(len(entries))
-        guided = self.model.guided and conditioning.guidance > 1.0
-        if guided:
-            text += conditioning.negatives.pick([entry.negative for entry in entries])
-            noisy, times = torch.cat([noisy, noisy]), times.repeat(2)
-        for number, control in enumerate(self.controls):
-            if not control.works_at(step, self.steps):
-                continue
-            seen = self._latents(number, entries, control.net.config.control_in_dim)
-            added = control.net(
-                list(noisy.to(self.model.dtype).unbind()),
-                (1000 - times) / 1000,
-                list(text.states),
-                torch.cat([seen, seen]) if guided else seen,
-                conditioning_scale=control.scale,
-            )
-            total = BlockResiduals(added) if total is None else total + BlockResiduals(added)
-        return total
-
-    @torch.no_grad()
-    def _latents(self, number: int, entries: Sequence[Entry], channels: int) -> torch.Tensor:
-        """Return the latents ``(N, channels, 1, h, w)`` of the entries' maps, filled up with zeros."""
-        found = []
-        for entry, shown in zip(entries, maps_of(number, entries), strict=True):
-            key = number, entry.window
-            if key not in self._encoded:
-                picture = shown[None].mul(2).sub(1).to(self.model.device)
-                self._encoded[key] = self.model.encode_picture(picture)[0].to(self.model.dtype)
-            found.append(self._encoded[key])
-        latents = torch.stack(found)[:, :, None]
-        return torch.nn.functional.pad(latents, (0, 0, 0, 0, 0, 0, 0, channels - latents.shape[1]))

@@ -17,8 +17,9 @@ from sync_engine.canvas.panorama import PanoramaCanvas
 from sync_engine.canvas.tiled_decode import TiledFallbackDecoder
 from sync_engine.catalog import models
 from sync_engine.common.device import window_batch
-from sync_engine.diffusion import controlnet, panorama, refinement
+from sync_engine.diffusion import panorama, refinement
 from sync_engine.diffusion.controlnet import Control
+from sync_engine.diffusion.controlnet_guides import guide_for
 from sync_engine.diffusion.guides import StepGuide
 from sync_engine.diffusion.joint_loop import WindowBatch
 from sync_engine.diffusion.panorama import TurnEachStep
@@ -105,7 +106,7 @@ def denoise(
     guides: list[StepGuide] = [plan.regions.guide(model, plan.steps)] if plan.regions else []
     if controls:
         conditioning = _with_maps(plan, model, canvas, conditioning)
-        guides.append(controlnet.guide_for(model, controls, plan.steps))
+        guides.append(guide_for(model, controls, plan.steps))
     if isinstance(canvas, PanoramaCanvas):
         guides.append(TurnEachStep(canvas))
     start = 0

@@ -16,7 +16,8 @@ from sync_engine.backbones.loading import load, read_index
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.catalog.control_nets import find
 from sync_engine.common.errors import ModelNotAvailable
-from sync_engine.diffusion.controlnet import Control, guide_for
+from sync_engine.diffusion.controlnet import Control
+from sync_engine.diffusion.controlnet_guides import guide_for
 from sync_engine.diffusion.joint_loop import sample
 from sync_engine.prompting.conditioning import Conditioning
 from tests.small_models import flow_jobs, tiny_flow
