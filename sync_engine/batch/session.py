@@ -19,11 +19,11 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from sync_engine.batch import children
 from sync_engine.batch.plan import Plan
 from sync_engine.batch.runner import Engine, Runner
 from sync_engine.batch.shared_folder import SharedFolder
 from sync_engine.batch.standing import State
+from sync_engine.common import children
 from sync_engine.common.errors import EngineError, JobCancelled, describe
 from sync_engine.interface.messages import EXIT_CANCELLED, EXIT_STATUS, FailureCode
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a batch starts more processes of the engine: the same Python, the same code."""
+"""How more processes of the engine are started: the same Python, the same code."""
 
 from __future__ import annotations
 
