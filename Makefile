@@ -13,7 +13,8 @@ WINDOW_TESTS ?= tests/ui
 VENV := .venv
 BPY := .build/bpy-$(BPY_VERSION)
 REQUIREMENTS := sync_engine/requirements/torch.txt sync_engine/requirements/engine.txt requirements-dev.txt \
-    sync_engine/requirements/evaluation.txt sync_engine/requirements/ray.txt
+    sync_engine/requirements/evaluation.txt sync_engine/requirements/ray.txt \
+    sync_engine/requirements/storage.txt
 SOURCES := $(shell git ls-files -- '*.py' '*.toml' 'sync_engine/*' 2>/dev/null)
 
 .PHONY: setup bpy wheels locks extension zip demo test quick lint results faults clean
@@ -26,7 +27,7 @@ $(VENV)/.done: $(REQUIREMENTS)
 	$(VENV)/bin/python -m pip install -q -r sync_engine/requirements/torch.txt
 	$(VENV)/bin/python -m pip install -q -c sync_engine/requirements/torch.txt \
 	    -r sync_engine/requirements/engine.txt -r sync_engine/requirements/evaluation.txt \
-	    -r sync_engine/requirements/ray.txt -r requirements-dev.txt
+	    -r sync_engine/requirements/ray.txt -r sync_engine/requirements/storage.txt -r requirements-dev.txt
 	touch $@
 
 # Blender 5.1 and later have Python 3.13; PYTHON313 names one where none is on the PATH.

@@ -9,10 +9,10 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from sync_engine.batch import children
 from sync_engine.batch.plan import Plan
 from sync_engine.batch.shared_folder import SharedFolder
 from sync_engine.batch.standing import Standing, State
+from sync_engine.common import children
 from sync_engine.common.errors import EngineError
 from sync_engine.interface.messages import FailureCode
 
@@ -41,7 +41,7 @@ class LocalWorkers:
         command: Sequence[str] = WORKER,
     ) -> None:
         self._plan, self._folder, self._count, self._stop = plan, folder, count, stop
-        self._command = [*command, "--plan", str(plan.path), "--out", str(folder.out), "--worker"]
+        self._command = [*command, "--plan", str(plan.path), "--out", str(folder.address), "--worker"]
         self._command += ["--stale-after", str(stale_after_s)]
 
     def run(self, tell: Callable[[State], object]) -> State:

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sync_engine.batch import children
+from sync_engine.batch.object_store import open_results
 from sync_engine.batch.plan import Plan
 from sync_engine.batch.runner import Engine, Runner
 from sync_engine.batch.shared_folder import SharedFolder
 from sync_engine.batch.standing import Standing, State
+from sync_engine.common import children
 from sync_engine.common.errors import EngineError
 from sync_engine.interface.messages import FailureCode
 
@@ -56,11 +57,11 @@ class Worker:
     """One actor: a worker of the shared folder with an engine, on any machine that sees the folder."""
 
     def __init__(
-        self, plan: str, out: str, stale_after_s: float, name: str, make_engine: Callable[[], Engine]
+        self, plan: str, out: Path | str, stale_after_s: float, name: str, make_engine: Callable[[], Engine]
     ) -> None:
         logging.basicConfig(level=logging.INFO)
-        self._folder = SharedFolder(Path(out), stale_after_s, name).__enter__()
-        self._runner = Runner(Plan(Path(plan)), self._folder, make_engine())
+        self._folder = open_results(out, stale_after_s, name).__enter__()
+        self._runner = Runner(Plan(self._folder.plan(Path(plan))), self._folder, make_engine())
 
     def take(self, numbers: list[int]) -> tuple[list[int | None], float]:
         """Make some jobs; return what ``Runner.take`` says of each, and the seconds of all."""
@@ -233,7 +234,7 @@ class RayBatch:
         if given.memory_gb:
             options["memory"] = int(given.memory_gb * 2**30)
         name = f"ray-{secrets.token_hex(4)}"
-        plan, out = str(self._plan.path.absolute()), str(self._folder.out)
+        plan, out = str(self._plan.path.absolute()), self._folder.address
         remote = self._ray.remote(Worker).options(**options)
         handle = remote.remote(plan, out, self._stale_after_s, name, self._make_engine)
         return _Actor(name, handle, group=-1)

@@ -67,6 +67,9 @@ class Report:
         for page in range(1, pages + 1):
             text = contact_sheet.page(islice(entries, contact_sheet.PER_PAGE), page, pages, counts)
             _replace(self._folder.out / contact_sheet.name(page), text)
+        self._folder.share(
+            self._folder.out / name for name in [NAME, *map(contact_sheet.name, range(1, pages + 1))]
+        )
         self._written_at = time.monotonic()
         self._cost_s = self._written_at - begin
 

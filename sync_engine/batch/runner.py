@@ -35,7 +35,7 @@ class Engine(Protocol):
         cancelled: Callable[[], bool] = ...,
         job_id: str | None = None,
     ) -> Any:
-        """Make the picture of a spec in the folder ``out``."""
+        """Make the picture of a spec in the folder ``out``, on the disk when it returns."""
         ...
 
 

@@ -21,6 +21,7 @@ import shutil
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 STALE_AFTER_S = 60.0
@@ -34,6 +35,8 @@ _THERE = (errno.EEXIST, errno.ENOTEMPTY)
 class SharedFolder:
     """One worker's view of the folder. Use as a context manager: a worker is alive inside it.
 
+    ``address`` is what another worker opens it by (``object_store.open_results``).
+
     Args:
         out: the folder of the results, which others may fill too.
         stale_after_s: after how many seconds without a sign a worker counts as dead, the same for all.
@@ -42,6 +45,7 @@ class SharedFolder:
 
     def __init__(self, out: Path, stale_after_s: float = STALE_AFTER_S, worker: str = "") -> None:
         self.out = out.expanduser().absolute()
+        self.address: Path | str = self.out
         self.hidden = self.out / HIDDEN
         self.worker = worker or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self._stale_after_s = stale_after_s
@@ -123,9 +127,7 @@ class SharedFolder:
         return place
 
     def publish(self, identity: str, made: Path) -> bool:
-        """Move a whole result into the folder; False (and it is dropped) if another was quicker."""
-        for file in made.iterdir():
-            _to_disk(file)
+        """Move a whole result, which the engine has synced, into the folder; False if another was quicker."""
         try:
             os.rename(made, self.out / identity)
         except OSError as error:
@@ -153,6 +155,13 @@ class SharedFolder:
         """Drop the logs of jobs, so that they are tried again."""
         for identity in self.attempts().keys() & identities:
             shutil.rmtree(self._failed / identity, ignore_errors=True)
+
+    def share(self, files: Iterable[Path]) -> None:
+        """Give the plan or the report to who looks from elsewhere: in a folder they are there already."""
+
+    def plan(self, path: Path) -> Path:
+        """Return where the plan of the batch is for this worker."""
+        return path
 
     # --- who is alive ----------------------------------------------------------------------------
 
@@ -215,15 +224,3 @@ class SharedFolder:
             if self._disk_time() - self._last_sign(folder.name) > self._stale_after_s:
                 shutil.rmtree(folder, ignore_errors=True)
                 (self._workers / folder.name).unlink(missing_ok=True)
-
-
-def _to_disk(path: Path) -> None:
-    """Have the system write a file out, so that a result of a name has its content after a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EBADF, errno.EACCES):  # not every disk and system can
-            raise
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sync_engine.batch import on_ray, openjd, session
+from sync_engine.batch import object_store, on_ray, openjd, session
 from sync_engine.batch.local_workers import LocalWorkers
 from sync_engine.batch.plan import Plan, write_plan
 from sync_engine.batch.progress import BatchProgress
@@ -33,7 +33,9 @@ def add_parser(commands: Any) -> None:
     batch.add_argument(
         "jobs", type=Path, nargs="?", help="a .jsonl or .csv of spec fields, or a .toml matrix"
     )
-    batch.add_argument("--out", type=Path, required=True, help="folder of all results; many may share it")
+    batch.add_argument(
+        "--out", type=_out, required=True, help="folder of all results; many may share it; or a URL (s3://…)"
+    )
     batch.add_argument(
         "--resume",
         action=argparse.BooleanOptionalAction,
@@ -71,6 +73,10 @@ def add_parser(commands: Any) -> None:
     kept = commands.add_parser("batch-session", help="keep an engine loaded between the tasks of a farm")
     kept.add_argument("action", choices=("start", "serve", "stop"))
     kept.add_argument("folder", type=Path, help="the session's folder on this machine")
+
+
+def _out(text: str) -> Path | str:
+    return text if object_store.is_url(text) else Path(text)
 
 
 def run_session(options: argparse.Namespace) -> int:
@@ -127,6 +133,9 @@ def _run(options: argparse.Namespace, make_engine: Callable[[], Engine], progres
     if options.workers is not None and not 1 <= options.workers <= MOST_WORKERS:
         words = f"workers = {options.workers}: out of range."
         raise EngineError(FailureCode.BAD_SPEC, words, f"Use 1 to {MOST_WORKERS}.")
+    if object_store.is_url(options.out) and (options.write_openjd or options.numbers):
+        words = f"out = {options.out!r}: a farm's jobs write into a folder."
+        raise EngineError(FailureCode.BAD_SPEC, words, "Name a folder that all its machines see.")
     plan = Plan(_plan_path(options, progress.note))
     if options.write_openjd is not None:
         path = openjd.write_bundle(options.write_openjd, plan, options.out)
@@ -136,8 +145,10 @@ def _run(options: argparse.Namespace, make_engine: Callable[[], Engine], progres
         _agree(options, plan)
     if options.numbers is not None:
         return _chunk(options, make_engine, plan)
-    with Interrupts(progress.note) as stop, SharedFolder(options.out, options.stale_after) as folder:
+    with Interrupts(progress.note) as stop, _results(options) as folder:
         _prepare(options, plan, folder)
+        if not options.worker:
+            folder.share([plan.path])
         report = None if options.worker else Report(plan, folder)
         try:
             state = _work(options, make_engine, plan, folder, progress, stop, report)
@@ -222,7 +233,13 @@ def _plan_path(options: argparse.Namespace, note: Callable[[str], None]) -> Path
     if (options.jobs is None) == (options.plan is None):
         words = "jobs: a batch has either a file of jobs or a plan."
         raise EngineError(FailureCode.BAD_SPEC, words, "Name JOBS or --plan FILE.")
-    return options.plan or write_plan(options.jobs, options.out / HIDDEN, note)
+    out = options.out
+    here = object_store.local_folder(out) if object_store.is_url(out) else out
+    return options.plan or write_plan(options.jobs, here / HIDDEN, note)
+
+
+def _results(options: argparse.Namespace) -> SharedFolder:
+    return object_store.open_results(options.out, options.stale_after)
 
 
 def _prepare(options: argparse.Namespace, plan: Plan, folder: SharedFolder) -> None:
