@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..sync_engine.host.batch import BatchRun, write_jobs
@@ -42,6 +42,20 @@ class EngineBatch(Listener):
 
     def start(self, specs: Iterable[EnvironmentSpec], options: Iterable[str]) -> BatchRun:
         """Start the engine's batch command for some specs; EngineFailed while another goes on."""
+        return self._start(lambda library: write_jobs(_jobs_file(library), specs), options)
+
+    def keep_jobs(self, lines: str) -> Path:
+        """Write pasted JSON lines of jobs into a file of the library; return its path."""
+        path = _jobs_file(preferences.library_folder())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(lines, encoding="utf-8")
+        return path
+
+    def start_file(self, jobs: Path, options: Iterable[str] = ()) -> BatchRun:
+        """Start it for a file of jobs; the command checks the file, and names the lines it cannot use."""
+        return self._start(lambda _library: jobs, options)
+
+    def _start(self, jobs_in: Callable[[Path], Path], options: Iterable[str]) -> BatchRun:
         wanted = preferences.engine_settings()
         if not wanted.python:
             raise EngineMissing(NO_PYTHON)
@@ -49,7 +63,7 @@ class EngineBatch(Listener):
             raise EngineFailed(
                 Failure(FailureCode.PROTOCOL.value, "A batch goes on already.", "Wait for it, or stop it.")
             )
-        jobs = write_jobs(_jobs_file(wanted.library), specs)
+        jobs = jobs_in(wanted.library)
         self.run = BatchRun(wanted.python, jobs, wanted.library, options, wanted.environment)
         self.listen()
         return self.run

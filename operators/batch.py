@@ -15,14 +15,14 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 from ..engine import preferences
 from ..engine.batch import engine_batch
 from ..engine.link import PROBLEMS, explain, link
-from ..sync_engine.host.batch import prompts_in, read_prompts
+from ..sync_engine.host.batch import JOB_FILES, prompts_in, read_prompts
 from ..sync_engine.interface.limits import LIMITS
 from ..sync_engine.interface.spec import EnvironmentSpec
 from ..translations import in_words, tr
 
 SOURCE_ITEMS = [
-    ("FILE", "File", "A text file with one prompt a line"),
-    ("CLIPBOARD", "Clipboard", "The lines that were copied last, one prompt each"),
+    ("FILE", "File", "A text file with one prompt a line, or a file of jobs: JSON lines, CSV or TOML"),
+    ("CLIPBOARD", "Clipboard", "The lines that were copied last, one prompt each, or jobs as JSON lines"),
 ]
 
 PLACE_ITEMS = [
@@ -44,7 +44,9 @@ class SYNCSCAPE_OT_batch(bpy.types.Operator):
         items=SOURCE_ITEMS,
     )
     filepath: StringProperty(
-        name="File", description="A text file with one prompt a line", subtype="FILE_PATH"
+        name="File",
+        description="One prompt a line; or jobs with settings of their own in a .jsonl, .csv or .toml file",
+        subtype="FILE_PATH",
     )
     widths: StringProperty(
         name="Widths", description="Widths in pixels, with commas between. Empty: the panel's size"
@@ -89,8 +91,9 @@ class SYNCSCAPE_OT_batch(bpy.types.Operator):
         layout.prop(self, "source")
         if self.source == "FILE":
             layout.prop(self, "filepath")
-        layout.prop(self, "widths")
-        layout.prop(self, "variations")
+        if self._job_file() is None:
+            layout.prop(self, "widths")
+            layout.prop(self, "variations")
         layout.prop(self, "place")
         if self.place == "RAY":
             layout.prop(self, "address")
@@ -99,6 +102,12 @@ class SYNCSCAPE_OT_batch(bpy.types.Operator):
 
     def execute(self, context) -> set[str]:
         """Start; the history fills as results land."""
+        jobs = self._job_file()
+        pasted = context.window_manager.clipboard if self.source == "CLIPBOARD" else ""
+        if pasted.lstrip().startswith("{"):
+            jobs = engine_batch.keep_jobs(pasted)
+        if jobs is not None:
+            return self._start_file(jobs)
         try:
             prompts = self._prompts(context)
         except (OSError, UnicodeDecodeError) as error:
@@ -120,12 +129,31 @@ class SYNCSCAPE_OT_batch(bpy.types.Operator):
         self.report({"INFO"}, tr("A batch of {count} pictures", count=len(specs)))
         return {"FINISHED"}
 
+    def _job_file(self) -> Path | None:
+        path = Path(bpy.path.abspath(self.filepath))
+        return path if self.source == "FILE" and path.suffix.lower() in JOB_FILES else None
+
+    def _start_file(self, jobs: Path) -> set[str]:
+        """Have a process beside Blender make a file of jobs, which have settings of their own."""
+        if not jobs.is_file():
+            self.report({"ERROR"}, tr("The file of jobs {path} is not there.", path=jobs))
+            return {"CANCELLED"}
+        try:
+            engine_batch.start_file(jobs, self._options())
+        except PROBLEMS as error:
+            self.report({"ERROR"}, in_words(explain(error)))
+            return {"CANCELLED"}
+        self.report({"INFO"}, tr("A batch of the jobs in {name}", name=jobs.name))
+        return {"FINISHED"}
+
     def _prompts(self, context) -> list[str]:
         if self.source == "CLIPBOARD":
             return prompts_in(context.window_manager.clipboard)
         return read_prompts(Path(bpy.path.abspath(self.filepath)))
 
     def _options(self) -> list[str]:
+        if self.place == "HERE":
+            return []
         if self.place == "RAY":
             return ["--on", self.address.strip() or "ray"]
         return [

@@ -14,6 +14,7 @@ from typing import Any
 from sync_engine import VERSION
 from sync_engine.catalog import model_index, models
 from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.interface.guides import Guide, files_of
 from sync_engine.interface.limits import LIMITS
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.spec import EnvironmentSpec
@@ -38,14 +39,26 @@ class _ModelFacts:
     source: str
 
 
-def resolved(spec: EnvironmentSpec) -> EnvironmentSpec:
+def resolved(spec: EnvironmentSpec, beside: Path | None = None) -> EnvironmentSpec:
     """Return a spec with what its model decides written out, and files by their whole paths.
 
     A seed that is left out stays so, see ``with_settled_seed``.
 
+    Args:
+        spec: a job.
+        beside: the folder that relative paths begin at; left out, where the command runs.
+
     Raises:
         ModelNotAvailable: its model or one of its files is not there, or has no revision.
     """
+    base = beside or Path()
+    spec = dataclasses.replace(
+        spec,
+        model=_beside(spec.model, base),
+        tiny_decoder=_beside(spec.tiny_decoder, base),
+        loras=tuple(str(Lora(_beside(lora.file, base), lora.weight)) for lora in map(Lora.parse, spec.loras)),
+        guides=tuple(_with_whole_paths(number, guide, base) for number, guide in enumerate(spec.guides)),
+    )
     facts = _facts_of(spec.model)
     loras = [Lora.parse(text) for text in spec.loras]
     return dataclasses.replace(
@@ -130,6 +143,25 @@ def _by_content(name: str, value: Any) -> Any:
 def _text_by_content(text: str) -> str:
     path = Path(text).expanduser()
     return f"sha256:{content_hash(path)}" if path.exists() else text
+
+
+def _beside(text: str, base: Path) -> str:
+    """Return a file or a folder that is meant from ``base`` by its whole path; other words as they are."""
+    path = (base / Path(text).expanduser()).absolute()
+    return str(path) if path.exists() and text not in models.TABLE else text
+
+
+def _with_whole_paths(number: int, guide: Guide, base: Path) -> Guide:
+    found = {}
+    for field, path in files_of(guide).items():
+        whole = (base / path.expanduser()).absolute()
+        if not whole.is_file():
+            raise ModelNotAvailable(
+                f"guides[{number}].{field} = {str(whole)!r} is no file.",
+                "Name a picture that is on this computer; relative paths begin at the file of jobs.",
+            )
+        found[field] = str(whole)
+    return dataclasses.replace(guide, **found)
 
 
 def _lora_path(lora: Lora) -> Path:

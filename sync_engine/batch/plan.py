@@ -97,7 +97,7 @@ def write_plan(jobs: Path, folder: Path, note: Callable[[str], None] = lambda te
     without_seed: Counter[str] = Counter()
     for row in read(jobs):
         try:
-            job = _job(row.fields, without_seed) if not row.problem else None
+            job = _job(row.fields, without_seed, jobs.parent) if not row.problem else None
         except (SpecError, EngineError) as error:
             errors.append((row.line, str(error)))
             continue
@@ -118,8 +118,8 @@ def write_plan(jobs: Path, folder: Path, note: Callable[[str], None] = lambda te
     return _store(lines.getbuffer(), folder)
 
 
-def _job(fields: dict, without_seed: Counter[str]) -> Job:
-    spec = identity.resolved(EnvironmentSpec.from_dict(fields))
+def _job(fields: dict, without_seed: Counter[str], beside: Path) -> Job:
+    spec = identity.resolved(EnvironmentSpec.from_dict(fields), beside)
     if spec.seed is None:
         key = identity.identity_of(spec)
         spec = identity.with_settled_seed(spec, without_seed[key])

@@ -18,6 +18,8 @@ from .diagnosis import EngineMissing, explain_start, find_python
 from .jobs import Failure
 from .process import child_environment
 
+JOB_FILES = (".jsonl", ".ndjson", ".csv", ".toml")
+"""Files of whole jobs, not of prompts, end so (``batch/jobs_file.py`` reads them)."""
 LOG_NAME = "batch.log"
 """What the child has written to stderr, in the library."""
 TAIL_LINES = 40

@@ -200,6 +200,25 @@ def test_the_examples_of_the_guide_are_jobs(tmp_path: Path) -> None:
     assert counts == {"toml": 16, "jsonl": 2, "csv": 2}
 
 
+def test_relative_files_begin_at_the_file_of_jobs(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "lake.png").write_bytes(b"white")
+    (tmp_path / "style.safetensors").write_bytes(b"a")
+
+    def job(mask: str) -> Path:
+        guides = [{"type": "region", "prompt": "a lake", "mask": mask}]
+        fields = {"prompt": "a", "guides": guides, "loras": ["style.safetensors:0.5"]}
+        path = tmp_path / "jobs.jsonl"
+        path.write_text(json.dumps(fields) + "\n")
+        return path
+
+    spec = plan.Plan(plan.write_plan(job("masks/lake.png"), tmp_path))[0].spec
+    assert spec.guides[0].mask == str(tmp_path / "masks" / "lake.png")
+    assert spec.loras == (f"{tmp_path / 'style.safetensors'}:0.5",)
+    with pytest.raises(JobsFileError, match=r"line 1: guides\[0\]\.mask = '.*pond\.png' is no file"):
+        plan.write_plan(job("masks/pond.png"), tmp_path)
+
+
 def test_a_mask_counts_by_what_is_in_it(tmp_path: Path) -> None:
     for name, content in (("a.png", b"one"), ("b.png", b"one"), ("c.png", b"two")):
         (tmp_path / name).write_bytes(content)

@@ -2,6 +2,7 @@
 """Batch: a list of prompts with the panel's settings, here in the queue, or as a bundle for a farm."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import bpy
@@ -56,4 +57,30 @@ run = module.BatchRun(harness.GIVEN["python"], bad, Path(harness.preferences().l
 assert run.wait(120)
 assert run.status == 2
 assert "line 1: prompt = '': empty" in str(run.problem), run.problem
+
+# A file of jobs, with settings of its own, by the same command; its results are a library that Blender opens.
+assert "is not there" in harness.error_of(lambda: batch(filepath=str(harness.HOME / "absent.jsonl")))
+assert batch(filepath=str(bad)) == {"FINISHED"}
+assert engine_batch.run.wait(120)
+assert "bad.jsonl, line 1: prompt = '': empty" in str(engine_batch.problem), engine_batch.problem
+jobs = harness.HOME / "jobs.csv"
+jobs.write_text("prompt,seed\nmisty forest,1\nslow lake,2\n")
+assert batch(filepath=str(jobs), place="BUNDLE", bundle=str(bundle)) == {"FINISHED"}
+assert engine_batch.run.wait(120)
+assert engine_batch.problem is None
+assert len((bundle / "plan.jsonl").read_text().splitlines()) == 2
+bpy.context.window_manager.clipboard = '{"prompt": "a"}\n{"prompt": "b", "width": 1000}\n'
+if bpy.context.window_manager.clipboard:  # Blender without a window has none
+    assert batch(source="CLIPBOARD") == {"FINISHED"}
+    assert engine_batch.run.wait(120)
+    assert "line 2: width = 1000" in str(engine_batch.problem), engine_batch.problem
+
+made = harness.HOME / "made"
+jobs.write_text("prompt,seed,kind\nmisty forest,1,plate\nslow lake,2,plate\n")
+command = [harness.GIVEN["python"], "-m", "benchmarks.stand_in_engine", str(jobs), "--out", str(made)]
+subprocess.run(command, cwd=Path(__file__).parents[3], check=True)
+harness.preferences().library = str(made)
+results = api.history()
+assert sorted(result.spec.prompt for result in results) == ["misty forest", "slow lake"]
+assert all(result.folder.parent == made and result.image.is_file() for result in results)
 harness.leave()
