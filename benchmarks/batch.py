@@ -121,13 +121,19 @@ class Fleet:
             kill_drivers: how often a driver of Ray is killed, spread over the batch.
         """
         next_kill, next_driver = kill_every, self.count // (kill_drivers + 1)
+        expected = self.count - (self.count // self._fail_every if self._fail_every else 0)
+        self.first_at = self.last_at = self.begun
         while any(process.poll() is None for process in self.running):
-            time.sleep(0.1)
+            time.sleep(0.25)
             done = self.results()
+            if not done:
+                self.first_at = time.monotonic()
+            if done < expected:
+                self.last_at = time.monotonic()
             for process in self.running:
                 if process.poll() is None:
                     self.processor_s[process.pid] = processor_seconds(process.pid)
-                    if done >= SETTLED_AFTER:
+                    if SETTLED_AFTER <= done < expected:  # not while it ends and gives its memory back
                         self.memory.setdefault(process.pid, []).append(resident_mb(process.pid))
             if kill_every and done >= next_kill:
                 next_kill += kill_every
@@ -167,6 +173,7 @@ class Fleet:
             (max(mb) - min(mb)) / 2 / statistics.median(mb) for mb in self.memory.values() if len(mb) > 20
         ]
         share = (ACTORS if self._on_ray else len(self.running)) / self.count
+        working_s = self.last_at - self.first_at
         return {
             "jobs": self.count,
             "processes": len(self.running),
@@ -179,7 +186,9 @@ class Fleet:
             "made_more_than_once": sum(1 for key, n in begun.items() if n > 1 and key not in failed),
             "exit_statuses": [process.returncode for process in self.running],
             "wall_s": round(self.wall_s, 1),
-            "overhead_ms_a_job": round(1000 * (self.wall_s * share - seconds), 2),
+            "start_s": round(self.first_at - self.begun, 1),
+            "overhead_ms_a_job": round(1000 * (working_s * share - seconds), 2),
+            "overhead_with_start_and_end_ms_a_job": round(1000 * (self.wall_s * share - seconds), 2),
             "processor_ms_a_job": round(1000 * sum(self.processor_s.values()) / self.count, 2),
             "memory_mb": round(max((max(mb) for mb in self.memory.values()), default=0.0), 1),
             "memory_spread": round(max(spread, default=0.0), 4),
