@@ -14,7 +14,7 @@ from typing import Any
 from sync_engine import VERSION
 from sync_engine.catalog import model_index, models
 from sync_engine.common.errors import ModelNotAvailable
-from sync_engine.interface.guides import Guide, files_of
+from sync_engine.interface.guides import Control, Guide, files_of
 from sync_engine.interface.limits import LIMITS
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.spec import EnvironmentSpec
@@ -161,6 +161,8 @@ def _with_whole_paths(number: int, guide: Guide, base: Path) -> Guide:
                 "Name a picture that is on this computer; relative paths begin at the file of jobs.",
             )
         found[field] = str(whole)
+    if isinstance(guide, Control) and guide.model:
+        found["model"] = _beside(guide.model, base)
     return dataclasses.replace(guide, **found)
 
 
