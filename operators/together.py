@@ -11,10 +11,13 @@ from pathlib import Path
 
 import bpy
 
+from ..engine import preferences
 from ..scene import together
 from ..scene.problems import SceneProblem
 from ..translations import in_words, tr
 from .problems import explain_scene
+
+ASK_AFTER_S = 0.3
 
 
 class _Keeps:
@@ -71,5 +74,71 @@ class SYNCSCAPE_OT_collect_pictures(_Keeps, bpy.types.Operator):
         return self.attempt(lambda: together.collect(Path(bpy.data.filepath)))
 
 
-_classes = (SYNCSCAPE_OT_pack_pictures, SYNCSCAPE_OT_collect_pictures)
-register, unregister = bpy.utils.register_classes_factory(_classes)
+class SYNCSCAPE_OT_relink_pictures(bpy.types.Operator):
+    """Use the pictures of this file from the library folder, which has moved since it was saved"""
+
+    bl_idname = "syncscape.relink_pictures"
+    bl_label = "Link Pictures Again"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, _context) -> bool:
+        if not together.moved(preferences.library_folder()):
+            cls.poll_message_set("No picture of this file has moved within the library")
+            return False
+        return True
+
+    def invoke(self, context, event) -> set[str]:
+        """Ask once for all of them."""
+        count = len(together.moved(preferences.library_folder()))
+        question = (
+            "{count} pictures of this file are not where they were, but in the library. Use them from there?"
+        )
+        return context.window_manager.invoke_confirm(
+            self,
+            event,
+            title=tr("Link Pictures Again"),
+            message=tr(question, count=count),
+            confirm_text=tr("Link Pictures Again"),
+        )
+
+    def execute(self, _context) -> set[str]:
+        try:
+            done = together.relink(preferences.library_folder())
+        except SceneProblem as error:
+            self.report({"ERROR"}, in_words(explain_scene(error)))
+            return {"CANCELLED"}
+        self.report({"INFO"}, tr("Linked again: {count}", count=len(done)))
+        return {"FINISHED"}
+
+
+@bpy.app.handlers.persistent
+def _on_load(*_) -> None:
+    if not bpy.app.background and not bpy.app.timers.is_registered(_ask):
+        bpy.app.timers.register(_ask, first_interval=ASK_AFTER_S)  # when the file's windows are there
+
+
+def _ask() -> None:
+    windows = bpy.context.window_manager.windows
+    if windows and together.moved(preferences.library_folder()):
+        with bpy.context.temp_override(window=windows[0]):
+            bpy.ops.syncscape.relink_pictures("INVOKE_DEFAULT")
+
+
+_classes = (SYNCSCAPE_OT_pack_pictures, SYNCSCAPE_OT_collect_pictures, SYNCSCAPE_OT_relink_pictures)
+
+
+def register() -> None:
+    """Register the operators, and look at each file that is loaded."""
+    for cls in _classes:
+        bpy.utils.register_class(cls)
+    bpy.app.handlers.load_post.append(_on_load)
+
+
+def unregister() -> None:
+    """Look no more."""
+    bpy.app.handlers.load_post.remove(_on_load)
+    if bpy.app.timers.is_registered(_ask):
+        bpy.app.timers.unregister(_ask)
+    for cls in reversed(_classes):
+        bpy.utils.unregister_class(cls)

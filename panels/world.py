@@ -63,6 +63,8 @@ def _draw_size(layout: bpy.types.UILayout, world: bpy.types.World) -> None:
     column.operator("syncscape.world_size", text=text, translate=False, icon="TEXTURE")
     column.operator("syncscape.pack_pictures", icon="PACKAGE")
     column.operator("syncscape.collect_pictures", icon="FILE_FOLDER")
+    if bpy.ops.syncscape.relink_pictures.poll():
+        column.operator("syncscape.relink_pictures", icon="LIBRARY_DATA_DIRECT")
 
 
 def _draw_backdrop(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import bpy
 
+from ..sync_engine.host.history import IMAGE_NAMES
 from ..sync_engine.interface.durable import written_beside
 from .whole import ensure_whole
 from .world import RESULT_KEY
@@ -67,6 +68,37 @@ def collect(beside: Path) -> list[str]:
                 shutil.copyfile(source, part)
                 ensure_whole(part)
         image.filepath = f"//{target.relative_to(beside.parent).as_posix()}"
+        done.append(image.name)
+    return done
+
+
+def moved(library: Path) -> dict[bpy.types.Image, Path]:
+    """Return the pictures of this file that are no longer where it says, but in the library, and where.
+
+    A picture is known by its result's id. What the library has under it may be damaged: ``relink`` looks.
+    """
+    found = {}
+    for image in pictures():
+        result, name = str(image[RESULT_KEY]), _path(image).name
+        if name not in IMAGE_NAMES.values() or Path(result).name != result or result.startswith("."):
+            continue  # an id of a stranger's file leads nowhere else
+        there = library / result / name
+        if not _path(image).exists() and there.is_file():
+            found[image] = there
+    return found
+
+
+def relink(library: Path) -> list[str]:
+    """Use those pictures from where they are now, and return their names.
+
+    Raises:
+        SceneProblem: one is damaged; those before it are linked.
+    """
+    done = []
+    for image, there in moved(library).items():
+        ensure_whole(there)
+        image.filepath = str(there)
+        image.reload()
         done.append(image.name)
     return done
 

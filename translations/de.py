@@ -923,4 +923,9 @@ TABLE: dict[str, str] = {
     "Nothing is unfinished": "Nichts ist unfertig",
     "No picture waits for a model": "Kein Bild wartet auf ein Modell",
     "Online access is off": "Der Online-Zugriff ist aus",
+    "Use the pictures of this file from the library folder, which has moved since it was saved": "Die Bilder dieser Datei aus dem Bibliotheksordner benutzen, der seit dem Sichern umgezogen ist",
+    "Link Pictures Again": "Bilder neu verknüpfen",
+    "No picture of this file has moved within the library": "Kein Bild dieser Datei ist mit der Bibliothek umgezogen",
+    "{count} pictures of this file are not where they were, but in the library. Use them from there?": "{count} Bilder dieser Datei sind nicht mehr, wo sie waren, aber in der Bibliothek. Von dort benutzen?",
+    "Linked again: {count}": "Neu verknüpft: {count}",
 }

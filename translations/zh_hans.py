@@ -923,4 +923,9 @@ TABLE: dict[str, str] = {
     "Nothing is unfinished": "没有未完成的图片",
     "No picture waits for a model": "没有图片在等待模型",
     "Online access is off": "在线访问已关闭",
+    "Use the pictures of this file from the library folder, which has moved since it was saved": "从库文件夹中使用此文件的图片：库在保存之后已移动",
+    "Link Pictures Again": "重新链接图片",
+    "No picture of this file has moved within the library": "此文件没有随库移动的图片",
+    "{count} pictures of this file are not where they were, but in the library. Use them from there?": "此文件有 {count} 张图片不在原处，但在库中。是否改用库中的图片？",
+    "Linked again: {count}": "已重新链接：{count}",
 }

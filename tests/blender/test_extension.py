@@ -69,6 +69,10 @@ def test_unfinished_pictures(blender: Blender, fake_engine: Path) -> None:
     blender.run("unfinished", fake_engine)
 
 
+def test_a_library_that_moved(blender: Blender, fake_engine: Path) -> None:
+    blender.run("relink", fake_engine)
+
+
 def test_batch(blender: Blender, fake_engine: Path) -> None:
     blender.run("batch", fake_engine, python=sys.executable)
 
