@@ -91,14 +91,15 @@ class SYNCSCAPE_OT_relink_pictures(bpy.types.Operator):
     def invoke(self, context, event) -> set[str]:
         """Ask once for all of them."""
         count = len(together.moved(preferences.library_folder()))
-        question = (
-            "{count} pictures of this file are not where they were, but in the library. Use them from there?"
+        question = tr(
+            "{count} pictures of this file are not where they were, but in the library. Use them from there?",
+            count=count,
         )
         return context.window_manager.invoke_confirm(
             self,
             event,
             title=tr("Link Pictures Again"),
-            message=tr(question, count=count),
+            message=question,
             confirm_text=tr("Link Pictures Again"),
         )
 
