@@ -178,5 +178,5 @@ class Model(Denoiser, Protocol):
         ...
 
     def compile(self) -> None:
-        """Have torch compile the denoiser, on a CUDA device: minutes at first, then faster steps."""
+        """Have torch compile the denoiser's repeated blocks, on a CUDA device: slow at first, then faster."""
         ...

@@ -328,5 +328,6 @@ def _single_file(path: Path) -> Model:
 
 def with_defaults(model: Model, folder: Path) -> Model:
     """Return a fetched model with the steps and the guidance that its folder speaks for; a row stays."""
-    found = None if model.name in TABLE else defaults(folder)
+    row = TABLE.get(model.name)
+    found = None if row is not None and row.source == model.source else defaults(folder)
     return model if found is None else replace(model, steps=found[0], guidance=found[1])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +94,23 @@ def test_the_free_memory_decides(placed, free: float, offload: str, turns: bool,
 
 
 @pytest.mark.parametrize(("offload", "compiled"), [("none", 1), ("model", 0)])
-def test_compile_is_for_a_denoiser_that_stays_on_its_gpu(placed, offload: str, compiled: int) -> None:
+def test_compile_is_for_a_denoiser_that_stays_on_its_gpu(
+    placed, monkeypatch, tmp_path: Path, offload: str, compiled: int
+) -> None:
+    """The U-Net has two repeated blocks, in its ends; they are compiled, the rest is not."""
+    monkeypatch.setenv("SYNCSCAPE_MODELS", str(tmp_path))
+    monkeypatch.delenv(backbone_module.COMPILED_VARIABLE, raising=False)
     backbone = placed(80.0, offload)
-    calls: list[bool] = []
-    backbone.denoiser.compile = lambda: calls.append(True)
+    calls: list[str] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: calls.append(type(self).__name__))
     backbone.compile()
-    assert (len(calls), len(backbone.notes)) == (compiled, 1 - compiled)
+    blocks = [type(part).__name__ for part in backbone.denoiser.modules()].count("BasicTransformerBlock")
+    assert blocks > 1
+    assert calls == ["BasicTransformerBlock"] * blocks * compiled
+    assert len(backbone.notes) == 1 - compiled
+    assert (os.environ.pop(backbone_module.COMPILED_VARIABLE, "") == str(tmp_path / "compiled")) == bool(
+        compiled
+    )
 
 
 def plate(folder: Path, out: Path, **options) -> tuple[bytes, list[str]]:
