@@ -114,10 +114,11 @@ class Backbone:
             self.notes.append("compile was left out: the weights do not stay on the GPU as they are.")
         else:
             os.environ.setdefault(COMPILED_VARIABLE, str(store.root() / COMPILED))
-            if getattr(self.denoiser, "_repeated_blocks", None):
-                self.denoiser.compile_repeated_blocks()
+            denoiser: Any = self.denoiser
+            if getattr(denoiser, "_repeated_blocks", None):
+                denoiser.compile_repeated_blocks()
             else:
-                self.denoiser.compile()
+                denoiser.compile()
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Return the words of a prompt that the tokenizer has never seen."""

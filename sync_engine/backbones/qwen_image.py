@@ -191,5 +191,5 @@ FAMILY = Family(
     half_precision=False,
     window_bytes=738.0,
     decoding_bytes=3460.0,
-    comparing_bytes=8000.0,
+    comparing_bytes=4310.0,
 )
