@@ -31,6 +31,20 @@ class StepGuide:
         """
         return windows
 
+    def see_clean(
+        self,
+        step: int,
+        level: NoiseLevel,
+        windows: torch.Tensor,
+        x0: torch.Tensor,
+        entries: Sequence[Entry],
+    ) -> None:
+        """Look at what N entries made of the windows that they saw: clean windows ``(N, C, h, w)``."""
+
+    def holds_state(self, step: int) -> bool:
+        """Tell whether a step needs what an earlier one left in this guide, and no run can begin there."""
+        return False
+
     def residuals(
         self,
         step: int,

@@ -203,7 +203,7 @@ def sample(
             state = canvas.fuse(moved)
         canvas_x0 = canvas.fuse(x0, coarse=step >= COARSE_FROM * len(scheduler.timesteps))
         state = advance(scheduler, step, level, canvas_x0, state, draw_noise)
-        if checkpoint is not None:
+        if checkpoint is not None and not any(guide.holds_state(step + 1) for guide in guides):
             checkpoint.keep(step + 1, {"state": state}, scheduler, generator, begun)
         if on_step is not None:
             on_step(Step(step + 1, len(scheduler.timesteps), canvas_x0))
@@ -247,7 +247,10 @@ def x0_predictor(
             windows = torch.cat([window for window, group in pairs for _ in group])
         for guide in guides:
             windows = guide.change_windows(step, level, windows, entries)
-        return combine(batch.map(evaluate, windows, entries), groups)
+        x0 = batch.map(evaluate, windows, entries)
+        for guide in guides:
+            guide.see_clean(step, level, windows, x0, entries)
+        return combine(x0, groups)
 
     return predict
 

@@ -3,13 +3,13 @@
 
 MultiDiffusion (Bar-Tal et al. 2023, region-based, section 4.2) on windows, as SyncDiffusion (Lee et al. 2023,
 section 5.4) uses it: a window that a region touches is evaluated with each prompt and combined by the masks.
-In the first steps a region sees a plain colour outside its mask, so that what it shows forms inside.
+In the first steps a region sees its own picture outside its mask, in place of the plain colours of the paper:
+with those what forms within takes their tint (``docs/experiments/2026-11-28-regions.md``).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,49 +141,79 @@ class Regions:
             found.append(masks * region.strength)
         return torch.stack(found)
 
-    def guide(self, model: Model, steps: int) -> Bootstrap:
+    def guide(self, steps: int) -> Bootstrap:
         """Return what the regions do at each of ``steps`` steps."""
-        seed = int(self.spec.seed or 0)
-        size = model.window * model.scale
-        colours = []
-        for number in range(len(self.regions)):
-            drawn = random.Random(f"{seed} region {number}")
-            colour = torch.tensor([drawn.uniform(-1, 1) for _ in range(3)])
-            picture = colour[None, :, None, None].expand(1, 3, size, size).to(model.device)
-            with torch.no_grad():
-                plain = model.encode_picture(picture)
-            colours.append(plain.mean(dim=(2, 3), keepdim=True))
-        return Bootstrap(colours, [round(region.bootstrap * steps) for region in self.regions], seed)
+        return Bootstrap([round(region.bootstrap * steps) for region in self.regions])
+
+
+@dataclass(frozen=True)
+class _Own:
+    """What a region's entry made of its window at a step: clean window and noise, ``(1, C, h, w)``."""
+
+    step: int
+    clean: torch.Tensor
+    noise: torch.Tensor
 
 
 class Bootstrap(StepGuide):
-    """Shows a region's entries a plain colour outside of its mask, in its first steps.
+    """In its first steps a region's entry sees, outside of its mask, what it would show there itself.
+
+    Each window that a region touches has a run of its own beside the canvas's: the entry's clean prediction
+    of the whole window, with the noise that the window began with. So the part within the mask forms as a
+    part of a picture of the region's prompt; then the entry sees what is around, and grows together with it.
 
     Args:
-        colours: latents ``(1, C, 1, 1)`` for each region.
         steps: for so many steps, for each region.
-        seed: of the colour's noise.
     """
 
-    def __init__(self, colours: Sequence[torch.Tensor], steps: Sequence[int], seed: int) -> None:
-        self.colours, self.steps, self.seed = colours, steps, seed
+    def __init__(self, steps: Sequence[int]) -> None:
+        self.steps = steps
+        self._before: dict[tuple[int, int], _Own] = {}
+        self._seen: dict[tuple[int, int], _Own] = {}
+
+    def holds_state(self, step: int) -> bool:
+        """Tell whether the step needs what an earlier one left here."""
+        return step < max(self.steps, default=0)
 
     def change_windows(
         self, step: int, level: NoiseLevel, windows: torch.Tensor, entries: Sequence[Entry]
     ) -> torch.Tensor:
-        """Return the windows, of early regions with the colour outside."""
-        if not any(isinstance(e, RegionEntry) and step < self.steps[e.region] for e in entries):
-            return windows
+        """Return the windows, of early regions with their own run outside of the mask."""
         changed = []
         for window, entry in zip(windows.split(1), entries, strict=True):
-            if isinstance(entry, RegionEntry) and step < self.steps[entry.region]:
-                drawn = random.Random(f"{self.seed} {step} {entry.region} {entry.window}").getrandbits(62)
-                noise = torch.randn(window.shape, generator=torch.Generator().manual_seed(drawn))
-                plain = self.colours[entry.region].to(window).expand_as(window)
-                outside = level.noised(plain, noise.to(window))
-                window = torch.where(entry.inside.to(window.device), window, outside)
+            before = self._of_step_before(step, entry) if self._is_apart(step, entry) else None
+            if isinstance(entry, RegionEntry) and before is not None:
+                own = level.noised(before.clean, before.noise).to(window)
+                window = torch.where(entry.inside.to(window.device), window, own)
             changed.append(window)
         return torch.cat(changed)
+
+    def see_clean(
+        self,
+        step: int,
+        level: NoiseLevel,
+        windows: torch.Tensor,
+        x0: torch.Tensor,
+        entries: Sequence[Entry],
+    ) -> None:
+        """Remember what early regions made of their windows."""
+        for window, clean, entry in zip(windows.split(1), x0.split(1), entries, strict=True):
+            if isinstance(entry, RegionEntry) and self._is_apart(step, entry):
+                noisy, clean = window.detach(), clean.detach()
+                noise = (noisy - level.alpha * clean) / max(level.sigma, 1e-6)
+                self._seen[entry.window, entry.region] = _Own(step, clean, noise)
+
+    def _is_apart(self, step: int, entry: Entry) -> bool:
+        return isinstance(entry, RegionEntry) and step < self.steps[entry.region]
+
+    def _of_step_before(self, step: int, entry: Entry) -> _Own | None:
+        """Return what the entry made at the step before: a method may ask for a step's windows many times."""
+        key = entry.window, getattr(entry, "region", -1)
+        seen = self._seen.get(key)
+        if seen is not None and seen.step < step:
+            self._before[key] = seen
+        before = self._before.get(key)
+        return before if before is not None and before.step == step - 1 else None
 
 
 def background(masks: torch.Tensor) -> torch.Tensor:

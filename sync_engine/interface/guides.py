@@ -25,7 +25,7 @@ PLATE_RADIUS, PLATE_FEATHER = Limit(0.01, 2.0), Limit(0.0, 1.0)
 SHARE = Limit(0.0, 1.0)
 PHOTO_FOV, PHOTO_WIDTH = Limit(5.0, 150.0), Limit(0.02, 1.0)
 SUN_STRENGTH = Limit(0.0, 100.0)
-USUAL_FEATHER = 0.2
+USUAL_FEATHER = 0.4
 """Width of a cap's border where none is given, in parts of its radius."""
 COPY_NAME = "guide-{number}{suffix}"
 """What a guide's file is called beside the result that was made with it."""
@@ -51,7 +51,7 @@ class Region:
         azimuth, elevation: of a cap's centre on a world, by default 0.
         x, y: of its centre on a plate, by default 0.5.
         radius: of the cap in degrees, by default 20; on a plate in shares of its height, by default 0.3.
-        feather: width of its soft border, as the radius, by default a fifth of it.
+        feather: width of its soft border, as the radius, by default two fifths of it.
         strength: how much it counts where it is whole, 1 alone.
         bootstrap: in this share of the steps, from the first, it is made apart from what is around it.
     """
@@ -67,7 +67,7 @@ class Region:
     radius: float | None = None
     feather: float | None = None
     strength: float = 1.0
-    bootstrap: float = 0.2
+    bootstrap: float = 0.5
 
     def to_dict(self) -> dict[str, Any]:
         """Return the guide as plain JSON values, without what is left open."""

@@ -55,6 +55,10 @@ STRENGTHS = {1.1: 0.58, 3.2: 1.0, 8.5: 2.31, 11.7: 3.12, 25.0: 3.28, 35.6: 3.31,
 """Elevations of the sun in degrees, and how strong it is beside all other light on a surface that faces it:
 medians of the 275 outdoor panoramas of the training set that show one (``training/sun_strength.py``)."""
 
+GUIDED_REACH = float(np.radians(4.5))
+"""A sun that a guide places is found within this of its place, or stands there; one that a prompt puts into
+the sky is looked for further around."""
+
 HIGH = 45.0
 MARGIN = 0.95
 """A view shows a light that stands within this share of its half width, as in training."""
@@ -118,7 +122,7 @@ def known_light(
     if sun is not None:
         if sky is None:
             return SkyLight(None)
-        return SkyLight(_place(sky), strength_at(sky.elevation) * sun.strength)
+        return SkyLight(_place(sky), strength_at(sky.elevation) * sun.strength, GUIDED_REACH)
     if not phrases:
         return None
     if sky is not None and sky.body in phrases:

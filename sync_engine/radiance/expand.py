@@ -119,7 +119,8 @@ def _analyse(srgb: np.ndarray, linear: np.ndarray, forced: bool, sky: SkyLight |
     mask = expected(mask, sky)
     sun = sky.direction if sky is not None and sky.strength > 0 else None
     if not mask.any():
-        scaled = _soft_light(light, forced, sky) or (None if sun is None else hidden_sun(light, sun))
+        reach = sky.reach if sky is not None else None
+        scaled = _soft_light(light, forced, sky) or (None if sun is None else hidden_sun(light, sun, reach))
         if scaled is None:
             return None
         mask, scale = scaled

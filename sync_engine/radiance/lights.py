@@ -52,10 +52,12 @@ class SkyLight(NamedTuple):
     Attributes:
         direction: unit vector ``(3,)``, None for no light.
         strength: least irradiance from it over that from everything else, on a surface that faces it.
+        reach: how far from there, in radians, it may be found in the picture; None: as far as is usual.
     """
 
     direction: np.ndarray | None
     strength: float = 0.0
+    reach: float | None = None
 
 
 def saturated(srgb: np.ndarray, linear: np.ndarray) -> np.ndarray:
@@ -103,7 +105,7 @@ def expected(mask: np.ndarray, sky: SkyLight | None) -> np.ndarray:
     height, width = mask.shape
     if sky.direction is None:
         return mask & (np.arange(height) >= height // 2)[:, None]
-    reach = NEAR_SUN if sky.strength > 0 else NEAR
+    reach = sky.reach or (NEAR_SUN if sky.strength > 0 else NEAR)
     near = mask & (pixel_directions(height, width) @ sky.direction >= np.cos(reach))
     if sky.strength > 0:
         near[height // 2 :] = False  # white sand is no sun

@@ -20,7 +20,9 @@ AEROSOL, ANGSTROM = 0.05, 1.3
 """Optical depth of a clear day's aerosol at one micrometre, and its exponent."""
 
 
-def hidden_sun(light: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, float] | None:
+def hidden_sun(
+    light: np.ndarray, place: np.ndarray, reach: float | None = None
+) -> tuple[np.ndarray, float] | None:
     """Return where a sun stands that is painted no brighter than its sky, and how bright it is there.
 
     It is the brightest place above the horizon near ``place``, the nearer the likelier.
@@ -28,6 +30,7 @@ def hidden_sun(light: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, float]
     Args:
         light: ``(H, W, 3)`` linear radiance.
         place: unit vector ``(3,)`` to where it was asked for.
+        reach: in radians: nothing further from there is looked at; None: as likely as it is near.
 
     Returns:
         Its mask ``(H, W)`` and the greatest luminance in it; None where it is too dark.
@@ -38,6 +41,8 @@ def hidden_sun(light: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, float]
     blurred = gaussian_filter(luminance, GLOW / np.pi * height / 2, mode=["nearest", "wrap"])  # pyright: ignore[reportArgumentType]
     angle = np.arccos(np.clip(directions @ place, -1, 1))
     likely = np.where(sky, blurred * np.exp(-((angle / REACH) ** 2)), 0)
+    if reach is not None:
+        likely[angle > max(reach - GLOW, np.pi / height)] = 0
     centre = directions[np.unravel_index(int(np.argmax(likely)), likely.shape)]
     mask = (directions @ centre >= np.cos(GLOW)) & sky
     brightest = float(luminance[mask].max())

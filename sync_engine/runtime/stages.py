@@ -103,7 +103,7 @@ def denoise(
     state = canvas.noise(model.channels, generator).to(model.device)
     model.offload_for(Stage.DENOISE)
     batch = _batch(model, runner)
-    guides: list[StepGuide] = [plan.regions.guide(model, plan.steps)] if plan.regions else []
+    guides: list[StepGuide] = [plan.regions.guide(plan.steps)] if plan.regions else []
     if controls:
         conditioning = _with_maps(plan, model, canvas, conditioning)
         guides.append(guide_for(model, controls, plan.steps))

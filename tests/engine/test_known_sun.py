@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sync_engine.prompting.sun_in_prompt import STRENGTHS, strength_at
+from sync_engine.canvas.views import View
+from sync_engine.prompting.sun_in_prompt import GUIDED_REACH, STRENGTHS, strength_at
 from sync_engine.radiance.directions import LUMINANCE, irradiance, pixel_directions, reduced
 from sync_engine.radiance.expand import expand
 from sync_engine.radiance.lights import SkyLight
@@ -44,6 +45,19 @@ def test_a_sun_that_is_not_painted_white_shines_from_the_brightest_place_near(st
     assert (facing(made.radiance, LOW) - ambient) / ambient == pytest.approx(strength, rel=0.1)
     changed = np.abs(made.radiance - to_linear(picture)).max(axis=-1) > 1e-4
     assert 0 < changed.sum() < 100, "disc and aureole alone, five degrees wide"
+
+
+def test_a_sun_that_a_guide_places_stands_there_whatever_is_bright_beside_it() -> None:
+    """A glow 11 degrees away, and a white disc there: the sun is within its reach of where it was asked."""
+    asked = np.array([0.9, 0.2, 0.1]) / np.linalg.norm([0.9, 0.2, 0.1])
+    for picture in (glowing(LOW), glowing(LOW, 4.0).clip(0, 1)):
+        angles = []
+        for reach in (None, GUIDED_REACH):
+            (light,) = expand(picture, sky=SkyLight(asked, 3.0, reach)).report["lights"]
+            place = View(light["azimuth"], light["elevation"], 90).axes()[0].numpy()
+            angles.append(np.degrees(np.arccos(place @ asked)))
+        assert angles[0] > 6
+        assert angles[1] < 5
 
 
 def test_a_white_sun_is_as_strong_as_its_elevation_says_at_least() -> None:

@@ -151,21 +151,26 @@ def test_only_windows_that_see_a_region_have_its_entry(backbone, sphere: SphereC
     assert 0 < int(seen.sum()) < len(seen)
 
 
-def test_a_region_sees_a_plain_colour_outside_its_mask_at_first(backbone) -> None:
-    regions = Regions(plate(DISC))
+def test_a_region_sees_its_own_picture_outside_its_mask_at_first(backbone) -> None:
     canvas = PlaneCanvas(16, 32, 16, 8)
+    regions = Regions(plate(DISC))
     found = regions.conditioning(backbone, canvas, ["a calm sea"] * len(canvas.corners), 3.0)
-    guide = regions.guide(backbone, 10)
-    entries = found.entries_of(0)
-    windows = torch.zeros(2, 4, 16, 16)
-    clean = NoiseLevel(1.0, 0.0, "epsilon")
-    kept, changed = guide.change_windows(0, clean, windows, entries)
-    assert torch.equal(kept, windows[0]), "the background"
-    inside = entries[1].mask > 0.5
-    assert (changed[:, inside] == 0).all()
-    assert (changed[:, ~inside] != 0).any()
-    assert changed[:, ~inside].std(dim=1).max() < 1e-5, "one colour"
-    assert torch.equal(guide.change_windows(2, clean, windows, entries), windows), "a fifth of the steps"
+    guide, entries = regions.guide(10), found.entries_of(0)
+    level, later = NoiseLevel(0.6, 0.8, "epsilon"), NoiseLevel(0.8, 0.6, "epsilon")
+    windows = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(guide.change_windows(0, level, windows, entries), windows), "both begin alike"
+    clean = torch.stack([torch.zeros(4, 16, 16), torch.full((4, 16, 16), 2.0)])
+    guide.see_clean(0, level, windows, clean, entries)
+    for _ in range(2):  # as often as a method asks
+        kept, changed = guide.change_windows(1, later, windows, entries)
+        assert torch.equal(kept, windows[0]), "the background"
+        inside = entries[1].mask > 0.5
+        assert torch.equal(changed[:, inside], windows[1][:, inside])
+        noise = (windows[1] - level.alpha * clean[1]) / level.sigma
+        torch.testing.assert_close(changed[:, ~inside], later.noised(clean[1], noise)[:, ~inside])
+        guide.see_clean(1, later, windows, clean + 1, entries)
+    assert torch.equal(guide.change_windows(5, level, windows, entries), windows), "half of the steps"
+    assert [guide.holds_state(step) for step in (1, 4, 5)] == [True, True, False]
 
 
 def test_sync_leaves_regions_alone() -> None:

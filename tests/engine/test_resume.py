@@ -172,7 +172,7 @@ def test_with_guides(tmp_path: Path, tiny_folder: Path) -> None:
     photo = tmp_path / "photo.png"
     photo.write_bytes(png_of((colours(64, 64) * 255).astype("uint8")))
     guides = (
-        Region(prompt="a red house", azimuth=30.0, elevation=0.0, radius=30.0, bootstrap=0.5),
+        Region(prompt="a red house", azimuth=30.0, elevation=0.0, radius=30.0, bootstrap=0.3),
         Picture(file=str(photo), azimuth=180.0, elevation=0.0, fov=60.0),
     )
     spec = world(tiny_folder, width=256, guides=guides, solver="euler-ancestral")

@@ -47,8 +47,8 @@ def test_the_contract_is_read_and_written() -> None:
 def test_what_is_left_out_has_defaults() -> None:
     (region,) = spec_of([{"type": "region", "prompt": "a church", "azimuth": 40}]).guides
     assert isinstance(region, Region)
-    assert region.cap("sphere") == Cap((40, 0.0), 20.0, 4.0)
-    assert Region(prompt="a", x=0.2).cap("plate") == ((0.2, 0.5), 0.3, pytest.approx(0.06))
+    assert region.cap("sphere") == Cap((40, 0.0), 20.0, 8.0)
+    assert Region(prompt="a", x=0.2).cap("plate") == ((0.2, 0.5), 0.3, pytest.approx(0.12))
     assert spec_of([{"type": "sun"}]).guides == (Sun(),), "no sun"
 
 
