@@ -29,6 +29,9 @@ STRENGTH = 0.4
 """Share of the steps that a detail pass repeats."""
 LAYOUT_CELLS = 2
 """What fills so many latent cells of a view is layout and is kept: the smaller picture shows it already."""
+LARGER_STRENGTH, LARGER_CELLS = 0.6, 3
+"""The same where a finished picture is made larger: what was painted is kept in its pixels afterwards
+(``runtime/enlargement.py``), so that a pass may paint more."""
 
 
 def refine(

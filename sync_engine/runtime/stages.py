@@ -200,6 +200,8 @@ def add_detail(
         on_part=runner.on_part,
         checkpoint=checkpoint,
         decode=checkpoint.decoder(TiledFallbackDecoder(model, runner.reporter.note)),
+        strength=refinement.STRENGTH if plan.smaller is None else refinement.LARGER_STRENGTH,
+        layout_cells=refinement.LAYOUT_CELLS if plan.smaller is None else refinement.LARGER_CELLS,
     )
     return _with_kept(plan, larger)
 
