@@ -28,7 +28,8 @@ void main() {
     vec2 at = vec2(0.5 - atan(ray.y, ray.x) / 6.28318530718, 0.5 + elevation / 3.14159265359);
     vec3 light = clamp(textureLod(panorama, at, 0.0).rgb * forward.w, 0.0, 1.0);
     vec3 high = 1.055 * pow(max(light, vec3(0.0031308)), vec3(1.0 / 2.4)) - 0.055;
-    colour = vec4(mix(light * 12.92, high, step(vec3(0.0031308), light)), 1.0);
+    vec3 encoded = mix(light * 12.92, high, step(vec3(0.0031308), light));
+    colour = vec4(srgbTarget ? light : encoded, 1.0);
 }
 """
 
@@ -127,6 +128,7 @@ def _shader() -> gpu.types.GPUShader:
     info = gpu.types.GPUShaderCreateInfo()
     for name in ("forward", "right", "up"):
         info.push_constant("VEC4", name)
+    info.push_constant("BOOL", "srgbTarget")  # Blender sets it: whether the screen encodes by itself
     info.sampler(0, "FLOAT_2D", "panorama")
     info.vertex_in(0, "VEC2", "position")
     between = gpu.types.GPUStageInterfaceInfo("look")

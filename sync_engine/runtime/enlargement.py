@@ -41,7 +41,7 @@ SHOWN_SHARE, SHOWN_LEVEL = 0.95, 0.9
 """The exposure in which a foreign HDR picture is seen: in this share of the sphere no channel exceeds it."""
 CLIPPED_FROM = 0.9
 """From this level of its brightest channel up to 1 the picture's own light takes over."""
-BACK_PROJECTIONS = 3
+BACK_PROJECTIONS = 6
 
 
 @dataclass(frozen=True, eq=False)
