@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler
@@ -15,6 +16,7 @@ from diffusers import DDIMScheduler
 from sync_engine.common.errors import JobCancelled, OutputError
 from sync_engine.common.progress import Reporter
 from sync_engine.interface.durable import written_beside
+from sync_engine.interface.enlarging import enlarging
 from sync_engine.interface.guides import Picture, Region
 from sync_engine.interface.messages import Progress
 from sync_engine.interface.partial_folders import CHECKPOINT_NAME
@@ -22,7 +24,7 @@ from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.runtime import checkpoint, results
 from sync_engine.runtime.checkpoint import seed_to_resume
 from sync_engine.runtime.job import Engine
-from sync_engine.runtime.output import interrupted
+from sync_engine.runtime.output import interrupted, write_exr
 from tests.dying_jobs import exit_code
 from tests.engine.picture_files import colours, png_of
 from tests.small_models import tiny
@@ -130,6 +132,17 @@ def test_a_large_world_goes_on_in_the_middle_of_its_detail_pass(tmp_path: Path, 
     assert [event.step for event in told if event.stage == "detail" and event.steps == 2][:1] == [2]
     assert same(tmp_path / "out", tmp_path / "whole")
     assert not list(tmp_path.glob(".out.*"))
+
+
+def test_a_picture_that_is_made_larger_goes_on_too(tmp_path: Path, small_views: Path) -> None:
+    colours_there = np.random.default_rng(0).uniform(0.1, 0.9, (64, 128, 3)).astype(np.float32)
+    write_exr(tmp_path / "small.exr", colours_there, {})
+    spec = enlarging(world(small_views), tmp_path / "small.exr", 512).validated()
+    run(spec, tmp_path / "whole")
+    killed(spec, tmp_path / "out", 1, "detail")
+    told = run(spec, tmp_path / "out")
+    assert "goes on" in notes(told)[0]
+    assert same(tmp_path / "out", tmp_path / "whole")
 
 
 @pytest.mark.parametrize("stage", ["decode", "detail"])
