@@ -30,6 +30,8 @@ def test_one_kernel_paints_what_the_decoder_paints_but_for_the_border(decoder) -
     ours = last_stage.paint(hidden, last_stage.joined_kernel(first, second), second.bias)
     theirs = model.decoder(latents)
     assert torch.allclose(ours[..., 2:-2, 2:-2], theirs[..., 2:-2, 2:-2], atol=1e-4)
+    rim = last_stage.rim(model, hidden, last_stage.joined_kernel(first, second), second.bias)
+    assert torch.allclose(ours + rim, theirs, atol=1e-4)
 
 
 def test_a_kernel_that_is_put_in_paints_the_same_change_up_to_the_border(decoder) -> None:

@@ -62,6 +62,17 @@ def paint(hidden: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def rim(model: AutoencoderTiny, hidden: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    """What a decoder paints beside ``paint`` in the outermost two pixels; ``put_kernel`` keeps it."""
+    output = hidden
+    for layer in list(model.decoder.layers)[-3:]:
+        output = layer(output)
+    beside = output.float() * 2 - 1 - paint(hidden, kernel, bias)
+    beside[..., 2:-2, 2:-2] = 0
+    return beside
+
+
+@torch.no_grad()
 def put_kernel(first: nn.Conv2d, second: nn.Conv2d, kernel: Tensor) -> None:
     """Change ``first`` by as little as gives the two convolutions together ``kernel``; ``second`` stays.
 
