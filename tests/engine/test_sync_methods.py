@@ -55,7 +55,7 @@ def test_the_sync_of_a_job_knows_where_its_windows_look(backbone, own, monkeypat
     monkeypatch.setattr(embeddings, "embedding", lambda *_: lambda latents: [latents])
     spec = EnvironmentSpec("x", kind="world")
     sky = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    x0 = torch.cat([sky, sky.flip(-1)])
+    x0 = torch.cat([sky, sky.flip(-2)])
     moved = [
         (sync_of(spec, 10, backbone, own, [degrees] * 2)(0, x0, x0, [[0, 1]], lambda w, i: w)[1] - x0)
         for degrees in (0.0, 45.0)
@@ -180,11 +180,13 @@ def test_a_job_that_decodes_has_sync_in_every_second_step(
     assert moved == expected
 
 
-def test_rooms_are_compared_by_rows_where_windows_are_decoded_only(own, no_net) -> None:
+def test_meadows_are_compared_by_places_where_windows_are_decoded_only(own, no_net) -> None:
     kitchen, meadow = EnvironmentSpec("a kitchen"), EnvironmentSpec("a meadow")
     assert settings(kitchen, 10, no_net).by_rows
     assert not settings(meadow, 10, no_net).by_rows
-    assert not settings(kitchen, 10, own).by_rows
+    assert settings(kitchen, 10, own).by_rows
+    assert settings(meadow, 10, own).by_rows
+    assert settings(EnvironmentSpec("a meadow", kind="plate"), 10, own).by_rows
 
 
 def test_what_stands_in_one_window_of_a_room_only_may_stay(backbone, no_net, monkeypatch) -> None:

@@ -66,9 +66,9 @@ class Sync(Method[SyncSettings]):
             decay=DECAY,
             net=net,
             layout=PLATE_LAYOUT_WEIGHT if plate else LAYOUT_WEIGHT,
-            # Of places that are not under the sky: compared place by place, what stands in one window of a
-            # room only goes. The draft model's own net stays with places, docs/science/sync.md says why.
-            by_rows=decoded and not is_outdoors(spec.prompt),
+            # Compared place by place, what stands in one window of a row only goes: a room becomes a stripe.
+            # Line by line colours, light and the horizon agree, and windows keep what is in them.
+            by_rows=not decoded or not is_outdoors(spec.prompt),
             every=DECODED_EVERY if decoded else 1,
         )
 
