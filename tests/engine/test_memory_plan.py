@@ -22,6 +22,7 @@ from sync_engine.common.progress import Reporter
 from sync_engine.interface.memory_plan import MemoryPlan
 from sync_engine.interface.messages import Progress
 from sync_engine.runtime.job import Engine
+from sync_engine.sync.fast import FastSync
 from tests.small_models import tiny, tiny_flow, tiny_xl
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -185,3 +186,28 @@ def test_a_plan_crosses_the_door() -> None:
     assert MemoryPlan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
     assert MemoryPlan.from_dict(None) is None
     assert MemoryPlan.from_dict({"peak_gb": "many"}) is None
+
+
+def test_a_gradient_step_that_runs_out_of_memory_takes_fewer_windows() -> None:
+    """As if it had begun with so many; windows that were moved before are moved once."""
+
+    def short(latents: torch.Tensor) -> list[torch.Tensor]:
+        if latents.requires_grad and len(latents) > 2:
+            raise RuntimeError("out of memory: a stand-in")
+        return [latents.square()]
+
+    x0 = torch.randn(6, 4, 8, 8, generator=torch.Generator().manual_seed(2))
+    rows = [[3, 0, 1, 2, 4, 5]]
+    found = []
+    for batch in (8, 2):
+        sync = FastSync(short, 1.0, 1, 1.0, batch)
+        found.append(sync(0, x0, x0, rows, lambda windows, numbers: windows)[1])
+        assert sync.batch <= 2
+    torch.testing.assert_close(found[0], found[1])
+    assert (found[0] - x0).abs().max() > 0
+
+    def never(latents: torch.Tensor) -> list[torch.Tensor]:
+        raise RuntimeError("out of memory: a stand-in")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        FastSync(never, 1.0, 1, 1.0, 8)(0, x0, x0, rows, lambda windows, numbers: windows)

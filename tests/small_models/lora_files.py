@@ -56,7 +56,7 @@ def as_kohya(source: Path, path: Path, alpha: float, folder: Path | None = None)
     state: dict[str, torch.Tensor] = {}
     first = "lora_te_text_model" if folder is None else "lora_te1_text_model"
     prefixes = {"unet": "lora_unet", "text_encoder": first, "text_encoder_2": "lora_te2_text_model"}
-    places = {} if folder is None else original_layout.u_net_places(folder)
+    places = {} if folder is None else original_layout.u_net_places(folder / "unet")
     for name, value in load_file(source).items():
         part, _, rest = name.partition(".")
         module, _, matrix = rest.removesuffix(".weight").rpartition(".lora")
