@@ -20,6 +20,7 @@ from . import (
     models,
     presets,
     results,
+    scene_depth,
     setup,
     shading,
     sizes,
@@ -30,7 +31,7 @@ from . import (
 )
 
 _families = (generate, apply, engine, setup, models, results, assets, turn, sun, presets)
-_families += (load_settings, details, loras, backdrop, ground, guides, image_editor, batch)
+_families += (load_settings, details, loras, backdrop, ground, guides, image_editor, scene_depth, batch)
 _families += (enlarge, sizes, together, export, look, shading, unfinished)
 
 

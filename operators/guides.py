@@ -54,6 +54,8 @@ class SYNCSCAPE_OT_add_guide(bpy.types.Operator):
 
     def execute(self, context) -> set[str]:
         line = new_guide(context.scene, self.kind)
+        if self.kind == guides.DEPTH:  # it is everywhere
+            return {"FINISHED"}
         elevation = NEW_SUN_ELEVATION if self.kind == guides.SUN else 0.0
         add_handle(context.scene, line, elevation)
         return {"FINISHED"}

@@ -8,7 +8,9 @@ from pathlib import Path
 import bpy
 
 from ..settings import guides
+from . import previews
 
+THUMBNAIL_SCALE = 6.0
 ICONS = {item[0]: item[3] for item in guides.GUIDE_ITEMS}
 
 
@@ -22,6 +24,8 @@ class SYNCSCAPE_UL_guides(bpy.types.UIList):
         icon = ICONS[item.kind]
         if item.kind == guides.SUN:
             row.label(text=item.target.name if item.target else "No sun", icon=icon)
+        elif item.kind == guides.DEPTH:
+            row.label(text="Scene Depth", icon=icon)
         elif item.kind == guides.PICTURE:
             name = Path(item.file).name
             row.label(text=name if name else "No picture", icon=icon, translate=not name)
@@ -97,7 +101,29 @@ def _draw_picture(column: bpy.types.UILayout, guide: guides.SyncscapeGuide, sett
     column.prop(guide, "blend")
 
 
-_DRAWN = {guides.REGION: _draw_region, guides.SUN: _draw_sun, guides.PICTURE: _draw_picture}
+def _draw_depth(column: bpy.types.UILayout, guide: guides.SyncscapeGuide, _settings) -> None:
+    column.prop(guide, "only_rendered")
+    column.prop(guide, "collection")
+    column.prop(guide, "furthest")
+    column.operator("syncscape.capture_depth", icon="RENDER_STILL")
+    column.prop(guide, "file", text="Map")
+    if guide.file:
+        picture = previews.icon(Path(bpy.path.abspath(guide.file)).with_suffix(".png"))
+        if picture:
+            column.template_icon(picture, scale=THUMBNAIL_SCALE)
+    column.prop(guide, "control_net")
+    column.prop(guide, "scale")
+    row = column.row(align=True)
+    row.prop(guide, "start")
+    row.prop(guide, "end", text="End")
+
+
+_DRAWN = {
+    guides.REGION: _draw_region,
+    guides.SUN: _draw_sun,
+    guides.PICTURE: _draw_picture,
+    guides.DEPTH: _draw_depth,
+}
 
 _classes = (SYNCSCAPE_UL_guides, VIEW3D_PT_syncscape_guides)
 register, unregister = bpy.utils.register_classes_factory(_classes)

@@ -16,6 +16,7 @@ COLOURS = {
     guides.REGION: (0.35, 0.8, 1.0, 0.9),
     guides.SUN: (1.0, 0.8, 0.2, 0.9),
     guides.PICTURE: (0.6, 1.0, 0.5, 0.9),
+    guides.DEPTH: (1.0, 1.0, 1.0, 0.9),
 }
 CHOSEN_WIDTH, OTHER_WIDTH = 2.5, 1.2
 _handle: object | None = None
@@ -23,7 +24,7 @@ _handle: object | None = None
 
 def outline(guide: guides.SyncscapeGuide, eye: Vector) -> list[tuple[Vector, Vector]]:
     """Return the lines that show a guide, in the scene; none for one without a place."""
-    if guide.target is None or guide.target.type != "EMPTY":
+    if guide.kind == guides.DEPTH or guide.target is None or guide.target.type != "EMPTY":
         return []
     place = guide.target.matrix_world.translation
     toward = place - eye

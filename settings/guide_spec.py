@@ -11,9 +11,10 @@ from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 
 from ..sync_engine.interface import guides
+from ..sync_engine.interface.control import Control
 from ..sync_engine.interface.spec import SpecError
 from .guide_places import azimuth_and_elevation, new_handle, viewpoint
-from .guides import EXTEND, PICTURE, REGION, REPAINT, REPAIR, SUN, SyncscapeGuide
+from .guides import DEPTH, EXTEND, PICTURE, REGION, REPAINT, REPAIR, SUN, SyncscapeGuide
 
 NEAREST = 1e-6
 """Nearer than this an object has no direction."""
@@ -26,7 +27,12 @@ def in_spec(lines, scene: bpy.types.Scene, kind: str) -> tuple[guides.Guide, ...
     Raises:
         SpecError: a guide has no object, or the object is where one looks from.
     """
-    makers: dict[str, Callable[..., guides.Guide]] = {SUN: _sun, REGION: _region, PICTURE: _picture}
+    makers: dict[str, Callable[..., guides.Guide]] = {
+        SUN: _sun,
+        REGION: _region,
+        PICTURE: _picture,
+        DEPTH: _depth,
+    }
     used = [line for line in lines if line.use]
     return tuple(makers[line.kind](number, line, scene, kind == "plate") for number, line in enumerate(used))
 
@@ -44,6 +50,11 @@ def from_spec(lines, wanted: tuple[guides.Guide, ...], scene: bpy.types.Scene, k
         elif isinstance(guide, guides.Picture):
             if kind != "plate" or not guide.is_placed:
                 _take_picture(lines.add(), guide, scene, kind == "plate")
+        elif isinstance(guide, Control):
+            if guide.kind == "depth":
+                line = lines.add()
+                line.kind, line.file, line.control_net = DEPTH, guide.file, guide.model
+                line.scale, line.start, line.end = guide.scale, guide.start, guide.end
         elif isinstance(guide, guides.Sun):
             line = lines.add()
             line.kind, line.strength = SUN, guide.strength
@@ -127,6 +138,21 @@ def _picture(number: int, line: SyncscapeGuide, scene: bpy.types.Scene, flat: bo
     azimuth, elevation = azimuth_and_elevation(_toward(number, line, scene))
     return guides.Picture(
         file=file, azimuth=azimuth, elevation=elevation, fov=math.degrees(line.fov), feather=blend
+    )
+
+
+def _depth(number: int, line: SyncscapeGuide, _scene: bpy.types.Scene, _flat: bool) -> Control:
+    if not line.file:
+        raise SpecError(
+            f"guides[{number}].file", "", "the depth is not captured", "Press Capture, or name a file."
+        )
+    return Control(
+        kind="depth",
+        file=bpy.path.abspath(line.file),
+        model=line.control_net.strip(),
+        scale=line.scale,
+        start=line.start,
+        end=line.end,
     )
 
 

@@ -12,8 +12,10 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty, StringProperty
 
 from ..sync_engine.interface import guides
+from ..sync_engine.interface.control import CONTROL_SCALE, Control
 
 REGION, SUN, PICTURE = guides.Region.type, guides.Sun.type, guides.Picture.type
+DEPTH = Control.type
 GUIDE_ITEMS = (
     (
         REGION,
@@ -24,6 +26,7 @@ GUIDE_ITEMS = (
     ),
     (SUN, "Sun", "The World's sun stands where a Sun lamp or an Empty says", "LIGHT_SUN", 1),
     (PICTURE, "Picture", "A photo is continued, or a picture painted anew or repaired", "IMAGE_DATA", 2),
+    (DEPTH, "Scene Depth", "The picture follows how far away the scene's objects are", "MOD_THICKNESS", 3),
 )
 EXTEND, REPAINT, REPAIR = "EXTEND", "REPAINT", "REPAIR"
 PICTURE_ITEMS = (
@@ -107,6 +110,51 @@ class SyncscapeGuide(bpy.types.PropertyGroup):
         default=0.0,
         min=0.0,
         max=30.0,
+    )
+    control_net: StringProperty(
+        name="ControlNet",
+        description="What makes the model follow the depth: a name of the table, a folder or a file. Empty: "
+        "the table's for the model",
+    )
+    scale: FloatProperty(
+        name="Scale",
+        description="How closely the depth is followed. 0 changes nothing",
+        default=1.0,
+        min=CONTROL_SCALE.minimum,
+        max=CONTROL_SCALE.maximum,
+    )
+    start: FloatProperty(
+        name="Start",
+        description="From this share of the steps on",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    end: FloatProperty(
+        name="End",
+        description="Up to this share of the steps: less leaves the details to the prompt",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    only_rendered: BoolProperty(
+        name="Only What Is Rendered",
+        description="Leave out what is hidden in renders. What the viewport hides never counts",
+        default=True,
+    )
+    collection: PointerProperty(
+        name="Collection",
+        description="Only what is in this collection counts. None: everything",
+        type=bpy.types.Collection,
+    )
+    furthest: FloatProperty(
+        name="Maximum Distance",
+        description="What is further away does not count. 0: everything counts",
+        default=0.0,
+        min=0.0,
+        subtype="DISTANCE",
     )
 
 

@@ -928,4 +928,30 @@ TABLE: dict[str, str] = {
     "No picture of this file has moved within the library": "Kein Bild dieser Datei ist mit der Bibliothek umgezogen",
     "{count} pictures of this file are not where they were, but in the library. Use them from there?": "{count} Bilder dieser Datei sind nicht mehr, wo sie waren, aber in der Bibliothek. Von dort benutzen?",
     "Linked again: {count}": "Neu verknüpft: {count}",
+    # panels/guides.py
+    "Map": "Karte",
+    "End": "Ende",
+    "Scene Depth": "Szenentiefe",
+    # operators/scene_depth.py
+    "Look at the scene from the viewpoint and keep how far away everything is; Esc stops it": "Die Szene vom Blickpunkt aus ansehen und festhalten, wie weit alles weg ist; Esc bricht ab",
+    "Capture": "Erfassen",
+    "Choose a guide of Scene Depth in the list": "Wähle in der Liste eine Vorgabe Szenentiefe",
+    # settings/guide_spec.py
+    "the depth is not captured": "die Tiefe ist nicht erfasst",
+    "Press Capture, or name a file.": "Drücke Erfassen oder nenne eine Datei.",
+    # settings/guides.py
+    "The picture follows how far away the scene's objects are": "Das Bild folgt dem, wie weit die Objekte der Szene weg sind",
+    "ControlNet": "ControlNet",
+    "What makes the model follow the depth: a name of the table, a folder or a file. Empty: the table's for the model": "Was das Modell der Tiefe folgen lässt: ein Name der Tabelle, ein Ordner oder eine Datei. Leer: das der Tabelle für das Modell",
+    "Scale": "Stärke der Führung",
+    "How closely the depth is followed. 0 changes nothing": "Wie genau der Tiefe gefolgt wird. 0 ändert nichts",
+    "Start": "Beginn",
+    "From this share of the steps on": "Ab diesem Anteil der Schritte",
+    "Up to this share of the steps: less leaves the details to the prompt": "Bis zu diesem Anteil der Schritte: weniger überlässt die Einzelheiten dem Prompt",
+    "Only What Is Rendered": "Nur was gerendert wird",
+    "Leave out what is hidden in renders. What the viewport hides never counts": "Weglassen, was beim Rendern verborgen ist. Was die Ansicht verbirgt, zählt nie",
+    "Collection": "Sammlung",
+    "Only what is in this collection counts. None: everything": "Nur was in dieser Sammlung ist, zählt. Keine: alles",
+    "Maximum Distance": "Größte Entfernung",
+    "What is further away does not count. 0: everything counts": "Was weiter weg ist, zählt nicht. 0: alles zählt",
 }

@@ -928,4 +928,30 @@ TABLE: dict[str, str] = {
     "No picture of this file has moved within the library": "此文件没有随库移动的图片",
     "{count} pictures of this file are not where they were, but in the library. Use them from there?": "此文件有 {count} 张图片不在原处，但在库中。是否改用库中的图片？",
     "Linked again: {count}": "已重新链接：{count}",
+    # panels/guides.py
+    "Map": "贴图",
+    "End": "结束",
+    "Scene Depth": "场景深度",
+    # operators/scene_depth.py
+    "Look at the scene from the viewpoint and keep how far away everything is; Esc stops it": "从视点观察场景并记录各处的距离；按 Esc 停止",
+    "Capture": "采集",
+    "Choose a guide of Scene Depth in the list": "请在列表中选择一个场景深度引导",
+    # settings/guide_spec.py
+    "the depth is not captured": "深度尚未采集",
+    "Press Capture, or name a file.": "请点采集，或指定一个文件。",
+    # settings/guides.py
+    "The picture follows how far away the scene's objects are": "图像遵循场景物体的远近",
+    "ControlNet": "ControlNet",
+    "What makes the model follow the depth: a name of the table, a folder or a file. Empty: the table's for the model": "让模型遵循深度的 ControlNet：表中的名称、文件夹或文件。留空：表中适合该模型的",
+    "Scale": "引导强度",
+    "How closely the depth is followed. 0 changes nothing": "遵循深度的程度。0 不改变任何内容",
+    "Start": "开始",
+    "From this share of the steps on": "从步数的这一比例开始",
+    "Up to this share of the steps: less leaves the details to the prompt": "到步数的这一比例为止：较小则细节由提示词决定",
+    "Only What Is Rendered": "仅渲染可见",
+    "Leave out what is hidden in renders. What the viewport hides never counts": "忽略渲染中隐藏的内容。视图中隐藏的内容从不计入",
+    "Collection": "集合",
+    "Only what is in this collection counts. None: everything": "只计入此集合中的内容。无：全部",
+    "Maximum Distance": "最大距离",
+    "What is further away does not count. 0: everything counts": "更远的内容不计入。0：全部计入",
 }

@@ -154,6 +154,11 @@ def test_picture_guides(blender: Blender, fake_engine: Path) -> None:
     blender.run("picture_guides", fake_engine)
 
 
+def test_scene_depth(blender: Blender, fake_engine: Path) -> None:
+    """Distances as Cycles' own, all round and in the camera's frame; options; what cannot be is told."""
+    blender.run("scene_depth", fake_engine, python=sys.executable, root=str(ROOT))
+
+
 def test_ground(blender: Blender, fake_engine: Path, record_property) -> None:
     """The World's ground under the objects: seamless, straight, in shadow; one click away again."""
     for name, value in blender.run("ground", fake_engine).items():

@@ -11,7 +11,7 @@ import ui_strings
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = sorted(path.stem for path in (ROOT / "translations").glob("*.py") if path.stem != "__init__")
-NAMES = {"Syncscape", "Sync", "Prompt", "Seed", "Filter", "Name", "Studio", "Winter", "Nadir"}
+NAMES = {"Syncscape", "Sync", "Prompt", "Seed", "Filter", "Name", "Studio", "Winter", "ControlNet", "Nadir"}
 NAMES |= {"OpenEXR", "Radiance HDR", "PNG", "JPEG"}
 """What may be the same in another language."""
 VALUE = ui_strings.VALUE
