@@ -38,6 +38,7 @@ from .sync_engine.interface.embedded import read_spec
 from .sync_engine.interface.enlarging import enlarging
 from .sync_engine.interface.guides import Region, Sun, guide_from_dict
 from .sync_engine.interface.spec import EnvironmentSpec, SpecError
+from .sync_engine.interface.validation import plain
 from .sync_engine.interface.wording import Message
 
 __all__ = [
@@ -73,7 +74,8 @@ def generate(prompt: str | EnvironmentSpec, **fields: Any) -> Job:
     Args:
         prompt: what the picture shows, or a whole spec. A spec may be a stranger's: its model is not
             downloaded unless ``model`` is given here too.
-        fields: any other field of EnvironmentSpec: kind, width, height, seed, method, steps, …;
+        fields: any other field of EnvironmentSpec: kind, width, height, seed, method, steps, …; numbers of
+            NumPy and paths are taken too;
             ``guides`` are a list of ``Region`` and ``Sun``, or of their JSON objects.
 
     Returns:
@@ -83,6 +85,7 @@ def generate(prompt: str | EnvironmentSpec, **fields: Any) -> Job:
         SpecError: a field cannot be used.
         EngineFailed: the engine cannot be started, or the library not be written.
     """
+    fields = plain(fields)
     if isinstance(prompt, EnvironmentSpec):
         if isinstance(fields.get("guides"), (list, tuple)):
             fields["guides"] = tuple(guide_from_dict(n, data) for n, data in enumerate(fields["guides"]))
@@ -117,7 +120,7 @@ def batch(
     ready = [
         spec.validated()
         if isinstance(spec, EnvironmentSpec)
-        else EnvironmentSpec.from_dict({**device, **spec})
+        else EnvironmentSpec.from_dict({**device, **plain(dict(spec))})
         for spec in specs
     ]
     if on is None:

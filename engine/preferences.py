@@ -88,7 +88,9 @@ def library_folder() -> Path:
     """
     preferences = get()
     if preferences and preferences.library.strip():
-        return Path(bpy.path.abspath(preferences.library.strip())).expanduser().absolute()
+        named = preferences.library  # a blank may be part of the name
+        given = Path(bpy.path.abspath(named)).expanduser()
+        return (given if given.is_dir() else Path(bpy.path.abspath(named.strip())).expanduser()).absolute()
     earlier = extension_folder("library")  # the default of the first versions
     return earlier if earlier.is_dir() else Path.home() / "Syncscape"
 

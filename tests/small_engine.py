@@ -32,7 +32,7 @@ class SmallEngine:
     """An extension's root with that engine, a folder of wheels, and the environment's folder."""
 
     def __init__(self, home: Path, uv: Path, python: str = HERE) -> None:
-        self.root, self.wheels, self.folder = home / "root", home / "wheels", home / "user" / "engine"
+        self.root, self.wheels, self.folder = home / "root", home / "wheels, #1", home / "user" / "engine"
         self.uv, self.python = uv, python
         self.wheels.mkdir()
         requirements = self.root / "sync_engine" / "requirements"

@@ -16,7 +16,7 @@ from ..interface.spec import EnvironmentSpec
 from ..interface.wording import Message
 from .diagnosis import EngineMissing, explain_start, find_python
 from .jobs import Failure
-from .process import child_environment
+from .process import child_environment, child_folder
 
 JOB_FILES = (".jsonl", ".ndjson", ".csv", ".toml")
 """Files of whole jobs, not of prompts, end so (``batch/jobs_file.py`` reads them)."""
@@ -117,6 +117,7 @@ class BatchRun:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=self._environment,
+                cwd=child_folder(self._root),
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
                 start_new_session=os.name == "posix",  # Ctrl-C in the terminal is for Blender
             )

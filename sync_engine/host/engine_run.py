@@ -15,7 +15,7 @@ from ..interface.wording import Message
 from . import diagnosis
 from .diagnosis import EngineMissing
 from .jobs import Failure, Job
-from .process import REMARK, EngineLog, EngineProcess, child_environment, end_quietly
+from .process import REMARK, EngineLog, EngineProcess, child_environment, child_folder, end_quietly
 
 HEARTBEAT_S = 5.0
 SILENT_S = 20.0
@@ -42,6 +42,7 @@ class EngineRun:
         environment: the process's whole environment.
         log: takes its stderr.
         owner: whose end is the end of the process.
+        folder: where it runs; None is this process's.
 
     Attributes:
         process: the process.
@@ -52,9 +53,14 @@ class EngineRun:
     """
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], log: EngineLog, owner: object
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: EngineLog,
+        owner: object,
+        folder: Path | None = None,
     ) -> None:
-        self.process = EngineProcess(command, environment, log)
+        self.process = EngineProcess(command, environment, log, folder)
         self.ready = False
         self._log, self._watched = log, False
         self._disobeyed: tuple[str, float] | None = None
@@ -131,7 +137,8 @@ class EngineProgram:
         command = self._command or (str(diagnosis.find_python(self._python)), "-m", "sync_engine", "serve")
         log = self._log = EngineLog(self._path)
         try:
-            return EngineRun(command, child_environment(self._root, self._environment), log, owner)
+            environment = child_environment(self._root, self._environment)
+            return EngineRun(command, environment, log, owner, child_folder(self._root))
         except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
             log.close()
             message = Message(

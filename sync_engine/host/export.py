@@ -14,7 +14,7 @@ from ..interface.messages import FailureCode
 from ..interface.wording import Message
 from .diagnosis import EngineMissing, find_python
 from .jobs import Failure
-from .process import child_environment
+from .process import child_environment, child_folder
 
 SUFFIXES = {"exr": ".exr", "hdr": ".hdr", "png": ".png", "jpeg": ".jpg", "cube": "", "ibl": ""}
 """Formats and the suffix of their file; none for a folder of files."""
@@ -75,6 +75,7 @@ class Export:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 env=self._environment,
+                cwd=child_folder(Path(__file__).resolve().parents[2]),
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
                 start_new_session=os.name == "posix",
             )

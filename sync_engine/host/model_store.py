@@ -27,7 +27,7 @@ from ..interface.messages import (
 from ..interface.wording import Message
 from .diagnosis import EngineMissing, explain_start, find_python
 from .jobs import Failure
-from .process import child_environment
+from .process import child_environment, child_folder
 
 LOG_NAME = "models.log"
 """What the child has written to stderr the last time, in the library."""
@@ -225,6 +225,7 @@ class ModelStore:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=child_environment(self._root, self._environment),
+                cwd=child_folder(self._root),
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
                 start_new_session=os.name == "posix",  # Ctrl-C in the terminal is for Blender
             )

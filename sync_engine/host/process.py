@@ -39,6 +39,8 @@ REMARK = "[client]"
 """Begins the lines of the log that are not the engine's."""
 LOG_LINE_BYTES = 8192
 TAIL_LINES = 500
+HERE = "."
+"""The engine's folder in PYTHONPATH, for a child that runs in it."""
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,19 @@ class EngineProcess:
         command: what to run.
         environment: the child's whole environment.
         log: takes the child's stderr.
+        folder: where it runs; None is this process's.
 
     Raises:
         OSError: the command cannot be run.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: EngineLog) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: EngineLog,
+        folder: Path | None = None,
+    ) -> None:
         self.log = log
         self.events = EventQueue()
         self.heard_at = time.monotonic()
@@ -155,6 +164,7 @@ class EngineProcess:
             stderr=subprocess.PIPE,
             bufsize=0,
             env=dict(environment),
+            cwd=folder,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             start_new_session=os.name == "posix",  # Ctrl-C in the terminal is for the parent
         )
@@ -245,6 +255,19 @@ class EngineProcess:
         self.events.put(Ended(status))
 
 
+def child_folder(root: Path) -> Path | None:
+    """Return the folder that a child runs in: the engine's own where it must be, else this process's (None).
+
+    It must where this process's folder is gone, and where PYTHONPATH cannot name the engine's, because of a
+    separator in its name.
+    """
+    try:
+        os.getcwd()  # fails where the folder is gone
+    except OSError:
+        return root
+    return root if os.pathsep in str(root) else None
+
+
 def child_environment(root: Path, extra: Mapping[str, str] | None) -> dict[str, str]:
     """Return the engine's environment: this process's without its Python settings, plus ``extra``.
 
@@ -256,7 +279,7 @@ def child_environment(root: Path, extra: Mapping[str, str] | None) -> dict[str, 
         if not name.upper().startswith("PYTHON") and name != "__PYVENV_LAUNCHER__"
     }
     environment |= {
-        "PYTHONPATH": str(root),
+        "PYTHONPATH": HERE if os.pathsep in str(root) else str(root),
         "PYTHONUNBUFFERED": "1",
         "PYTHONNOUSERSITE": "1",
         "PYTHONSAFEPATH": "1",  # nothing is imported from the folder that Blender was started in

@@ -264,7 +264,9 @@ class Setup:
 
         limit = None if size else DOCTOR_S
         step = STAGES[self.stage]
-        return programs.run(step, command, environment, self.store.folder, self.store.log, look, limit)
+        # PYTHONPATH may say "here": of a folder that it cannot name (host/process.py)
+        folder = self._root if environment.get("PYTHONPATH") == "." else self.store.folder
+        return programs.run(step, command, environment, folder, self.store.log, look, limit)
 
     def _stop_if_cancelled(self) -> None:
         if self._cancelled.is_set():

@@ -100,7 +100,9 @@ def install_command(uv: Path, python: Path, lock: Path, torch_index: str, networ
     command = [str(uv), "pip", "install", "--python", str(python), "--require-hashes"]
     command += ["--only-binary", ":all:", "--requirements", str(lock)]
     if network.wheels:
-        return [*command, "--offline", "--no-index", "--find-links", network.wheels]
+        # as an address: uv takes a comma in a path for the next one, and what follows a # for a fragment
+        wheels = Path(network.wheels).expanduser().absolute().as_uri()
+        return [*command, "--offline", "--no-index", "--find-links", wheels]
     first, *more = network.index.split() or ["", *([torch_index] if torch_index else [])]
     if first:
         command += ["--default-index", first]

@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import math
+import numbers
+import os
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .wording import Message, as_message
 
@@ -110,3 +114,20 @@ def span(limit: Limit) -> Message:
         template = "{least:.10g} to {most:.10g}, in steps of {step}"
         return Message(template, least=least, most=most, step=limit.step)
     return Message("{least:.10g} to {most:.10g}", least=least, most=most)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON knows it: NumPy's numbers as Python's, paths as texts, also in lists."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(plain(item) for item in value) if type(value) in (list, tuple) else value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, bool | int | float | str) and type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    return bool(value) if type(value).__name__ in ("bool", "bool_") else value

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from sync_engine.interface.picture_files import PNG_MAGIC, DamagedPicture, open_regular, png_chunks, png_size
 from sync_engine.pictures.picture import (
@@ -40,6 +40,7 @@ GPANO_PLACE = (
     "CroppedAreaTopPixels",
 )
 HINT = "Name a PNG, JPEG, WebP, TIFF, HDR or EXR."
+TIFF_HINT = "Of TIFFs those of 8 or 16 bits and those of floats in grey are read; save others as EXR."
 
 
 def read(path: Path, check_size: CheckSize) -> ReadPicture:
@@ -60,6 +61,8 @@ def read(path: Path, check_size: CheckSize) -> ReadPicture:
             pixels, linear = _pixels(path, upright, profile, notes)
     except (UnreadablePicture, DamagedPicture):
         raise
+    except UnidentifiedImageError as error:
+        raise UnreadablePicture(path, "is no picture that can be read", _hint(path)) from error
     except Exception as error:  # whatever a decoder raises on a damaged file
         raise UnreadablePicture(path, f"cannot be read as a picture ({_words(error)})", HINT) from error
     finally:
@@ -68,6 +71,12 @@ def read(path: Path, check_size: CheckSize) -> ReadPicture:
         notes.append(BLACK_AROUND)
         pixels = placed(pixels, *place)
     return ReadPicture(pixels, linear, notes)
+
+
+def _hint(path: Path) -> str:
+    with open_regular(path) as file:
+        is_tiff = file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    return f"{HINT} {TIFF_HINT}" if is_tiff else HINT
 
 
 def _words(error: Exception) -> str:

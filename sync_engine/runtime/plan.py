@@ -30,6 +30,7 @@ from sync_engine.interface.panoramas import known_trigger
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.interface.wording import Message
 from sync_engine.prompting import sun_in_prompt
+from sync_engine.prompting.marks import marks_in
 from sync_engine.prompting.view_prompts import light_phrases, phrases_of
 from sync_engine.radiance.lights import SkyLight
 from sync_engine.runtime.enlargement import Enlargement
@@ -220,6 +221,15 @@ class JobPlan:
         if unknown:
             words = ", ".join(unknown)
             found.append(Message("The model {model} does not know: {unknown}.", model=name, unknown=words))
+        marks = marks_in(self.spec.prompt)
+        if marks:
+            found.append(
+                Message(
+                    "In the prompt {marks} have no meaning here: they are read as words. LoRAs are a "
+                    "setting of their own; what is to count more comes first.",
+                    marks=", ".join(marks),
+                )
+            )
         unread = model.cut_off(self.spec.prompt)
         if unread:
             found.append(

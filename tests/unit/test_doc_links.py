@@ -69,3 +69,13 @@ def test_the_code_names_pages_that_are_there() -> None:
         if file != Path(__file__) and not (ROOT / name).exists() and "KIND" not in name
     }
     assert not gone, "\n".join(sorted(gone))
+
+
+def test_every_case_names_a_test_that_is_there() -> None:
+    text = (ROOT / "docs/dev/cases.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 30
+    for row in rows:
+        named = re.findall(r"`([\w/]+\.py)`", row)
+        assert named, row
+        assert all((ROOT / "tests" / name).is_file() for name in named), row

@@ -185,7 +185,7 @@ def test_indexes() -> None:
     assert "--index T" in words()
     assert "--default-index A --index B" in words(index="A B")
     assert "T" not in words(index="A")
-    assert "--offline --no-index --find-links W" in words(wheels="W")
+    assert "--offline --no-index --find-links file:///a/b%2C%20c%23d" in words(wheels="/a/b, c#d")
     assert all("--require-hashes --only-binary :all:" in words(index=index) for index in ("", "A"))
 
 

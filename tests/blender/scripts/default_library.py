@@ -23,6 +23,15 @@ assert module.library_folder() == earlier
 assert module.goes_with_the_extension(earlier)
 shutil.rmtree(earlier)
 
+# A blank at the end of a path is part of a name where there is such a folder, else a slip.
+blank = harness.HOME / "lib "
+harness.preferences().library = str(blank)
+assert module.library_folder() == harness.HOME / "lib"
+blank.mkdir()
+assert module.library_folder() == blank
+blank.rmdir()
+harness.preferences().library = ""
+
 harness.settings(prompt="kept lake", world_size="512")
 assert bpy.ops.syncscape.generate() == {"FINISHED"}
 engine = own / "engine" / "env-1"
