@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,10 @@ import torch
 from sync_engine.backbones.backbone import Backbone
 from sync_engine.backbones.loading import load
 from sync_engine.backbones.sequential_offload import OFFLOAD_DEVICE, SequentialOffload
-from sync_engine.catalog import models
+from sync_engine.catalog import control_nets, models
 from sync_engine.common.errors import EngineError, ModelNotAvailable
 from sync_engine.common.progress import Reporter
+from sync_engine.downloads import consent, store
 from sync_engine.interface.embedded import read_spec
 from sync_engine.interface.guides import Control
 from sync_engine.interface.memory_plan import MemoryPlan
@@ -28,6 +31,7 @@ from sync_engine.runtime.job import Engine
 from tests.engine.test_control_maps import distances
 from tests.engine.test_resume import killed
 from tests.small_models import control, tiny, tiny_xl
+from tests.small_models.fake_hub import REVISION, FakeHub
 
 STEPS = 3
 
@@ -168,3 +172,42 @@ def test_what_cannot_be_followed_is_said_before_the_model_is_loaded(
         with pytest.raises((ModelNotAvailable, EngineError), match=words) as raised:
             pixels(spec, tmp_path / "out")
         assert raised.value.hint
+
+
+@pytest.fixture
+def hub_of_net(net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """A hub that has the ControlNet, beside a pickle of it, and a row of the table that names it."""
+    folder = tmp_path / "repository"
+    shutil.copytree(net, folder)
+    (folder / "diffusion_pytorch_model.bin").write_bytes(b"a pickle")
+    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path / "models"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    row = control_nets.CONTROL_NETS["sd-1.5-depth"]
+    model = dataclasses.replace(row.model, source="owner/tiny", revision=REVISION)
+    small = dataclasses.replace(row, model=model, text_features=16)
+    monkeypatch.setitem(control_nets.CONTROL_NETS, "sd-1.5-depth", small)
+    with FakeHub(folder) as served:
+        monkeypatch.setenv("HF_ENDPOINT", served.url)
+        yield served
+
+
+def test_the_tables_net_is_fetched_when_a_guide_leaves_it_open(
+    tmp_path: Path, tiny_folder: Path, net: Path, depth: str, hub_of_net: FakeHub
+) -> None:
+    spec = job(tiny_folder, Control(file=depth), method="multidiffusion")
+    fetched = pixels(spec, tmp_path / "a")
+    assert not [path for path, _ in hub_of_net.hub_requests if path.endswith(".bin")]
+    record = json.loads((tmp_path / "a" / "spec.json").read_text())
+    assert record["spec"]["guides"][0]["model"] == "sd-1.5-depth"
+    named = job(tiny_folder, Control(file=depth, model=str(net)), method="multidiffusion")
+    assert pixels(named, tmp_path / "b") == fetched
+
+
+def test_a_net_that_a_file_or_a_scene_names_is_fetched_only_after_agreement(hub_of_net: FakeHub) -> None:
+    for name in ("sd-1.5-depth", f"owner/other@{REVISION}"):
+        consent.check_named_by_file(name, agreed=True, can_ask=False, control=True)
+        with pytest.raises(ModelNotAvailable, match="only after you agree"):
+            consent.check_named_by_file(name, agreed=False, can_ask=False, control=True)
+    assert not hub_of_net.hub_requests
