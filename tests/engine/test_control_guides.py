@@ -23,7 +23,7 @@ from sync_engine.common.errors import EngineError, ModelNotAvailable
 from sync_engine.common.progress import Reporter
 from sync_engine.downloads import consent, store
 from sync_engine.interface.embedded import read_spec
-from sync_engine.interface.guides import Control
+from sync_engine.interface.guides import Control, Region
 from sync_engine.interface.memory_plan import MemoryPlan
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
 from sync_engine.runtime import checkpoint
@@ -83,6 +83,17 @@ def test_on_every_canvas_with_every_joint_method(
     )
     assert followed != without
     assert nothing == without, "with scale 0 to the bit"
+
+
+def test_beside_a_region(tmp_path: Path, tiny_folder: Path, net: Path, depth: str) -> None:
+    """Every prompt of a window sees the window's map."""
+    region = Region(prompt="desert sunset", x=0.25, radius=0.4, feather=0.1)
+    base = job(tiny_folder, method="multidiffusion")
+    made = [
+        pixels(dataclasses.replace(base, guides=guides), tmp_path / str(number))
+        for number, guides in enumerate([(region,), (region, Control(file=depth, model=str(net)))])
+    ]
+    assert made[0] != made[1]
 
 
 def test_blended_is_refused(tiny_folder: Path, depth: str) -> None:
