@@ -19,7 +19,7 @@ from sync_engine.backbones.backbone import Backbone
 from sync_engine.backbones.loading import load
 from sync_engine.backbones.sequential_offload import OFFLOAD_DEVICE, SequentialOffload
 from sync_engine.catalog import control_nets, models
-from sync_engine.common.errors import EngineError, ModelNotAvailable
+from sync_engine.common.errors import EngineError, ModelNotAvailable, NotAgreed
 from sync_engine.common.progress import Reporter
 from sync_engine.downloads import consent, store
 from sync_engine.interface.embedded import read_spec
@@ -219,6 +219,6 @@ def test_the_tables_net_is_fetched_when_a_guide_leaves_it_open(
 def test_a_net_that_a_file_or_a_scene_names_is_fetched_only_after_agreement(hub_of_net: FakeHub) -> None:
     for name in ("sd-1.5-depth", f"owner/other@{REVISION}"):
         consent.check_named_by_file(name, agreed=True, can_ask=False, control=True)
-        with pytest.raises(ModelNotAvailable, match="only after you agree"):
+        with pytest.raises(NotAgreed, match="only after you agree"):
             consent.check_named_by_file(name, agreed=False, can_ask=False, control=True)
     assert not hub_of_net.hub_requests
