@@ -76,6 +76,7 @@ class VIEW3D_PT_syncscape_advanced(_Tab, bpy.types.Panel):
             column.prop(settings, "prompt_nadir")
         layout.prop(settings, "method")
         layout.prop(settings, "model")
+        layout.prop(settings, "weights")
         _draw_memory_plan(layout, context, settings.model.strip())
         _draw_loras(layout, settings)
         layout.prop(settings, "steps")

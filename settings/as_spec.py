@@ -44,6 +44,7 @@ class AsSpec(bpy.types.PropertyGroup if TYPE_CHECKING else object):
             height=height,
             projection=self.projection,
             trigger=self.trigger.strip(),
+            weights=self.weights,
             prompt_zenith=self.prompt_zenith.strip(),
             prompt_nadir=self.prompt_nadir.strip(),
             method=self.method,
@@ -77,6 +78,7 @@ class AsSpec(bpy.types.PropertyGroup if TYPE_CHECKING else object):
         for name in ("prompt", "negative", "kind", "projection", "trigger", "prompt_zenith", "prompt_nadir"):
             setattr(self, name, getattr(spec, name))
         self.method, self.model = spec.method, spec.model
+        self.weights = "fp8" if spec.weights == "fp8" else "auto"  # a record says full where nobody asked
         lora_lines.from_spec(self.loras, spec.loras)
         guide_spec.from_spec(self.guides, spec.guides, self.id_data, spec.kind)
         self._take_size(spec.width, spec.pixel_height)

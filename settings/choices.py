@@ -40,4 +40,9 @@ PROJECTION_ITEMS = (
         "The whole 360° picture in one window: for models and LoRAs that were trained on such pictures",
     ),
 )
+WEIGHTS_ITEMS = (
+    ("auto", "Automatic", "As precise as the GPU's free memory allows"),
+    ("full", "As They Are", "Never in 8 bits: a small GPU lends layers instead, which takes longer"),
+    ("fp8", "8 Bits", "Half the memory, for a picture that differs a little"),
+)
 METHOD_ITEMS = tuple((method.name, method.label, method.help) for method in METHODS.values())

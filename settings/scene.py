@@ -24,7 +24,14 @@ from . import guide_places
 from . import guides as guide_lines
 from . import loras as lora_lines
 from .as_spec import AsSpec
-from .choices import KIND_ITEMS, METHOD_ITEMS, PLATE_SIZE_ITEMS, PROJECTION_ITEMS, WORLD_SIZE_ITEMS
+from .choices import (
+    KIND_ITEMS,
+    METHOD_ITEMS,
+    PLATE_SIZE_ITEMS,
+    PROJECTION_ITEMS,
+    WEIGHTS_ITEMS,
+    WORLD_SIZE_ITEMS,
+)
 
 SIZE_STEP = 64
 MAX_VARIATIONS = 64
@@ -82,6 +89,12 @@ class SyncscapeSettings(AsSpec, bpy.types.PropertyGroup):
         name="Projection",
         description="How a World is painted",
         items=PROJECTION_ITEMS,
+        default="auto",
+    )
+    weights: EnumProperty(
+        name="Weights",
+        description="How a model's weights are kept in memory",
+        items=WEIGHTS_ITEMS,
         default="auto",
     )
     trigger: StringProperty(

@@ -629,6 +629,14 @@ TABLE: dict[str, str] = {
     "Only what no other program wants": "Nur was kein anderes Programm will",
     "Priority": "Priorität",
     "How much of a busy processor the engine leaves to other programs; from its next start": "Wie viel eines beschäftigten Prozessors die Engine anderen Programmen lässt; ab ihrem nächsten Start",
+    # settings/choices.py: the weights
+    "As precise as the GPU's free memory allows": "So genau, wie es der freie GPU-Speicher erlaubt",
+    "As They Are": "Wie sie sind",
+    "Never in 8 bits: a small GPU lends layers instead, which takes longer": "Nie mit 8 Bit: Auf einer kleinen GPU kommen Schichten einzeln, was länger dauert",
+    "8 Bits": "8 Bit",
+    "Half the memory, for a picture that differs a little": "Halber Speicher, das Bild ist ein wenig anders",
+    "Weights": "Gewichte",
+    "How a model's weights are kept in memory": "Wie die Gewichte eines Modells im Speicher gehalten werden",
     # operators/models.py
     "Look again which models are on this computer": "Noch einmal nachsehen, welche Modelle auf diesem Rechner sind",
     "Look Again": "Neu nachsehen",

@@ -629,6 +629,14 @@ TABLE: dict[str, str] = {
     "Only what no other program wants": "只使用其他程序不需要的部分",
     "Priority": "优先级",
     "How much of a busy processor the engine leaves to other programs; from its next start": "处理器繁忙时引擎让给其他程序的程度；下次启动时生效",
+    # settings/choices.py: the weights
+    "As precise as the GPU's free memory allows": "在显存允许的范围内尽量精确",
+    "As They Are": "保持原样",
+    "Never in 8 bits: a small GPU lends layers instead, which takes longer": "从不使用 8 位：显存小时逐层送入 GPU，耗时更长",
+    "8 Bits": "8 位",
+    "Half the memory, for a picture that differs a little": "内存减半，图像略有不同",
+    "Weights": "权重",
+    "How a model's weights are kept in memory": "模型权重在内存中的保存方式",
     # operators/models.py
     "Look again which models are on this computer": "重新查看本机上有哪些模型",
     "Look Again": "重新查看",

@@ -142,8 +142,8 @@ def test_what_the_file_says_of_its_prediction(
 
 def test_the_rows_are_those_of_the_real_families() -> None:
     for family in families.known():
-        assert family.single_file is not None
-        assert set(family.single_file.bases.values()) <= set(models.TABLE)
+        if family.single_file is not None:
+            assert set(family.single_file.bases.values()) <= set(models.TABLE)
 
 
 def refused(file: Path, words: str) -> None:
@@ -183,7 +183,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, tensors: dict, words:
         (b"PK\x03\x04" + bytes(100), "a.ckpt", "zip archive"),
         (b"\x80\x02" + bytes(100), "a.safetensors", "a pickle"),
         ((90 * 2**20).to_bytes(8, "little") + b"{" + bytes(100), "a.safetensors", "claims 90 MiB"),
-        (b"GGUF" + bytes(100), "a.gguf", "a GGUF file"),
+        (b"GGUF" + bytes(100), "a.gguf", "cannot be used: its version is 0"),
     ],
 )
 def test_what_is_no_safetensors_file_is_refused(
