@@ -27,7 +27,7 @@ PRIORITY_ITEMS = (
     ("5", "Below Blender", "Blender comes first where both want the processor"),
     ("19", "Last", "Only what no other program wants"),
 )
-DEVICES = ("auto", "cpu", "cuda", "cuda:0", "cuda:1", "mps")
+DEVICES = ("auto", "cpu", "cuda", "cuda:0", "cuda:1", "cuda:0,cuda:1", "mps")
 
 
 def _set_preview(self, _context) -> None:

@@ -17,6 +17,7 @@ from sync_engine.cli import (
     generate,
     models,
     radiance,
+    rank,
     serve,
     streams,
 )
@@ -34,6 +35,7 @@ RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "inspect": radiance.run,
     "export": export.run,
     "doctor": doctor.run,
+    "rank": rank.run,
 }
 """What each command does; returns the exit status."""
 
@@ -48,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     batch.add_parser(commands)
     models.add_parser(commands)
     evaluate.add_parser(commands)
+    rank.add_parser(commands)
     radiance.add_parsers(commands)
     export.add_parser(commands)
     doctor.add_parser(commands)

@@ -22,9 +22,12 @@ class Canvas(Protocol):
     Attributes:
         rows: the numbers of the windows at one elevation that a method may compare, for each elevation,
             the anchor first.
+        numbers: of the windows that this process has: all of them, but for a job on several devices
+            (``common/ranks.py``). Views, rows and elevations are those of all windows.
     """
 
     rows: list[list[int]]
+    numbers: list[int]
 
     @property
     def views(self) -> Sequence[View]:
@@ -46,11 +49,11 @@ class Canvas(Protocol):
         ...
 
     def gather(self, state: torch.Tensor) -> torch.Tensor:
-        """Return the windows ``(V, C, h, w)`` of a state."""
+        """Return this process's windows ``(V, C, h, w)`` of a state."""
         ...
 
     def fuse(self, windows: torch.Tensor, coarse: bool = False) -> torch.Tensor:
-        """Average the windows ``(V, C, h, w)`` into a state with weights that sum to one.
+        """Average the windows ``(V, C, h, w)`` of all processes into a state with weights that sum to one.
 
         ``coarse``: where the state is the windows themselves, they may keep their own fine detail.
         """

@@ -9,16 +9,18 @@ from collections.abc import Iterable
 import torch
 
 from sync_engine.canvas.views import View, equirectangular_rays, feathered
+from sync_engine.common.ranks import ALONE, Ranks
 
 RAYS_AT_ONCE = 2**19
 
 
-def blend(views: Iterable[tuple[View, torch.Tensor]], height: int) -> torch.Tensor:
+def blend(views: Iterable[tuple[View, torch.Tensor]], height: int, ranks: Ranks = ALONE) -> torch.Tensor:
     """Blend views with their pictures ``(1, 3, h, w)`` into an equirectangular ``(3, H, 2·H)``; on the CPU.
 
     Every pixel of the picture looks into the views that see it, so that no column and no pole is
     special. Where a view has more pixels than the picture, a pixel is the mean of several looks.
-    The pictures are taken one by one and not kept.
+    The pictures are taken one by one and not kept. ``ranks`` are the processes that have views each; all
+    have the whole picture in the end.
     """
     total = torch.zeros(4, height * 2 * height)
     for view, picture in views:
@@ -29,6 +31,7 @@ def blend(views: Iterable[tuple[View, torch.Tensor]], height: int) -> torch.Tens
             for dy in looks:
                 for dx in looks:
                     _add(total, height, view, picture, band, columns, (dy, dx))
+    ranks.sum(total)
     total[:3] /= total[3]
     return total[:3].reshape(3, height, 2 * height)
 

@@ -10,6 +10,7 @@ import torch
 from sync_engine.canvas.layout import window_starts
 from sync_engine.canvas.tiled_decode import decode_plane
 from sync_engine.canvas.views import View
+from sync_engine.common.ranks import ALONE, Ranks
 
 THUMBNAIL_WIDTH = 32
 PLATE_DEGREES = 60.0
@@ -33,6 +34,7 @@ class PlaneCanvas:
         uniform: weigh all cells of a window alike, as MultiDiffusion and SyncDiffusion do,
             instead of less towards the window's border.
         starts: where windows start on an axis, from its length, window, stride and wrap.
+        ranks: the processes that share the windows; each has the whole state.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class PlaneCanvas:
         wrap: bool = False,
         uniform: bool = False,
         starts: Callable[[int, int, int, bool], list[int]] = window_starts,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.height, self.width, self.stride, self.wrap = height, width, stride, wrap
         self.window_height, self.window_width = min(window, height), min(window, width)
@@ -59,7 +62,9 @@ class PlaneCanvas:
             self.weight = torch.ones(self.window_height, self.window_width)
         else:
             self.weight = torch.outer(feather(self.window_height), feather(self.window_width))
-        self._total = self._sum_up(self.weight.expand(len(self.corners), 1, -1, -1))
+        self._total = self._sum_up(self.weight.expand(len(self.corners), 1, -1, -1), self.corners)
+        self._ranks, self.numbers = ranks, ranks.share(len(self.corners))
+        self._own_corners = [self.corners[number] for number in self.numbers]
 
     def noise(self, channels: int, generator: torch.Generator) -> torch.Tensor:
         """Draw standard normal latents ``(1, C, H, W)``, float32, on the CPU."""
@@ -70,7 +75,7 @@ class PlaneCanvas:
         if self.wrap:
             state = torch.cat([state, state[..., : self.window_width]], dim=-1)
         h, w = self.window_height, self.window_width
-        return torch.cat([state[..., top : top + h, left : left + w] for top, left in self.corners])
+        return torch.cat([state[..., top : top + h, left : left + w] for top, left in self._own_corners])
 
     def fuse(self, windows: torch.Tensor, coarse: bool = False) -> torch.Tensor:
         """Average the windows ``(V, C, h, w)`` into a canvas ``(1, C, H, W)``, whatever ``coarse`` says.
@@ -78,7 +83,8 @@ class PlaneCanvas:
         A cell of the canvas has one value only; windows have no detail of their own.
         """
         self.weight, self._total = self.weight.to(windows), self._total.to(windows)  # they stay there
-        return self._sum_up(windows * self.weight) / self._total
+        own = self._sum_up(windows * self.weight, self._own_corners)
+        return self._ranks.sum(own) / self._total
 
     @property
     def window_size(self) -> tuple[int, int]:
@@ -118,12 +124,12 @@ class PlaneCanvas:
         on_part: Callable[[int, int], None],
     ) -> torch.Tensor:
         """Decode the canvas in tiles into a picture ``(3, height, W)`` in [0, 1]."""
-        return decode_plane(decode, x0, height // self.height, self.wrap, on_part)
+        return decode_plane(decode, x0, height // self.height, self.wrap, on_part, self._ranks)
 
-    def _sum_up(self, windows: torch.Tensor) -> torch.Tensor:
+    def _sum_up(self, windows: torch.Tensor, corners: list[tuple[int, int]]) -> torch.Tensor:
         h, w = self.window_height, self.window_width
         total = windows.new_zeros(1, windows.shape[1], self.height, self.width + (w if self.wrap else 0))
-        for window, (top, left) in zip(windows, self.corners, strict=True):
+        for window, (top, left) in zip(windows, corners, strict=True):
             total[0, :, top : top + h, left : left + w] += window
         if self.wrap:
             total[..., :w] += total[..., self.width :]

@@ -22,6 +22,7 @@ from sync_engine.canvas import passes
 from sync_engine.canvas.blending import blend
 from sync_engine.canvas.smoothing import low_pass
 from sync_engine.canvas.views import View, equirectangular_rays, feathered, fibonacci_points, layout
+from sync_engine.common.ranks import ALONE, Ranks
 
 OVERLAP = 0.4
 THUMBNAIL_HEIGHT = 16
@@ -50,6 +51,7 @@ class SphereCanvas:
         fov: field of view of each view in degrees.
         turn: how far all views are turned around the vertical, in degrees, see ``yaw_of_seed``.
         only: which of the views there are; all, if left out.
+        ranks: the processes that share the views; the state of each is its own views.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class SphereCanvas:
         fov: float = 90.0,
         turn: float = 0.0,
         only: Callable[[View], bool] = lambda view: True,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.window = window
         rows = [[view for view in row if only(view)] for row in layout(fov, OVERLAP)]
@@ -69,7 +72,9 @@ class SphereCanvas:
             for row, end in zip(by_row, ends, strict=True)
             if abs(row[0].elevation) < POLE_ELEVATION
         ]
-        self._exchange = _exchange_matrix(self.views, window)
+        self._ranks, self.numbers = ranks, ranks.share(len(self._views))
+        self._exchange = _exchange_matrix(self.views, self.numbers, window)
+        self._fused_last: torch.Tensor | None = None
         self._thumbnail: torch.Tensor | None = None
         self._points: list[torch.Tensor] = []
 
@@ -98,11 +103,12 @@ class SphereCanvas:
         count = round(self.window**2 / share)
         if not self._points:  # stochastic solvers draw noise at every step
             points = fibonacci_points(count)
-            self._points = [_nearest_unused(view, points, self.window) for view in self.views]
+            own_views = [self.views[number] for number in self.numbers]
+            self._points = [_nearest_unused(view, points, self.window) for view in own_views]
         values = torch.randn(count, channels, generator=generator)
         spare = torch.randn(len(self.views), self.window**2, channels, generator=generator)
         views = []
-        for chosen, own in zip(self._points, spare, strict=True):
+        for chosen, own in zip(self._points, spare[self.numbers], strict=True):
             free = chosen < 0
             noise = values[chosen.clamp(min=0)]
             noise[free] = own[free]
@@ -123,13 +129,19 @@ class SphereCanvas:
             # CSR on CUDA: its product has one order of summation, so the same seed gives the same picture
             self._exchange = self._exchange.to(home)
             self._exchange = self._exchange.to_sparse_csr() if home.type == "cuda" else self._exchange
-        fused = _apply(self._exchange, windows, self.window, self.window)
+        everything = self._ranks.whole(windows, len(self.views))
+        self._fused_last = None if self._ranks.alone else everything
+        fused = _apply(self._exchange, everything, self.window, self.window)
         if not coarse:
             return fused
         return windows + low_pass(fused - windows, DETAIL_CELLS)
 
     def thumbnail(self, x0: torch.Tensor) -> torch.Tensor:
-        """Return a small equirectangular canvas of latents ``(1, C, 16, 32)``, for previews."""
+        """Return a small equirectangular canvas of latents ``(1, C, 16, 32)``, for previews.
+
+        Among several processes it shows what was fused last: one of them asks, and the others do not wait.
+        """
+        x0 = x0 if self._fused_last is None else self._fused_last
         height, width = THUMBNAIL_HEIGHT, 2 * THUMBNAIL_HEIGHT
         if self._thumbnail is None:
             rays = equirectangular_rays(height, torch.arange(height), torch.arange(width))
@@ -150,20 +162,20 @@ class SphereCanvas:
         """
 
         def pictures() -> Iterator[tuple[View, torch.Tensor]]:
-            for number, view in enumerate(self.views):
-                yield view, decode(x0[number : number + 1])
-                on_part(number + 1, len(self.views))
+            for place, number in enumerate(self.numbers):
+                yield self.views[number], decode(x0[place : place + 1])
+                on_part(place + 1, len(self.numbers))
 
-        return blend(pictures(), height).add_(1).div_(2).clamp_(0, 1)
+        return blend(pictures(), height, self._ranks).add_(1).div_(2).clamp_(0, 1)
 
 
-def _exchange_matrix(views: list[View], window: int) -> torch.Tensor:
-    """Return the sparse ``(V·w², V·w²)`` matrix that averages over all views that see a cell.
+def _exchange_matrix(views: list[View], numbers: list[int], window: int) -> torch.Tensor:
+    """Return the sparse ``(n·w², V·w²)`` matrix that averages over all V views that see a cell of some n.
 
     A cell takes its own value as it is and its neighbours' bilinearly.
     """
     centres = _centres(views)
-    blocks = [_sampling_rows(views, centres, window, view.rays(window)) for view in views]
+    blocks = [_sampling_rows(views, centres, window, views[number].rays(window)) for number in numbers]
     return _stack(blocks, len(views) * window**2)
 
 

@@ -10,6 +10,7 @@ import torch
 
 from sync_engine.canvas.layout import window_starts
 from sync_engine.common.device import give_memory_back, is_out_of_memory
+from sync_engine.common.ranks import ALONE, Ranks
 
 TILE, OVERLAP = 64, 16
 """Side of a tile and overlap of neighbouring tiles, in latent cells."""
@@ -22,6 +23,7 @@ def decode_plane(
     scale: int,
     wrap: bool,
     on_tile: Callable[[int, int], None] = lambda done, tiles: None,
+    ranks: Ranks = ALONE,
 ) -> torch.Tensor:
     """Decode a canvas ``(1, C, H, W)`` to sRGB ``(3, H·scale, W·scale)`` in [0, 1], float32.
 
@@ -34,6 +36,7 @@ def decode_plane(
         scale: pixels per cell.
         wrap: whether longitude is circular.
         on_tile: called with (tiles done, tiles) after each; may raise to stop.
+        ranks: the processes that share the tiles; each has the whole picture in the end.
     """
     height, width = latents.shape[-2:]
     # A wrapped canvas narrower than a tile is decoded with its own continuation around it.
@@ -44,6 +47,7 @@ def decode_plane(
     total = torch.zeros(height * scale, width * scale)
     weight = torch.outer(_ramp(tile_h * scale, OVERLAP * scale), _ramp(tile_w * scale, OVERLAP * scale))
     tiles = [(top, left) for top in rows for left in columns]
+    tiles = [tiles[number] for number in ranks.share(len(tiles))]
     for done, (top, left) in enumerate(tiles):
         cells = torch.arange(left, left + tile_w) % width
         pixels = torch.arange(left * scale, (left + tile_w) * scale) % (width * scale)
@@ -52,6 +56,8 @@ def decode_plane(
         picture[:, band].index_add_(2, pixels, tile * weight)
         total[band].index_add_(1, pixels, weight)
         on_tile(done + 1, len(tiles))
+    ranks.sum(picture)
+    ranks.sum(total)
     return (picture.div_(total).add_(1).div_(2)).clamp_(0, 1)
 
 

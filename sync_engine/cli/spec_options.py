@@ -32,7 +32,7 @@ SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     },
     "model": {"metavar": "draft|ID|DIR|FILE", "help": "a name of the table, a hub id, a folder or a file"},
     "loras": {
-        "flag": "--lora",
+        "flags": ("--lora",),
         "action": "append",
         "metavar": "FILE[:WEIGHT]",
         "help": "a LoRA for the model, a safetensors file; may be given several times",
@@ -60,7 +60,11 @@ SPEC_OPTIONS: dict[str, dict[str, Any]] = {
     "sun_stops": {"type": float, "help": "the lights' strength in stops over the rest of a world"},
     "ldr": {"action": "store_true", "help": "keep the picture's range: no light is added"},
     "exposure": {"type": float, "metavar": "EV", "help": "of a world; left out: as bright as suits a scene"},
-    "device": {"metavar": "auto|cpu|cuda|cuda:N|mps"},
+    "device": {
+        "flags": ("--device", "--devices"),
+        "metavar": "auto|cpu|cuda|cuda:N|mps",
+        "help": "where it computes; with commas (cuda:0,cuda:1) several GPUs paint one picture together",
+    },
     "precision": {"choices": PRECISIONS},
     "weights": {"choices": WEIGHTS, "help": "how the weights are kept; fp8: in 8 bits, half the memory"},
     "offload": {
@@ -75,8 +79,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add an option for each field of a spec, ``--spec``, and those of the guides."""
     for name, options in SPEC_OPTIONS.items():
         settings = dict(options)
-        flag = settings.pop("flag", f"--{name.replace('_', '-')}")
-        parser.add_argument(flag, dest=name, default=None, **settings)
+        flags = settings.pop("flags", (f"--{name.replace('_', '-')}",))
+        parser.add_argument(*flags, dest=name, default=None, **settings)
     parser.add_argument(
         "--spec", type=Path, help="a JSON spec, or a result (EXR, PNG, spec.json); options win"
     )

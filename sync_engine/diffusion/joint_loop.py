@@ -25,7 +25,7 @@ they show the same things, and the mean of their details would be a blur."""
 
 
 Predict = Callable[[torch.Tensor, list[int]], torch.Tensor]
-"""Noisy windows and their numbers to clean windows, at the current timestep."""
+"""Noisy windows and their places among this process's windows to clean windows, at the current timestep."""
 Item = TypeVar("Item")
 
 
@@ -35,7 +35,11 @@ class SyncMethod(Protocol):
     def __call__(
         self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
     ) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """Return (changed noisy windows or None if they stay, clean windows)."""
+        """Return (changed noisy windows or None if they stay, clean windows).
+
+        ``rows`` are places among ``windows``; where several processes share a canvas, of those that this one
+        has, so that a row may be empty.
+        """
         ...
 
 
@@ -189,13 +193,18 @@ def sample(
             raise ValueError(f"{scheduler.__class__.__name__} adds noise and needs a generator")
         return canvas.noise(state.shape[1], generator).to(state)
 
-    rows = split_rows_by_prompt(canvas.rows, conditioning.backgrounds)
+    numbers = canvas.numbers
+    places = {number: place for place, number in enumerate(numbers)}
+    rows = [
+        [places[number] for number in row if number in places]
+        for row in split_rows_by_prompt(canvas.rows, conditioning.backgrounds)
+    ]
     timesteps = scheduler.timesteps.to(state.device)  # once: a copy in a step would wait for a GPU
     for step, timestep in enumerate(timesteps[start:], start):
         level = noise_levels[step]
         for guide in guides:
             state = guide.change_state(step, level, state)
-        predict = x0_predictor(denoiser, timestep, level, conditioning, batch, step, guides)
+        predict = x0_predictor(denoiser, timestep, level, conditioning, batch, step, guides, numbers)
         windows = canvas.gather(state)
         x0 = predict(windows, list(range(len(windows))))
         moved, x0 = sync(step, windows, x0, rows, predict)
@@ -227,10 +236,12 @@ def x0_predictor(
     batch: WindowBatch,
     step: int = 0,
     guides: Sequence[StepGuide] = (),
+    numbers: Sequence[int] | None = None,
 ) -> Predict:
-    """Return the function from noisy windows and their numbers to clean windows at one timestep.
+    """Return the function from noisy windows and their places to clean windows at one timestep.
 
     It evaluates every entry of these windows, as many at once as the batch says, and combines them by mask.
+    ``numbers`` says which window of the canvas each place is; left out, all have the place of their number.
     """
 
     def evaluate(windows: torch.Tensor, entries: list[Entry]) -> torch.Tensor:
@@ -239,8 +250,8 @@ def x0_predictor(
         prediction = denoiser.predict(seen, timestep, conditioning, entries, residuals)
         return level.to_x0(prediction, windows)
 
-    def predict(windows: torch.Tensor, numbers: list[int]) -> torch.Tensor:
-        groups = [conditioning.entries_of(number) for number in numbers]
+    def predict(windows: torch.Tensor, places: list[int]) -> torch.Tensor:
+        groups = [conditioning.entries_of(place if numbers is None else numbers[place]) for place in places]
         entries = [entry for group in groups for entry in group]
         if len(entries) > len(groups):
             pairs = zip(windows.split(1), groups, strict=True)

@@ -20,6 +20,7 @@ from sync_engine.canvas.smoothing import low_pass
 from sync_engine.canvas.sphere import SphereCanvas
 from sync_engine.canvas.tiled_decode import TiledFallbackDecoder
 from sync_engine.canvas.views import continued, cut_continued
+from sync_engine.common.ranks import ALONE, Ranks
 from sync_engine.diffusion.joint_loop import Checkpoint, Predict, Step, WindowBatch, sample
 from sync_engine.diffusion.prediction import levels
 from sync_engine.interface.messages import Stage
@@ -50,6 +51,7 @@ def refine(
     layout_cells: int = LAYOUT_CELLS,
     checkpoint: Checkpoint | None = None,
     decode: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ranks: Ranks = ALONE,
 ) -> torch.Tensor:
     """Return the picture ``(3, H, 2·H)`` in [0, 1] at a larger height, with new detail.
 
@@ -69,9 +71,10 @@ def refine(
         layout_cells: what fills so many latent cells of a view is kept.
         checkpoint: keeps the state between steps, and may have one to go on from.
         decode: latents to pictures; the model's own, in tiles where memory is short, by default.
+        ranks: the processes that share the views; each has the picture, the smaller one and the larger one.
     """
     fov = min(90.0, field_of_view(model.window, model.scale, height))  # 90: below the model's own height
-    canvas = SphereCanvas(model.window, fov, turn)
+    canvas = SphereCanvas(model.window, fov, turn, ranks=ranks)
     model.offload_for(Stage.DECODE)  # the autoencoder works alone, before and after the denoiser
     clean = _encode_views(model, canvas, picture)
     steps = len(scheduler.timesteps)
@@ -102,10 +105,10 @@ def refine(
 
 @torch.no_grad()
 def _encode_views(model: Model, canvas: SphereCanvas, picture: torch.Tensor) -> torch.Tensor:
-    """Return the latents ``(V, C, w, w)`` of what each view sees of a picture; one by one, to save memory."""
+    """Return the latents ``(V, C, w, w)`` of what each view here sees of a picture, encoded one by one."""
     source = continued(picture)
     size = canvas.window * model.scale
-    views = (cut_continued(source, view, size) for view in canvas.views)
+    views = (cut_continued(source, canvas.views[number], size) for number in canvas.numbers)
     return torch.cat([model.encode_picture(view.mul(2).sub(1).to(model.device)) for view in views])
 
 

@@ -129,14 +129,16 @@ def kept_of(spec: EnvironmentSpec) -> Kept | None:
 
 
 def cut(picture: torch.Tensor, canvas: Canvas, scale: int) -> torch.Tensor:
-    """Return what each window of a canvas sees of a picture ``(C, H, W)``: ``(V, C, h·scale, w·scale)``."""
+    """Return what the windows here see of a picture ``(C, H, W)``: ``(V, C, h·scale, w·scale)``."""
     if isinstance(canvas, SphereCanvas):
         source, size = continued(picture), canvas.window * scale
-        return torch.cat([cut_continued(source, view, size) for view in canvas.views])
+        return torch.cat(
+            [cut_continued(source, view, size) for view in map(canvas.views.__getitem__, canvas.numbers)]
+        )
     assert isinstance(canvas, PlaneCanvas)
     wide = torch.cat([picture, picture[..., : canvas.window_width * scale]], dim=-1)
     height, width = (side * scale for side in canvas.window_size)
-    corners = [(top * scale, left * scale) for top, left in canvas.corners]
+    corners = [(top * scale, left * scale) for top, left in map(canvas.corners.__getitem__, canvas.numbers)]
     return torch.stack([wide[:, top : top + height, left : left + width] for top, left in corners])
 
 

@@ -16,6 +16,7 @@ class MethodFacts:
         rank: place among the choices; equal ranks are sorted by name.
         canvases: those of ``CANVASES`` that it can paint.
         has_sync_settings: whether strength, steps and decay of the spec mean something to it.
+        shares_devices: whether several devices can paint one picture with it.
         takes_guides: whether regions and other guides (``guides``) mean something to it.
         usual_strength: the normal ``sync_strength`` in words, for the command line's help.
     """
@@ -28,3 +29,4 @@ class MethodFacts:
     has_sync_settings: bool = False
     usual_strength: str = ""
     takes_guides: bool = True
+    shares_devices: bool = True

@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from .bounded_json import read_json
+from .devices import check_device, devices_in
 from .guides import Control, Guide, Picture, check_guides, files_of, guide_from_dict
 from .limits import KINDS, LIMITS, PRECISIONS, PROJECTIONS, SOLVERS, WORLD_WIDTH
 from .loras import Lora, check_loras
@@ -25,7 +25,6 @@ from .wording import Message
 
 SPEC_VERSION = 1
 DEFAULT_PLATE_HEIGHT = 512
-_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,8 @@ class EnvironmentSpec:
         guides: what parts of the picture show, see ``guides``.
         enlarge: a 360° picture that this job only makes larger: detail passes from it, with its layout and
             its light. Empty paints a new one.
-        device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+        device: ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``; with commas (``cuda:0,cuda:1``) several
+            CUDA devices that paint one picture together.
         precision: arithmetic of the network.
         weights: how the denoiser's weights are kept: as it computes (``full``) or in 8 bits (``fp8``);
             ``auto`` decides by the free memory of the GPU.
@@ -136,8 +136,7 @@ class EnvironmentSpec:
         check_choice("offload", self.offload, OFFLOADS)
         check_choice("solver", self.solver, SOLVERS)
         check_text("tiny_decoder", self.tiny_decoder)
-        if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
-            raise SpecError("device", self.device, "not a device", "Use auto, cpu, mps, cuda or cuda:N.")
+        check_device(self.device, self.method, self.canvas)
         check_number("width", self.width, self._width_limit, whole=True)
         if self.height is not None:
             check_number("height", self.height, LIMITS["height"], whole=True)
@@ -188,6 +187,11 @@ class EnvironmentSpec:
                 others=able,
             ),
         )
+
+    @property
+    def devices(self) -> list[str]:
+        """The devices that paint the picture together; most often one."""
+        return devices_in(self.device)
 
     def _check_guides(self) -> None:
         if self.guides and not METHODS[self.method].takes_guides:

@@ -221,6 +221,28 @@ class Checkpoint:
         return True
 
 
+class NoCheckpoint(Checkpoint):
+    """Of a job on several devices, where no process has the whole state: keeps nothing, finds nothing."""
+
+    def picture(self) -> None:
+        """Return None."""
+
+    def passed(self, picture: torch.Tensor) -> None:
+        """Keep nothing."""
+
+    def restore(self, *_: object) -> None:
+        """Return None."""
+
+    def keep(self, *_: object, **__: object) -> None:
+        """Keep nothing."""
+
+    def decoder(
+        self, decode: Callable[[torch.Tensor], torch.Tensor]
+    ) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Return the decoder as it is."""
+        return decode
+
+
 class _KeptDecoder:
     """Decodes as a model does, in the order of a canvas; what an earlier run decoded is not done again."""
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,20 +15,22 @@ from sync_engine.backbones.model import Model
 from sync_engine.canvas import Canvas
 from sync_engine.catalog import models
 from sync_engine.common.device import is_out_of_memory
-from sync_engine.common.errors import OutOfMemory, OutputError
+from sync_engine.common.errors import EngineError, OutOfMemory, OutputError
 from sync_engine.common.progress import Reporter
+from sync_engine.common.ranks import joined
 from sync_engine.diffusion.controlnet import Control
 from sync_engine.guiding.control_maps import maps_of
 from sync_engine.guiding.files import keep_files
 from sync_engine.guiding.pictures import kept_of
 from sync_engine.guiding.regions import Regions
-from sync_engine.interface.messages import Stage
+from sync_engine.interface.messages import FailureCode, Stage
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.interface.wording import Message
 from sync_engine.prompting.sun_in_prompt import Luminary
 from sync_engine.runtime import output, results, stages
-from sync_engine.runtime.checkpoint import Checkpoint
+from sync_engine.runtime.checkpoint import Checkpoint, NoCheckpoint
 from sync_engine.runtime.enlargement import Enlargement
+from sync_engine.runtime.helpers import Helpers
 from sync_engine.runtime.live_preview import LivePreview
 from sync_engine.runtime.model_cache import ModelCache
 from sync_engine.runtime.plan import JobPlan
@@ -38,7 +41,20 @@ NO_MEMORY = (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError, OutOfMemory
 
 
 class Engine(ModelCache):
-    """Keeps one model loaded between jobs and runs jobs one at a time."""
+    """Keeps one model loaded between jobs and runs jobs one at a time.
+
+    Attributes:
+        helpers: the other processes of jobs on several devices.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.helpers = Helpers()
+
+    def release(self) -> None:
+        """Give all memory back, that of the other processes too."""
+        self.helpers.close()
+        super().release()
 
     def run(
         self,
@@ -69,15 +85,7 @@ class Engine(ModelCache):
                 if not is_out_of_memory(error):
                     raise
                 self.release()
-                raise OutOfMemory(
-                    Message(
-                        "There is not enough memory for {width} × {height} with {model}.",
-                        width=spec.width,
-                        height=spec.pixel_height,
-                        model=spec.model,
-                    ),
-                    "Choose a smaller size or model, or close other programs.",
-                ) from error
+                raise _not_enough_memory(spec) from error
         names = {"image": output.IMAGE_NAMES[spec.kind], "preview": "preview.png", "spec": "spec.json"}
         return {kind: str(folder.out / name) for kind, name in names.items()}, runner.seconds
 
@@ -91,10 +99,14 @@ class Engine(ModelCache):
         runner: StageRunner,
         controls: list[Control],
     ) -> torch.Tensor:
-        """Return the picture ``(3, H, W)``, pass by pass, from where an earlier run of the job was ended."""
+        """Return the picture ``(3, H, W)``, pass by pass, from where an earlier run of the job was ended.
+
+        Several processes paint it together, and each has it in the end.
+        """
         note = runner.reporter.note
         place = (model.device, model.dtype, self.kept_as)
-        checkpoint = Checkpoint(folder, plan.spec, place, note, plan.files)
+        kind = Checkpoint if plan.ranks.alone else NoCheckpoint
+        checkpoint = kind(folder, plan.spec, place, note, plan.files)
         first, *larger = plan.heights(canvas, model)
         made, picture = checkpoint.picture() or (0, None)
         if picture is None and plan.smaller is not None:
@@ -158,7 +170,7 @@ class Engine(ModelCache):
             for part in (error, error.__cause__, error.__context__):
                 if part is not None:
                     part.__traceback__ = None
-        if self.step_down(plan):
+        if len(plan.spec.devices) == 1 and self.step_down(plan):
             return True
         raise failed
 
@@ -171,13 +183,17 @@ class Engine(ModelCache):
         started: float,
         files: list[dict[str, Any]],
     ) -> None:
-        model = runner.run(Stage.LOAD, self.model, plan, runner.reporter.note)
-        for note in plan.notes(model):
-            runner.reporter.note(note)
-        controls = runner.run(Stage.LOAD, self.controls, plan, model) if plan.controls else []
-        canvas = plan.canvas(model)
-        sky = plan.sky(canvas)
-        picture = self._picture(folder, plan, model, canvas, sky, runner, controls)
+        with self.helpers.beginning(plan.spec) as helpers:
+            model = runner.run(Stage.LOAD, self.model, plan, runner.reporter.note)
+            for note in plan.notes(model):
+                runner.reporter.note(note)
+            controls = runner.run(Stage.LOAD, self.controls, plan, model) if plan.controls else []
+            runner.run(Stage.LOAD, helpers.wait_until_ready, runner.check)
+            with helpers.joined(plan.device, runner.check) as ranks:
+                plan = dataclasses.replace(plan, ranks=ranks)
+                canvas = _canvas(plan, model)
+                sky = plan.sky(canvas)
+                picture = self._picture(folder, plan, model, canvas, sky, runner, controls)
         complete = plan.complete_spec(model)
         light = runner.run(
             Stage.WRITE,
@@ -191,3 +207,56 @@ class Engine(ModelCache):
         )
         runner.seconds["total"] = round(time.perf_counter() - started, 3)
         results.write_record(folder, complete, model, job_id, runner.seconds, light, plan.net, files)
+
+    def take_part(self, spec: EnvironmentSpec, rank: int, meeting: Path, ready: Callable[[], object]) -> None:
+        """Paint this process's windows of a job on several devices; another has the job and writes it.
+
+        Args:
+            spec: with its seed.
+            rank: number of this process, from 1, and of its device in the spec.
+            meeting: see ``common.ranks.joined``.
+            ready: called when the model is loaded.
+        """
+        runner = StageRunner(Reporter("", lambda event: None, wants_preview=False), lambda: False)
+        try:
+            plan = JobPlan.of(spec, models.find(spec.model), rank=rank)
+            model = self.model(plan)
+            controls = self.controls(plan, model) if plan.controls else []
+            ready()
+            with joined(rank, len(spec.devices), meeting, plan.device, lambda: None) as ranks:
+                plan = dataclasses.replace(plan, ranks=ranks)
+                canvas = _canvas(plan, model)
+                self._picture(Path(), plan, model, canvas, plan.sky(canvas), runner, controls)
+        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise _not_enough_memory(spec) from error
+
+
+def _canvas(plan: JobPlan, model: Model) -> Canvas:
+    """Return the canvas of the first pass; EngineError if some process would have no window of it."""
+    canvas = plan.canvas(model)
+    windows = len(canvas.elevations)
+    if windows < plan.ranks.count:
+        raise EngineError(
+            FailureCode.BAD_SPEC,
+            Message(
+                "device = {devices}: the picture has {windows} windows, fewer than devices.",
+                devices=plan.spec.device,
+                windows=windows,
+            ),
+            "Name fewer devices, or make the picture larger.",
+        )
+    return canvas
+
+
+def _not_enough_memory(spec: EnvironmentSpec) -> OutOfMemory:
+    return OutOfMemory(
+        Message(
+            "There is not enough memory for {width} × {height} with {model}.",
+            width=spec.width,
+            height=spec.pixel_height,
+            model=spec.model,
+        ),
+        "Choose a smaller size or model, or close other programs.",
+    )

@@ -21,6 +21,7 @@ from sync_engine.canvas.sphere import SphereCanvas, yaw_of_seed
 from sync_engine.catalog import models
 from sync_engine.catalog.model_index import Index
 from sync_engine.common.device import choose_device, choose_dtype
+from sync_engine.common.ranks import ALONE, Ranks
 from sync_engine.guiding.control_maps import ControlMap, maps_of
 from sync_engine.guiding.pictures import Kept, kept_of
 from sync_engine.guiding.regions import Regions
@@ -70,6 +71,7 @@ class JobPlan:
         phrases: what the model was taught to call views by elevation.
         light_phrases: what it was taught to call a view with the sun or the moon in it.
         trigger: words before the prompt of a panorama; empty for none, and on other canvases.
+        ranks: the processes that paint it together, each on its device of the spec.
     """
 
     spec: EnvironmentSpec
@@ -94,6 +96,7 @@ class JobPlan:
     phrases: tuple[tuple[float, float, str], ...]
     light_phrases: dict[str, str]
     trigger: str
+    ranks: Ranks = ALONE
 
     @classmethod
     def of(
@@ -104,10 +107,12 @@ class JobPlan:
         kept: Kept | None = None,
         maps: tuple[ControlMap, ...] | None = None,
         smaller: Enlargement | None = None,
+        rank: int = 0,
     ) -> JobPlan:
         """Settle a job whose model (``models.find``) is on this computer.
 
         ``regions``, ``kept``, ``maps`` and ``smaller`` are the spec's, where they have been read already.
+        Of the spec's devices the job is settled for the one of number ``rank``.
 
         Raises:
             ModelNotAvailable: the model, or the tiny decoder or a ControlNet that the spec names, is not here
@@ -116,7 +121,7 @@ class JobPlan:
         """
         spec = spec.seeded()
         assert spec.seed is not None
-        device = choose_device(spec.device)
+        device = choose_device(spec.devices[rank])
         folder = folder_of(row)
         index = read_index(folder)
         row = models.with_defaults(row, folder)
@@ -179,7 +184,7 @@ class JobPlan:
     def canvas(self, model: Model) -> Canvas:
         """Return the canvas of the first pass for the windows of a loaded model."""
         if self.spec.canvas == "sphere":
-            return SphereCanvas(model.window, turn=self.yaw)
+            return SphereCanvas(model.window, turn=self.yaw, ranks=self.ranks)
         if self.spec.canvas == "panorama":
             return PanoramaCanvas(model.window, model.scale)
         return PlaneCanvas(
@@ -190,6 +195,7 @@ class JobPlan:
             wrap=self.spec.canvas == "equirectangular",
             uniform=self.settings.uniform,
             starts=self.method.window_starts,
+            ranks=self.ranks,
         )
 
     def heights(self, canvas: Canvas, model: Model) -> list[int]:

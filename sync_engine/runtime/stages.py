@@ -125,10 +125,11 @@ def denoise(
         on_step=partial(preview.on_step, canvas),
         guides=guides,
         start=start,
-        background=background(plan.regions.masks(canvas)) if plan.regions else None,
+        background=background(plan.regions.masks(canvas))[canvas.numbers] if plan.regions else None,
         checkpoint=checkpoint,
     )
-    context = SyncContext(model=model, batch=batch.size, elevations=canvas.elevations, nets=nets)
+    elevations = [canvas.elevations[number] for number in canvas.numbers]
+    context = SyncContext(model=model, batch=batch.size, elevations=elevations, nets=nets, ranks=plan.ranks)
     return plan.method.sample(plan.settings, context, run)
 
 
@@ -202,6 +203,7 @@ def add_detail(
         decode=checkpoint.decoder(TiledFallbackDecoder(model, runner.reporter.note)),
         strength=refinement.STRENGTH if plan.smaller is None else refinement.LARGER_STRENGTH,
         layout_cells=refinement.LAYOUT_CELLS if plan.smaller is None else refinement.LARGER_CELLS,
+        ranks=plan.ranks,
     )
     return _with_kept(plan, larger)
 

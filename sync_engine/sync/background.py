@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import torch
 
+from sync_engine.common.ranks import ALONE, Ranks
 from sync_engine.diffusion.joint_loop import Predict, SyncMethod
 
 
@@ -17,10 +18,11 @@ class BackgroundSync:
     Args:
         sync: the method's.
         background: ``(V, h, w)`` in [0, 1]: how much of each cell is background.
+        ranks: the processes that share the windows.
     """
 
-    def __init__(self, sync: SyncMethod, background: torch.Tensor) -> None:
-        self.sync, self._weights = sync, background[:, None]
+    def __init__(self, sync: SyncMethod, background: torch.Tensor, ranks: Ranks = ALONE) -> None:
+        self.sync, self._weights, self._ranks = sync, background[:, None], ranks
 
     def __call__(
         self, step: int, windows: torch.Tensor, x0: torch.Tensor, rows: list[list[int]], predict: Predict
@@ -46,10 +48,11 @@ class BackgroundSync:
     def _row_means(self, x0: torch.Tensor, rows: list[list[int]]) -> torch.Tensor:
         """Return for each window the background's mean over its row at each cell, or over the whole row."""
         means = x0.detach().clone()
-        for row in rows:
-            weights, cells = self._weights[row], x0[row].detach()
-            total = weights.sum(dim=0, keepdim=True)
-            overall = (cells * weights).sum(dim=(0, 2, 3), keepdim=True) / weights.sum().clamp(min=1e-6)
-            mean = (cells * weights).sum(dim=0, keepdim=True) / total.clamp(min=1e-6)
-            means[row] = torch.where(total > 1e-6, mean, overall)
+        cells = torch.cat([means * self._weights, self._weights], dim=1).float()
+        sums = self._ranks.sum(torch.stack([cells[row].sum(dim=0) for row in rows]))
+        for row, cell_sums in zip(rows, sums, strict=True):
+            values, total = cell_sums[:-1], cell_sums[-1:]
+            overall = values.sum(dim=(1, 2), keepdim=True) / total.sum().clamp(min=1e-6)
+            mean = values / total.clamp(min=1e-6)
+            means[row] = torch.where(total > 1e-6, mean, overall).to(means)
         return means

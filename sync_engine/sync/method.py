@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sync_engine.backbones.model import Model
     from sync_engine.canvas import Canvas
+    from sync_engine.common.ranks import Ranks
     from sync_engine.diffusion.guides import StepGuide
     from sync_engine.diffusion.joint_loop import Checkpoint, Step, SyncMethod, WindowBatch
     from sync_engine.interface.spec import EnvironmentSpec
@@ -51,6 +52,12 @@ class MethodSettings:
 Settings = TypeVar("Settings", bound=MethodSettings)
 
 
+def _alone() -> Ranks:
+    from sync_engine.common.ranks import ALONE
+
+    return ALONE
+
+
 @dataclass(frozen=True, kw_only=True)
 class SyncContext:
     """What a method's sync is built from, beside its settings.
@@ -60,12 +67,14 @@ class SyncContext:
         batch: how many windows go through a net at once.
         elevations: where each window looks, degrees above the horizon; empty on a plate of one row.
         nets: loads what the windows are compared through.
+        ranks: the processes that share the windows; batch and elevations are of this one.
     """
 
     model: Model
     batch: int
     elevations: Sequence[float] = ()
     nets: FeatureNets = field(default_factory=FeatureNets)
+    ranks: Ranks = field(default_factory=_alone)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +92,8 @@ class Sampling:
         checkpoint: what an interrupted loop goes on from.
         guides: change what the model sees at each step.
         start: number of the first step; above 0 the state is noisy to just its level.
-        background: how much of each cell no region covers, ``(V, h, w)``; None: all of it.
+        background: how much of each cell of this process's windows no region covers, ``(V, h, w)``; None: all
+            of it.
     """
 
     canvas: Canvas
@@ -152,7 +162,7 @@ class Method(MethodFacts, Generic[Settings]):
         scheduler = run.scheduler()
         sync = build_sync(self, settings, context)
         if run.background is not None and sync is not no_sync:
-            sync = BackgroundSync(sync, run.background)
+            sync = BackgroundSync(sync, run.background, context.ranks)
         return sample(
             context.model,
             run.canvas,

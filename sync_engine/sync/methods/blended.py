@@ -22,6 +22,7 @@ class Blended(Method[MethodSettings]):
     rank = 3
     canvases = ("equirectangular", "plate")
     takes_guides = False
+    shares_devices = False
 
     def window_starts(self, length: int, window: int, stride: int, wrap: bool) -> list[int]:
         """Return where windows start in the order in which they are made: the middle first."""

@@ -100,6 +100,7 @@ class Sync(Method[SyncSettings]):
             context.elevations,
             decoded=settings.net is not None and settings.net.decodes,
             every=settings.every,
+            ranks=context.ranks,
         )
 
 

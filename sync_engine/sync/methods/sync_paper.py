@@ -25,6 +25,7 @@ class SyncPaper(Method[MethodSettings]):
     help = "The published SyncDiffusion, through the whole network. Slow"
     rank = 2
     has_sync_settings = True
+    shares_devices = False
     usual_strength = f"{STRENGTH:g}"
 
     def feature_net(self, folder: Path) -> FeatureNet:
