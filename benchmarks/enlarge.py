@@ -77,8 +77,8 @@ def main() -> None:
             title="Larger later",
             claim=f"Worlds of 1024 pixels made {options.width} wide: the reduction against the original, the "
             "light's direction and strength, and the gradient energy against bilinear enlargement (median "
-            "block; *with edges*: the mean, which horizons and suns decide). The passes' settings were chosen on "
-            "forest and alley, of six tried.",
+            "block; *with edges*: the mean, which horizons and suns decide). The settings were chosen on forest "
+            "and alley, of six tried.",
             command=f"python -m benchmarks.enlarge --out FOLDER --model {options.model} "
             f"--width {options.width} --record",
             columns=COLUMNS,
