@@ -77,8 +77,8 @@ def main() -> None:
             title="Larger later",
             claim=f"Worlds of 1024 pixels made {options.width} wide: the reduction against the original, the "
             "light's direction and strength, and the gradient energy against bilinear enlargement (median "
-            "block; *with edges*: the mean, which horizons and suns decide). The settings were chosen on forest "
-            "and alley, of six tried.",
+            "block; *with edges*: the mean, which horizons and suns decide). Settings: chosen on forest and "
+            "alley, of six tried.",
             command=f"python -m benchmarks.enlarge --out FOLDER --model {options.model} "
             f"--width {options.width} --record",
             columns=COLUMNS,
@@ -98,9 +98,9 @@ def figures(small: Path, large: Path) -> dict[str, float]:
     vectors = [light_vector(reduced(light, 512) @ LUMINANCE) for light in (before, after)]
     cosine = float(vectors[0] @ vectors[1] / np.linalg.norm(vectors[0]) / np.linalg.norm(vectors[1]))
     on = [irradiance(reduced(light, 256) @ LUMINANCE, normals()) for light in (before, after)]
-    image = Image.fromarray(np.round(shown[0] * 255).astype(np.uint8))
-    plain = image.resize((after.shape[1], after.shape[0]), Image.Resampling.BILINEAR)
-    flat = np.asarray(plain, dtype=np.float32) / 255
+    size = (after.shape[1], after.shape[0])
+    channels = [Image.fromarray(shown[0][..., channel]) for channel in range(3)]  # floats: nothing is rounded
+    flat = np.stack([np.asarray(one.resize(size, Image.Resampling.BILINEAR)) for one in channels], axis=-1)
     return {
         "psnr": float(-10 * np.log10(max(error, 1e-12))),
         "light": float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))),

@@ -40,7 +40,7 @@ LDR_MOST = 1.1
 SHOWN_SHARE, SHOWN_LEVEL = 0.95, 0.9
 """The exposure in which a foreign HDR picture is seen: in this share of the sphere no channel exceeds it."""
 CLIPPED_FROM = 0.9
-"""From this level of its brightest channel up to 1 the picture's own light takes over."""
+"""From this level of a channel up to 1 the picture's own light takes over in it."""
 BACK_PROJECTIONS = 6
 
 
@@ -107,7 +107,7 @@ class Enlargement:
             report = report | {"exposure": round(self.exposure, 3)}
         scale = 2.0 ** float(report["exposure"])
         new = self._consistent(_chw(to_linear(picture)) * scale, scale)
-        clipped = ((light.amax(dim=0) / scale - CLIPPED_FROM) / (1 - CLIPPED_FROM)).clamp(0, 1)
+        clipped = ((light / scale - CLIPPED_FROM) / (1 - CLIPPED_FROM)).clamp(0, 1)
         return Expanded(torch.lerp(new, light, clipped).permute(1, 2, 0).contiguous().numpy(), report)
 
     def _consistent(self, new: torch.Tensor, scale: float) -> torch.Tensor:
