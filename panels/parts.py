@@ -19,8 +19,8 @@ STAGES = {
     Stage.DOWNLOAD: "Downloading the model",
     Stage.LOAD: "Loading the model",
     Stage.ENCODE: "Reading the prompt",
-    Stage.DENOISE: "Painting",
-    Stage.DECODE: "Developing",
+    Stage.DENOISE: "Denoising",
+    Stage.DECODE: "Decoding",
     Stage.DETAIL: "Adding detail",
     Stage.WRITE: "Saving",
 }

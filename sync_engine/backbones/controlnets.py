@@ -129,7 +129,7 @@ def _check_file(file: Path, model: Path, index: Index) -> None:
 def _check_class(place: Path, name: Any, index: Index) -> None:
     wanted = CLASSES[index.classes[index.family.denoiser]]
     if name not in wanted:
-        raise refused(place, f"is of class {name}, not {wanted[0]}", REMEDY)
+        raise refused(place, Message("is of class {name}, not {wanted}", name=name, wanted=wanted[0]), REMEDY)
 
 
 def _denoiser_config(model: Path, index: Index) -> dict[str, Any]:
@@ -159,7 +159,12 @@ def check_family(place: Path, config: dict[str, Any], denoiser: dict[str, Any]) 
     for name, value in config.items():
         mine, wanted = _plain(value), _plain(denoiser.get(name))
         if mine != wanted:
-            problem = f"is for another family of models ({name} {mine}, the model's is {wanted})"
+            problem = Message(
+                "is for another family of models ({name} {mine}, the model's is {wanted})",
+                name=name,
+                mine=mine,
+                wanted=wanted,
+            )
             raise refused(place, problem, REMEDY)
 
 
@@ -189,7 +194,9 @@ def load(found: Found, denoiser: Any, dtype: torch.dtype) -> Any:
             folder, local_files_only=True, use_safetensors=True, torch_dtype=dtype, variant=variant
         )
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-        raise refused(folder, f"cannot be loaded ({first_line(error)})", "Fetch it again.") from error
+        raise refused(
+            folder, Message("cannot be loaded ({reason})", reason=first_line(error)), "Fetch it again."
+        ) from error
     return _ready(net, denoiser)
 
 
@@ -223,4 +230,7 @@ def _plain(value: Any) -> Any:
 
 def refused(place: Path, problem: str, hint: str) -> ModelNotAvailable:
     """Return the error for a ControlNet that cannot be used."""
-    return ModelNotAvailable(f"control = {str(place)!r} cannot be used: it {problem}.", hint)
+    return ModelNotAvailable(
+        Message("control = {place} cannot be used: it {problem}.", place=repr(str(place)), problem=problem),
+        hint,
+    )

@@ -25,6 +25,7 @@ from sync_engine.common.late import torch
 from sync_engine.downloads.store import installed, texts_of
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.memory_plan import MemoryPlan
+from sync_engine.interface.wording import Message
 
 VARIANTS = ("bf16", "fp16", "fp32", "ema", "non_ema")
 """Words before a weights file's ending by which diffusers tells several files of one network apart."""
@@ -41,13 +42,14 @@ def folder_of(model: Model) -> Path:
         return Path(model.source)
     if Path(model.source).is_absolute():
         raise ModelNotAvailable(
-            f"The bundled model's folder {model.source} is missing.", "Install the extension again."
+            Message("The bundled model's folder {source} is missing.", source=model.source),
+            "Install the extension again.",
         )
     folder = installed(model)
     if folder is None:
         raise ModelNotAvailable(
-            f"model = {model.name!r} is not on this computer.",
-            f"Fetch it: python -m sync_engine models download {model.name}",
+            Message("model = {name} is not on this computer.", name=repr(model.name)),
+            Message("Fetch it: python -m sync_engine models download {name}", name=model.name),
         )
     return folder
 
@@ -60,8 +62,13 @@ def _folder_of_base(model: Model) -> Path:
     if folder is None:
         what = "text encoder and autoencoder" if model.base_weights else "configuration and tokenizer"
         raise ModelNotAvailable(
-            f"model = {model.source!r} needs the {what} of {base.name}, which are not on this computer.",
-            f"Fetch them: python -m sync_engine models download {base.name}",
+            Message(
+                "model = {source} needs the {what} of {name}, which are not on this computer.",
+                source=repr(model.source),
+                what=what,
+                name=base.name,
+            ),
+            Message("Fetch them: python -m sync_engine models download {name}", name=base.name),
         )
     return folder
 
@@ -71,7 +78,7 @@ def read_index(folder: Path) -> Index:
     index = folder / "model_index.json"
     if not index.exists():
         raise ModelNotAvailable(
-            f"model folder {folder} has no model_index.json.",
+            Message("model folder {folder} has no model_index.json.", folder=folder),
             "Name a folder in diffusers' format, as save_pretrained writes it.",
         )
     data = read_json(index)
@@ -85,7 +92,7 @@ def check_weights(folder: Path, parts: list[str]) -> None:
         files = sorted((folder / part).glob("*.safetensors"))
         if not files:
             raise ModelNotAvailable(
-                f"{folder / part} has no safetensors weights.",
+                Message("{folder} has no safetensors weights.", folder=folder / part),
                 "Only safetensors files are read; convert the model or fetch it again.",
             )
         for file in files:
@@ -127,7 +134,12 @@ def load_parts(
             parts[part] = cls.from_pretrained(folder / part, local_files_only=True, **options)
         except single_file.LIBRARY_ERRORS as error:
             raise ModelNotAvailable(
-                f"{folder}: the part {part} could not be loaded ({first_line(error)}).",
+                Message(
+                    "{folder}: the part {part} could not be loaded ({reason}).",
+                    folder=folder,
+                    part=part,
+                    reason=first_line(error),
+                ),
                 "Fetch the model again, or use the bundled model 'draft'.",
             ) from error
     return parts

@@ -115,7 +115,12 @@ def _check_patterns(path: Path) -> None:
         told = json.loads(metadata(path).get("lora_adapter_metadata", "{}"))
     except (ValueError, RecursionError) as error:
         raise ModelNotAvailable(
-            f"lora = {str(path)!r} says of itself what is not JSON ({error}).", "Fetch the file again."
+            Message(
+                "lora = {path} says of itself what is not JSON ({reason}).",
+                path=repr(str(path)),
+                reason=error,
+            ),
+            "Fetch the file again.",
         ) from error
     patterns = []
     for key, value in pairs(told):
@@ -124,8 +129,11 @@ def _check_patterns(path: Path) -> None:
     for pattern in patterns:
         if not is_harmless(str(pattern)):
             raise ModelNotAvailable(
-                f"lora = {str(path)!r} is refused: its pattern {str(pattern)[:80]!r} could take time "
-                "without end.",
+                Message(
+                    "lora = {path} is refused: its pattern {pattern} could take time without end.",
+                    path=repr(str(path)),
+                    pattern=repr(str(pattern)[:80]),
+                ),
                 "Use another LoRA.",
             )
 

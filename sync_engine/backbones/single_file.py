@@ -93,7 +93,7 @@ def _part(
         else:
             module = getattr(diffusers, index.classes[part]).from_single_file(dict(state), **options)
     except LIBRARY_ERRORS as error:
-        raise _misfit(file, f"{part}: {first_line(error)}") from error
+        raise _misfit(file, Message("{part}: {reason}", part=part, reason=first_line(error))) from error
     lacking = [key for key, value in module.state_dict().items() if value.is_meta]
     if lacking:
         raise _misfit(

@@ -18,6 +18,7 @@ from sync_engine.interface.guides import Control, Guide, files_of
 from sync_engine.interface.limits import LIMITS
 from sync_engine.interface.loras import Lora
 from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.interface.wording import Message
 
 DIGITS = 40
 """An identity is the first 160 bits of a SHA-256 in hexadecimal digits, short enough for a folder's name."""
@@ -170,7 +171,8 @@ def _lora_path(lora: Lora) -> Path:
     path = Path(lora.file).expanduser().absolute()
     if not path.is_file():
         raise ModelNotAvailable(
-            f"lora = {str(path)!r} is no file.", "Name a safetensors file that is on this computer."
+            Message("lora = {path} is no file.", path=repr(str(path))),
+            "Name a safetensors file that is on this computer.",
         )
     return path
 
@@ -193,7 +195,10 @@ def _facts_of(name: str) -> _ModelFacts:
     revision = model.revision or (folder.name if folder is not None else "")
     if not revision:
         raise ModelNotAvailable(
-            f"model = {name!r} has no revision, so nobody can tell which of its pictures are done.",
+            Message(
+                "model = {name} has no revision, so nobody can tell which of its pictures are done.",
+                name=repr(name),
+            ),
             "Name it as OWNER/NAME@REVISION, or fetch it first.",
         )
     fingerprint = f"{model.source}@{revision}"
@@ -213,7 +218,11 @@ def _tiny_decoder(wanted: str, folder: Path | None) -> str:
             index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ModelNotAvailable(
-                f"model folder {folder} has no model_index.json that can be read ({error}).",
+                Message(
+                    "model folder {folder} has no model_index.json that can be read ({reason}).",
+                    folder=folder,
+                    reason=error,
+                ),
                 "Name a folder in diffusers' format, as save_pretrained writes it.",
             ) from error
         row = models.tiny_decoder_of(model_index.read(index, str(folder)))

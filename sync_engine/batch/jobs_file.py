@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from sync_engine.common.errors import EngineError
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.interface.wording import Message
 
 MOST_JOBS = 10_000_000
 """A matrix with more combinations is refused."""
@@ -61,14 +62,16 @@ def read(path: Path) -> Iterator[Row]:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise JobsFileError(
-            f"jobs = {path.name!r} is of no kind that can be read.", "Name a .jsonl, .csv or .toml file."
+            Message("jobs = {name} is of no kind that can be read.", name=repr(path.name)),
+            "Name a .jsonl, .csv or .toml file.",
         )
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield from reader(file)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise JobsFileError(
-            f"jobs = {str(path)!r} cannot be read ({error}).", "Name a readable file in UTF-8."
+            Message("jobs = {path} cannot be read ({reason}).", path=repr(str(path)), reason=error),
+            "Name a readable file in UTF-8.",
         ) from error
 
 
@@ -126,7 +129,10 @@ def _matrix(file: TextIO) -> Iterator[Row]:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:  # its words name the line
-        raise JobsFileError(f"jobs = {file.name!r} is not TOML ({error}).", "Check that line.") from error
+        raise JobsFileError(
+            Message("jobs = {name} is not TOML ({reason}).", name=repr(file.name), reason=error),
+            "Check that line.",
+        ) from error
     lines = text.splitlines()
     unknown = sorted(data.keys() - {"fields", "matrix"})
     if unknown:

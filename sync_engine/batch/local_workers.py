@@ -15,6 +15,7 @@ from sync_engine.batch.standing import Standing, State
 from sync_engine.common import children
 from sync_engine.common.errors import EngineError
 from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.wording import Message
 
 LOOK_EVERY_S = 0.5
 WORKER = (*children.COMMAND, "batch")
@@ -78,8 +79,10 @@ class LocalWorkers:
             left = state.jobs - state.done - state.failed
             raise EngineError(
                 FailureCode.ENGINE_DIED,
-                f"All {self._count} workers ended, and {left} jobs are left.",
-                f"Their last words are in {logs[0].parent}; start the batch again to go on.",
+                Message("All {count} workers ended, and {left} jobs are left.", count=self._count, left=left),
+                Message(
+                    "Their last words are in {parent}; start the batch again to go on.", parent=logs[0].parent
+                ),
             )
         return state
 

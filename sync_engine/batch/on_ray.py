@@ -24,6 +24,7 @@ from sync_engine.batch.standing import Standing, State
 from sync_engine.common import children
 from sync_engine.common.errors import EngineError
 from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.wording import Message
 
 log = logging.getLogger(__name__)
 LOCAL = "ray"
@@ -224,7 +225,11 @@ class RayBatch:
         if self._deaths >= MOST_DEATHS:
             raise EngineError(
                 FailureCode.ENGINE_DIED,
-                f"{self._deaths} actors of Ray ended without a result ({str(error).splitlines()[-1][:300]}).",
+                Message(
+                    "{deaths} actors of Ray ended without a result ({reason}).",
+                    deaths=self._deaths,
+                    reason=str(error).splitlines()[-1][:300],
+                ),
                 "See Ray's log; every machine needs the engine's packages and the shared folder.",
             ) from error
 
@@ -276,7 +281,11 @@ def connect(address: str, placement: Placement) -> Any:
     except (OSError, RuntimeError, ValueError, ImportError) as error:
         raise EngineError(
             FailureCode.ENGINE_DIED,
-            f"on = {address!r}: Ray does not answer ({str(error).strip().splitlines()[0][:300]}).",
+            Message(
+                "on = {address}: Ray does not answer ({reason}).",
+                address=repr(address),
+                reason=str(error).strip().splitlines()[0][:300],
+            ),
             "Check the address, and that the cluster runs this version of Ray.",
         ) from error
     return ray

@@ -16,6 +16,7 @@ from typing import Any
 
 from sync_engine.batch.jobs_file import JobsFileError
 from sync_engine.batch.plan import Plan
+from sync_engine.interface.wording import Message
 
 TEMPLATE, PLAN = "template.json", "plan.jsonl"
 PARAMETERS, PARAMETER_VALUES = "parameters.json", "parameter_values.json"
@@ -97,7 +98,9 @@ def numbers_of(text: str) -> list[int]:
     for part in text.split(","):
         found = _RANGE.fullmatch(part.strip())
         if found is None or found[3] == "0":
-            raise JobsFileError(f"numbers = {text!r}: not a range.", "Use a range such as 0-15.")
+            raise JobsFileError(
+                Message("numbers = {text}: not a range.", text=repr(text)), "Use a range such as 0-15."
+            )
         first = int(found[1])
         numbers += range(first, int(found[2] or first) + 1, int(found[3] or 1))
     return numbers

@@ -17,6 +17,7 @@ from sync_engine.batch import identity
 from sync_engine.batch.jobs_file import JobsFileError, read
 from sync_engine.common.errors import EngineError
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
+from sync_engine.interface.wording import Message
 
 MOST_ERRORS = 20
 """So many bad lines are named; more are counted."""
@@ -58,7 +59,8 @@ class Plan:
                 self.groups.append(numbers.setdefault(head["group"], len(numbers)))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise JobsFileError(
-                f"plan = {str(path)!r} cannot be read ({error}).", "Start the batch from its jobs again."
+                Message("plan = {path} cannot be read ({reason}).", path=repr(str(path)), reason=error),
+                "Start the batch from its jobs again.",
             ) from error
 
     def __len__(self) -> int:
@@ -112,9 +114,11 @@ def write_plan(jobs: Path, folder: Path, note: Callable[[str], None] = lambda te
     if errors:
         raise JobsFileError(_in_words(jobs, errors), "Mend these lines; no job has been started.")
     if not seen:
-        raise JobsFileError(f"jobs = {str(jobs)!r} has no jobs.", "Write one job a line.")
+        raise JobsFileError(
+            Message("jobs = {jobs} has no jobs.", jobs=repr(str(jobs))), "Write one job a line."
+        )
     if twice:
-        note(f"{twice} jobs are in the file more than once; each is made once.")
+        note(Message("{twice} jobs are in the file more than once; each is made once.", twice=twice))
     return _store(lines.getbuffer(), folder)
 
 

@@ -26,6 +26,7 @@ from sync_engine.batch.standing import State
 from sync_engine.common import children
 from sync_engine.common.errors import EngineError, JobCancelled, describe
 from sync_engine.interface.messages import EXIT_CANCELLED, EXIT_STATUS, FailureCode
+from sync_engine.interface.wording import Message
 
 FILE, LOG = "syncscape-session.json", "syncscape-session.log"
 START_S = 60.0
@@ -54,8 +55,10 @@ def start(folder: Path) -> None:
             last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             raise EngineError(
                 FailureCode.ENGINE_DIED,
-                f"The session's engine did not start ({''.join(last) or 'it said nothing'}).",
-                f"{log} has more.",
+                Message(
+                    "The session's engine did not start ({last}).", last="".join(last) or "it said nothing"
+                ),
+                Message("{log} has more.", log=log),
             )
         time.sleep(0.05)
 
@@ -131,7 +134,9 @@ def work(
         return {"status": 1, "words": str(describe(error))}
     if not state.over:
         return {"status": EXIT_CANCELLED, "words": "Interrupted."}
-    words = f"{state.done} of {state.jobs} done by process {os.getpid()}."
+    words = Message(
+        "{done} of {jobs} done by process {pid}.", done=state.done, jobs=state.jobs, pid=os.getpid()
+    )
     failed = [error for error in errors if error] if state.failed else []
     return {"status": SOME_FAILED if state.failed else 0, "words": " ".join([words, *failed])}
 
@@ -152,8 +157,12 @@ def ask(folder: Path, request: dict[str, Any], tell: Callable[[State], object]) 
     except (OSError, EOFError, AuthenticationError, ValueError, KeyError) as error:
         raise EngineError(
             FailureCode.ENGINE_DIED,
-            f"The session's engine in {folder} does not answer ({error!r}).",
-            f"{folder / LOG} has its last words.",
+            Message(
+                "The session's engine in {folder} does not answer ({reason}).",
+                folder=folder,
+                reason=repr(error),
+            ),
+            Message("{folder} has its last words.", folder=folder / LOG),
         ) from error
 
 

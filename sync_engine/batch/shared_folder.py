@@ -24,6 +24,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from sync_engine.interface.wording import Message
+
 STALE_AFTER_S = 60.0
 """A worker that has not touched its file for so long counts as dead."""
 ATTEMPTS = 3
@@ -190,7 +192,10 @@ class SharedFolder:
         except FileNotFoundError:
             return True
         if not self.has(identity):
-            words = f"The process that made this job ended, or lost the shared folder ({owner or 'unknown'})."
+            words = Message(
+                "The process that made this job ended, or lost the shared folder ({owner}).",
+                owner=owner or "unknown",
+            )
             sign = f"No sign of it for {silent_s:.0f} s." if last_sign else "It has signed off."
             self.fail(identity, f"{words}\n{sign}\n")
         doomed.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from sync_engine.interface.wording import Message
 if TYPE_CHECKING:
     import torch
 
+    from sync_engine.backbones.model import Model
     from sync_engine.catalog.model_index import Index
 
 HOME = "sync_engine.backbones"
@@ -111,7 +112,7 @@ class Family:
     parts: Mapping[str, tuple[str, ...]]
     denoiser: str
     predictions: tuple[str, ...]
-    build: Callable[[Loaded], Any]
+    build: Callable[[Loaded], Model]
     window: int = 0
     defaults: Callable[[Path], tuple[int, float] | None] = lambda folder: None
     tiny_decoder: str = ""

@@ -16,6 +16,7 @@ from sync_engine.catalog.families import has_weights
 from sync_engine.catalog.model_index import Index
 from sync_engine.catalog.small_files import CONFIG_BYTES, TOKENIZER_BYTES, check_regular, read_json, refused
 from sync_engine.common.errors import ModelNotAvailable
+from sync_engine.interface.wording import Message
 
 CODE = frozenset({"auto_map", "custom_pipelines", "custom_pipeline", "trust_remote_code", "custom_generate"})
 """What a configuration may not say: it names code."""
@@ -73,11 +74,16 @@ def _files(folder: Path) -> list[Path]:
         files = sorted(path for path in folder.iterdir() if not path.is_dir())
     except OSError as error:
         raise ModelNotAvailable(
-            f"{folder.parent}: the part {folder.name} has no folder that can be read ({error.strerror}).",
+            Message(
+                "{parent}: the part {name} has no folder that can be read ({reason}).",
+                parent=folder.parent,
+                name=folder.name,
+                reason=error.strerror,
+            ),
             "Fetch the model again; a pipeline saved without some of its parts cannot be used.",
         ) from error
     if len(files) > MAX_FILES:
-        raise refused(folder, f"it has {len(files)} files")
+        raise refused(folder, Message("it has {count} files", count=len(files)))
     return files
 
 
@@ -87,9 +93,13 @@ def check_config(path: Path, data: Any) -> None:
         raise refused(path, "it is no JSON object")
     for key, value in small_files.pairs(data):
         if key in CODE and value:
-            raise refused(path, f"it names code to run ({key}), and no code of a model is run")
+            raise refused(
+                path, Message("it names code to run ({key}), and no code of a model is run", key=key)
+            )
         if key in KERNELS and isinstance(value, str) and ("/" in value or ":" in value):
-            raise refused(path, f"it names code of a hub ({key} = {value[:80]!r})")
+            raise refused(
+                path, Message("it names code of a hub ({key} = {value})", key=key, value=repr(value[:80]))
+            )
         if key == "quantization_config" and value:
             raise refused(
                 path,
@@ -99,7 +109,14 @@ def check_config(path: Path, data: Any) -> None:
         most = MAX_LAYERS if any(word in key for word in COUNTS) else MAX_NUMBER
         for number in value if isinstance(value, list) else [value]:
             if isinstance(number, (int, float)) and key not in WITHOUT_LIMIT and not abs(number) <= most:
-                raise refused(path, f"{key} = {number!r:.40} is beyond what a model needs")
+                raise refused(
+                    path,
+                    Message(
+                        "{key} = {number} is beyond what a model needs",
+                        key=key,
+                        number=repr(number)[:40][:40],
+                    ),
+                )
 
 
 def check_shards(path: Path) -> None:
@@ -110,7 +127,12 @@ def check_shards(path: Path) -> None:
         raise refused(path, "it has no weight_map")
     for name in set(map(str, shards.values())):
         if not name.endswith(".safetensors") or "/" in name or "\\" in name:
-            raise refused(path, f"it lists {name[:80]!r}, and only safetensors files beside it are read")
+            raise refused(
+                path,
+                Message(
+                    "it lists {name}, and only safetensors files beside it are read", name=repr(name[:80])
+                ),
+            )
 
 
 def _check_weights(folder: Path, files: list[Path]) -> None:
@@ -132,4 +154,11 @@ def _check_class(folder: Path, wanted: str) -> None:
         if path.is_file():
             given = read_json(path).get("_class_name", wanted)
             if given != wanted:
-                raise refused(path, f"it is of class {given}, and model_index.json says {wanted}")
+                raise refused(
+                    path,
+                    Message(
+                        "it is of class {given}, and model_index.json says {wanted}",
+                        given=given,
+                        wanted=wanted,
+                    ),
+                )

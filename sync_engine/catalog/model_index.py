@@ -80,7 +80,12 @@ def read(data: Any, name: str) -> Index:
     for part in family.parts:
         if data[part][0] not in LIBRARIES:
             raise ModelNotAvailable(
-                f"{name}: its part {part} is of {data[part][0]}, and code that a model brings is not run.",
+                Message(
+                    "{name}: its part {part} is of {data}, and code that a model brings is not run.",
+                    name=name,
+                    part=part,
+                    data=data[part][0],
+                ),
                 families.remedy(),
             )
     for part, allowed in family.parts.items():

@@ -32,12 +32,17 @@ def check_regular(path: Path, most: int) -> None:
     try:
         about = path.stat()
     except OSError as error:
-        raise refused(path, f"it cannot be read ({error.strerror})") from error
+        raise refused(path, Message("it cannot be read ({reason})", reason=error.strerror)) from error
     if not stat.S_ISREG(about.st_mode):
         raise refused(path, "it is no regular file")
     if about.st_size > most:
         raise refused(
-            path, f"it has {about.st_size / 2**20:.1f} MiB, and such a file needs at most {most / 2**20:.2g}"
+            path,
+            Message(
+                "it has {size:.1f} MiB, and such a file needs at most {most:.2g}",
+                size=about.st_size / 2**20,
+                most=most / 2**20,
+            ),
         )
 
 
@@ -51,9 +56,9 @@ def read_json(path: Path, most: int = CONFIG_BYTES) -> Any:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise refused(path, f"it is not JSON ({error})") from error
+        raise refused(path, Message("it is not JSON ({reason})", reason=error)) from error
     if depth(data) > MAX_DEPTH:
-        raise refused(path, f"it is nested more than {MAX_DEPTH} deep")
+        raise refused(path, Message("it is nested more than {most} deep", most=MAX_DEPTH))
     return data
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sync_engine.catalog import small_files
 from sync_engine.catalog.small_files import TOKENIZER_BYTES, check_regular, read_json, refused
+from sync_engine.interface.wording import Message
 
 TEMPLATE_BYTES = 2**16
 FILTERS = frozenset(
@@ -56,7 +57,14 @@ def check(folder: Path, classes: tuple[str, ...]) -> None:
         named = data.get("tokenizer_class") if isinstance(data, dict) else None
         allowed = {*classes, *(SAME if SAME & set(classes) else ())}
         if named is not None and named not in allowed:
-            raise refused(config, f"its tokenizer_class is {named}, which is none of {', '.join(classes)}")
+            raise refused(
+                config,
+                Message(
+                    "its tokenizer_class is {named}, which is none of {classes}",
+                    named=named,
+                    classes=", ".join(classes),
+                ),
+            )
         _check_added(config, data.get("added_tokens_decoder"))
         for template in _templates(data.get("chat_template")):
             check_template(config, template)
@@ -77,14 +85,20 @@ def _check_words(path: Path, data: Any) -> None:
         for key, value in small_files.pairs(data.get(step)):
             if key == "Regex" and not is_harmless(str(value)):
                 raise refused(
-                    path, f"its pattern {str(value)[:80]!r} could take time without end on some text"
+                    path,
+                    Message(
+                        "its pattern {value} could take time without end on some text",
+                        value=repr(str(value)[:80]),
+                    ),
                 )
             if key == "Fixed" and isinstance(value, int) and value > MAX_PADDING:
-                raise refused(path, f"it fills every text up to {value} tokens")
+                raise refused(path, Message("it fills every text up to {value} tokens", value=value))
         for _, rule in _rules(data.get(step)):
             growth *= _growth(rule)
     if growth > MAX_GROWTH:
-        raise refused(path, f"its replacements could make a text {growth:.3g} times longer")
+        raise refused(
+            path, Message("its replacements could make a text {growth:.3g} times longer", growth=growth)
+        )
 
 
 def _rules(data: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -108,7 +122,7 @@ def _growth(rule: dict[str, Any]) -> float:
 
 def _check_added(path: Path, added: Any) -> None:
     if isinstance(added, (list, dict)) and len(added) > MAX_ADDED:
-        raise refused(path, f"it adds {len(added)} words")
+        raise refused(path, Message("it adds {count} words", count=len(added)))
 
 
 def is_harmless(pattern: str) -> bool:
@@ -141,11 +155,11 @@ def check_template(path: Path, template: str) -> None:
     from jinja2 import Environment, TemplateError, nodes
 
     if len(template) > TEMPLATE_BYTES:
-        raise refused(path, f"its chat template has {len(template)} characters")
+        raise refused(path, Message("its chat template has {count} characters", count=len(template)))
     try:
         tree = Environment(extensions=["jinja2.ext.loopcontrols"]).parse(template)
     except (TemplateError, RecursionError) as error:
-        raise refused(path, f"its chat template cannot be read ({error})") from error
+        raise refused(path, Message("its chat template cannot be read ({reason})", reason=error)) from error
     kinds: tuple[type[Any], ...] = (
         nodes.Mul,
         nodes.Pow,
@@ -166,8 +180,14 @@ def check_template(path: Path, template: str) -> None:
         found += used[1:]  # what is made of itself twice doubles each time
     loops = max((_loops(node) for node in tree.find_all(nodes.For)), default=0)
     if found or loops > 3:
-        problem = f"uses {found[0]}" if found else f"has loops {loops} deep"
-        raise refused(path, f"its chat template {problem}, with which it could run without end")
+        problem = (
+            Message("uses {found}", found=found[0])
+            if found
+            else Message("has loops {loops} deep", loops=loops)
+        )
+        raise refused(
+            path, Message("its chat template {problem}, with which it could run without end", problem=problem)
+        )
 
 
 def _loops(node: Any) -> int:

@@ -23,6 +23,7 @@ from sync_engine.batch.standing import State
 from sync_engine.common.errors import EngineError, JobCancelled, ModelNotAvailable, OutputError, describe
 from sync_engine.interface.guides import control_nets_of
 from sync_engine.interface.messages import EXIT_CANCELLED, EXIT_STATUS, FailureCode
+from sync_engine.interface.wording import Message
 
 MOST_WORKERS = 1024
 
@@ -106,7 +107,7 @@ def run(options: argparse.Namespace, make_engine: Callable[[], Engine] | None = 
         except EngineError as error:
             return _failed(error, progress)
         except OSError as error:
-            words = f"out = {options.out} cannot be written ({error})."
+            words = Message("out = {out} cannot be written ({reason}).", out=options.out, reason=error)
             return _failed(OutputError(words, "Name another folder."), progress)
 
 
@@ -116,7 +117,11 @@ def real_engine() -> Engine:
 
     missing = missing_packages()
     if missing:
-        message = f"The engine's Python {sys.executable} has no {', '.join(missing)}."
+        message = Message(
+            "The engine's Python {executable} has no {missing}.",
+            executable=sys.executable,
+            missing=", ".join(missing),
+        )
         raise EngineError(FailureCode.ENGINE_MISSING, message, INSTALL_HINT)
     from sync_engine.runtime.job import Engine as RealEngine
 
@@ -131,10 +136,10 @@ def _failed(error: EngineError, progress: BatchProgress) -> int:
 
 def _run(options: argparse.Namespace, make_engine: Callable[[], Engine], progress: BatchProgress) -> int:
     if options.workers is not None and not 1 <= options.workers <= MOST_WORKERS:
-        words = f"workers = {options.workers}: out of range."
-        raise EngineError(FailureCode.BAD_SPEC, words, f"Use 1 to {MOST_WORKERS}.")
+        words = Message("workers = {workers}: out of range.", workers=options.workers)
+        raise EngineError(FailureCode.BAD_SPEC, words, Message("Use 1 to {most}.", most=MOST_WORKERS))
     if object_store.is_url(options.out) and (options.write_openjd or options.numbers):
-        words = f"out = {options.out!r}: a farm's jobs write into a folder."
+        words = Message("out = {out}: a farm's jobs write into a folder.", out=repr(options.out))
         raise EngineError(FailureCode.BAD_SPEC, words, "Name a folder that all its machines see.")
     plan = Plan(_plan_path(options, progress.note))
     if options.write_openjd is not None:
@@ -246,7 +251,12 @@ def _prepare(options: argparse.Namespace, plan: Plan, folder: SharedFolder) -> N
     there = folder.results() & set(plan.identities)
     if there and not options.resume:
         raise OutputError(
-            f"out = {options.out} has {len(there)} of these {len(plan)} jobs already.",
+            Message(
+                "out = {out} has {count} of these {jobs} jobs already.",
+                out=options.out,
+                count=len(there),
+                jobs=len(plan),
+            ),
             "Leave --no-resume out to go on, or name another folder.",
         )
     if options.retry_failed:

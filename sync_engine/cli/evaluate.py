@@ -14,6 +14,7 @@ from typing import Any
 from sync_engine.common.errors import EngineError, describe
 from sync_engine.interface.limits import KINDS
 from sync_engine.interface.messages import EXIT_STATUS, FailureCode
+from sync_engine.interface.wording import Message
 
 
 def add_parser(commands: Any) -> None:
@@ -107,12 +108,19 @@ def read_prompts(file: Path, count: int) -> list[str]:
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise EngineError(
-            FailureCode.BAD_SPEC, f"prompts = {file} cannot be read ({error}).", "Name a readable text file."
+            FailureCode.BAD_SPEC,
+            Message("prompts = {file} cannot be read ({reason}).", file=file, reason=error),
+            "Name a readable text file.",
         ) from error
     if len(lines) != count:
         raise EngineError(
             FailureCode.BAD_SPEC,
-            f"prompts = {file} has {len(lines)} lines for {count} pictures.",
+            Message(
+                "prompts = {file} has {lines} lines for {pictures} pictures.",
+                file=file,
+                lines=len(lines),
+                pictures=count,
+            ),
             "Write one line a picture, in the order of the pictures.",
         )
     return lines

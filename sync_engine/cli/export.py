@@ -14,6 +14,7 @@ import numpy as np
 from sync_engine.common.errors import EngineError, OutputError, describe
 from sync_engine.interface.limits import LIMITS
 from sync_engine.interface.messages import EXIT_STATUS, FailureCode
+from sync_engine.interface.wording import Message
 
 FORMATS = {
     "exr": "half-float EXR, DWAA",
@@ -26,7 +27,6 @@ FORMATS = {
 """Formats and what each writes."""
 FOLDERS = {"cube", "ibl"}
 SUFFIXES = {"exr": (".exr",), "hdr": (".hdr",), "png": (".png",), "jpeg": (".jpg", ".jpeg")}
-SMALLEST, LARGEST = 64, 16384
 
 
 def add_parser(commands: Any) -> None:
@@ -61,43 +61,37 @@ def export(picture: Path, form: str, out: Path, exposure: float = 0.0, size: int
     """
     limit = LIMITS["exposure"]
     if not limit.minimum <= exposure <= limit.maximum:
-        raise _bad(f"exposure = {exposure}: out of range.", f"Use {limit.minimum:g} to {limit.maximum:g}.")
+        raise _bad(
+            Message("exposure = {exposure}: out of range.", exposure=exposure),
+            Message("Use {minimum:g} to {maximum:g}.", minimum=limit.minimum, maximum=limit.maximum),
+        )
     if form in SUFFIXES and out.suffix.lower() not in SUFFIXES[form]:
         raise _bad(
-            f"out = {out} has not the suffix of {form}.", f"Name a file that ends in {SUFFIXES[form][0]}."
+            Message("out = {out} has not the suffix of {form}.", out=out, form=form),
+            Message("Name a file that ends in {suffixes}.", suffixes=SUFFIXES[form][0]),
         )
     radiance = read_radiance(picture)
     edge = radiance.shape[1] // 4 if size is None else size
     if not 8 <= edge <= 8192:
-        raise _bad(f"size = {edge}: out of range.", "Use 8 to 8192 pixels.")
+        raise _bad(Message("size = {edge}: out of range.", edge=edge), "Use 8 to 8192 pixels.")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if form in FOLDERS:
             out.mkdir(exist_ok=True)
         return _write(radiance, form, out, exposure, edge)
     except OSError as error:
-        raise OutputError(f"out = {out} cannot be written ({error}).", "Name another place.") from error
+        raise OutputError(
+            Message("out = {out} cannot be written ({reason}).", out=out, reason=error), "Name another place."
+        ) from error
 
 
 def read_radiance(path: Path) -> np.ndarray:
     """Return a panorama as linear light ``(H, 2·H, 3)``; EngineError if it is none."""
-    from sync_engine.pictures.read import read_picture
+    from sync_engine.pictures.panorama import read_panorama
     from sync_engine.radiance.srgb import to_linear
     from sync_engine.runtime.output import IMAGE_NAMES
 
-    if path.is_dir():
-        path = path / IMAGE_NAMES["world"]
-
-    def check_size(width: int, height: int) -> None:
-        if width != 2 * height:
-            raise _bad(f"{path} is {width} × {height}, not twice as wide as high.", "Give a 360° picture.")
-        if not SMALLEST <= width <= LARGEST:
-            raise _bad(f"{path} is {width} pixels wide.", f"Give one of {SMALLEST} to {LARGEST} pixels.")
-
-    picture = read_picture(path, check_size)
-    wrong = int((~np.isfinite(picture.pixels)).any(axis=-1).sum())
-    if wrong:
-        raise _bad(f"{path} has {wrong} pixels that are no number or infinite.", "Repair them first.")
+    picture = read_panorama(path / IMAGE_NAMES["world"] if path.is_dir() else path)
     return picture.pixels if picture.linear else to_linear(np.clip(picture.pixels, 0, 1))
 
 

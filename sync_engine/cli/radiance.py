@@ -17,10 +17,7 @@ from sync_engine.interface.embedded import read_record
 from sync_engine.interface.limits import LIMITS
 from sync_engine.interface.messages import EXIT_STATUS, FailureCode
 from sync_engine.interface.spec import SpecError
-
-SMALLEST, LARGEST = 64, 16384
-LDR_MOST = 1.1
-"""An EXR that reaches no more holds no light beyond white; lossy compression goes a little over it."""
+from sync_engine.interface.wording import Message
 
 
 def add_parsers(commands: Any) -> None:
@@ -54,7 +51,7 @@ def _inspect(path: Path) -> dict[str, Any]:
     try:
         return read_record(path)
     except SpecError as error:
-        raise _bad(f"{path} {error.problem}.", error.remedy) from error
+        raise _bad(Message("{path} {problem}.", path=path, problem=error.problem), error.remedy) from error
 
 
 def _expand(options: argparse.Namespace) -> dict[str, Any]:
@@ -64,10 +61,13 @@ def _expand(options: argparse.Namespace) -> dict[str, Any]:
     for name in ("sun_stops", "exposure"):
         value, limit = getattr(options, name), LIMITS[name]
         if value is not None and not limit.minimum <= value <= limit.maximum:
-            raise _bad(f"{name} = {value}: out of range.", f"Use {limit.minimum:g} to {limit.maximum:g}.")
+            raise _bad(
+                Message("{name} = {value}: out of range.", name=name, value=value),
+                Message("Use {minimum:g} to {maximum:g}.", minimum=limit.minimum, maximum=limit.maximum),
+            )
     if options.out.suffix.lower() != ".exr":
-        raise _bad(f"out = {options.out} is no EXR.", "Name a file that ends in .exr.")
-    picture, notes = read_panorama(options.picture)
+        raise _bad(Message("out = {out} is no EXR.", out=options.out), "Name a file that ends in .exr.")
+    picture, notes = read_shown(options.picture)
     for note in notes:
         sys.stderr.write(f"{note}\n")
     made = expand(picture, options.sun_stops, options.ldr, options.exposure)
@@ -75,33 +75,28 @@ def _expand(options: argparse.Namespace) -> dict[str, Any]:
         write_exr(options.out, made.radiance, {"syncscape_light": json.dumps(made.report)})
     except OSError as error:
         raise OutputError(
-            f"out = {options.out} cannot be written ({error}).", "Name another file."
+            Message("out = {out} cannot be written ({reason}).", out=options.out, reason=error),
+            "Name another file.",
         ) from error
     return made.report
 
 
-def read_panorama(path: Path) -> tuple[np.ndarray, list[str]]:
-    """Return an equirectangular picture as sRGB ``(H, W, 3)`` in [0, 1], and notes on what was done to it.
+def read_shown(path: Path) -> tuple[np.ndarray, list[str]]:
+    """Return a panorama as sRGB ``(H, W, 3)`` in [0, 1], and notes on what was done to it.
 
-    EngineError if it is none: not 2:1, transparent, damaged, or brighter than white (HDR already).
+    EngineError if it is none, or brighter than white (HDR already).
     """
-    from sync_engine.pictures.read import read_picture
+    from sync_engine.pictures.panorama import LDR_MOST, read_panorama
     from sync_engine.radiance.srgb import from_linear
 
-    def check_size(width: int, height: int) -> None:
-        if width != 2 * height:
-            raise _bad(f"{path} is {width} × {height}, not twice as wide as high.", "Give a 360° picture.")
-        if not SMALLEST <= width <= LARGEST:
-            raise _bad(f"{path} is {width} pixels wide.", f"Give one of {SMALLEST} to {LARGEST} pixels.")
-
-    picture = read_picture(path, check_size)
-    pixels = picture.pixels
-    wrong = int((~np.isfinite(pixels)).any(axis=-1).sum())
-    if wrong:
-        raise _bad(f"{path} has {wrong} pixels that are no number or infinite.", "Repair them first.")
-    if picture.linear and pixels.max() > LDR_MOST:
-        raise _bad(f"{path} reaches {pixels.max():.4g}: it is HDR already.", "Use it as it is.")
-    shown = np.clip(pixels, 0, 1)
+    picture = read_panorama(path)
+    brightest = float(picture.pixels.max())
+    if picture.linear and brightest > LDR_MOST:
+        raise _bad(
+            Message("{path} reaches {brightest:.4g}: it is HDR already.", path=path, brightest=brightest),
+            "Use it as it is.",
+        )
+    shown = np.clip(picture.pixels, 0, 1)
     return (from_linear(shown) if picture.linear else shown), picture.notes
 
 

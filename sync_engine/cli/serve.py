@@ -44,6 +44,7 @@ from sync_engine.interface.messages import (
     encode,
 )
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
+from sync_engine.interface.wording import Message
 
 if TYPE_CHECKING:
     from sync_engine.runtime.job import Engine
@@ -138,7 +139,14 @@ class Service:
                 self._receive(decode_request(line))
             except ProtocolError as error:
                 hint = "Send one JSON object a line, as sync_engine/interface/messages.py describes."
-                self._emit(Failed(None, FailureCode.PROTOCOL, f"A request was refused: {error}.", hint))
+                self._emit(
+                    Failed(
+                        None,
+                        FailureCode.PROTOCOL,
+                        Message("A request was refused: {reason}.", reason=error),
+                        hint,
+                    )
+                )
 
     def _skip_line(self) -> None:
         while True:

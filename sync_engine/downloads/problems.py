@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from sync_engine.common.errors import ModelNotAvailable, first_line
+from sync_engine.interface.wording import Message
 
 GATED = (401, 403)
 PASSING = (408, 425, 429, 500, 502, 503, 504)
@@ -29,11 +30,18 @@ def unusable_settings(error: Exception, endpoint: str) -> ModelNotAvailable:
     """Return in words that the settings for proxy, certificates or token allow no connection at all."""
     if "socksio" in str(error):
         return ModelNotAvailable(
-            f"{endpoint} cannot be asked: a SOCKS proxy is set, and this engine has no SOCKS.",
+            Message(
+                "{endpoint} cannot be asked: a SOCKS proxy is set, and this engine has no SOCKS.",
+                endpoint=endpoint,
+            ),
             "Set an http:// proxy (Proxy in the preferences, or ALL_PROXY), or install socksio.",
         )
     return ModelNotAvailable(
-        f"{endpoint} cannot be asked with the network settings of this computer ({first_line(error)}).",
+        Message(
+            "{endpoint} cannot be asked with the network settings of this computer ({reason}).",
+            endpoint=endpoint,
+            reason=first_line(error),
+        ),
         "Check the proxy, HF_TOKEN (letters without accents), SSL_CERT_FILE and HF_ENDPOINT.",
     )
 
@@ -52,37 +60,76 @@ def explain(error: Exception, model: str, repository: str, endpoint: str) -> tup
     page = f"{endpoint}/{repository}"
     if isinstance(error, GatedRepoError) or status in GATED:
         return ModelNotAvailable(
-            f"model = {model!r} is gated or private: {endpoint} does not give it to everyone ({status}).",
-            f"Accept its terms at {page}, then log in with 'hf auth login' or set HF_TOKEN.",
+            Message(
+                "model = {model} is gated or private: {endpoint} does not give it to everyone ({status}).",
+                model=repr(model),
+                endpoint=endpoint,
+                status=status,
+            ),
+            Message(
+                "Accept its terms at {page}, then log in with 'hf auth login' or set HF_TOKEN.", page=page
+            ),
         ), False
     if isinstance(error, RevisionNotFoundError):
         return ModelNotAvailable(
-            f"model = {model!r}: {endpoint} does not have that revision of {repository}.",
-            f"See its history at {page}/commits/main.",
+            Message(
+                "model = {model}: {endpoint} does not have that revision of {repository}.",
+                model=repr(model),
+                endpoint=endpoint,
+                repository=repository,
+            ),
+            Message("See its history at {page}/commits/main.", page=page),
         ), False
     if status == 404:
         return ModelNotAvailable(
-            f"model = {model!r}: {endpoint} has no {repository}, or lacks a file of it (404).",
+            Message(
+                "model = {model}: {endpoint} has no {repository}, or lacks a file of it (404).",
+                model=repr(model),
+                endpoint=endpoint,
+                repository=repository,
+            ),
             "Check the name and the endpoint.",
         ), False
     if status == 416:
-        return ModelNotAvailable(f"{repository} has changed on {endpoint}.", "Try again."), True
+        return ModelNotAvailable(
+            Message("{repository} has changed on {endpoint}.", repository=repository, endpoint=endpoint),
+            "Try again.",
+        ), True
     if status is not None:
         return ModelNotAvailable(
-            f"model = {model!r} could not be fetched: {endpoint} answers with status {status}.",
+            Message(
+                "model = {model} could not be fetched: {endpoint} answers with status {status}.",
+                model=repr(model),
+                endpoint=endpoint,
+                status=status,
+            ),
             "Try again later, or use another endpoint. What has been fetched is kept.",
         ), status in PASSING
     if isinstance(error, NotTheHub):
         return ModelNotAvailable(
-            f"model = {model!r}: {endpoint} does not answer as a hub does ({error}).",
+            Message(
+                "model = {model}: {endpoint} does not answer as a hub does ({reason}).",
+                model=repr(model),
+                endpoint=endpoint,
+                reason=error,
+            ),
             "Check the endpoint; a proxy or a login page may be in between.",
         ), False
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return ModelNotAvailable(
-            f"model = {model!r} could not be fetched: the certificate of {endpoint} is not trusted.",
+            Message(
+                "model = {model} could not be fetched: the certificate of {endpoint} is not trusted.",
+                model=repr(model),
+                endpoint=endpoint,
+            ),
             "Behind a company's proxy, name its certificates in SSL_CERT_FILE.",
         ), False
     return ModelNotAvailable(
-        f"model = {model!r} could not be fetched from {endpoint} ({error or type(error).__name__}).",
+        Message(
+            "model = {model} could not be fetched from {endpoint} ({reason}).",
+            model=repr(model),
+            endpoint=endpoint,
+            reason=error or type(error).__name__,
+        ),
         "Check the connection and try again: what has been fetched is kept.",
     ), True

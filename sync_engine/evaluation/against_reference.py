@@ -12,6 +12,7 @@ from sync_engine.evaluation import picture as pictures
 from sync_engine.evaluation.features import set_features
 from sync_engine.evaluation.metric import Figures, Metric
 from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.wording import Message
 
 
 class AgainstReference(Metric):
@@ -27,8 +28,12 @@ class AgainstReference(Metric):
         if reference is None or not reference.is_dir():
             raise EngineError(
                 FailureCode.BAD_SPEC,
-                "There is nothing to compare with"
-                + ("." if reference is None else f": reference = {reference} is no folder."),
+                "There is nothing to compare with."
+                if reference is None
+                else Message(
+                    "There is nothing to compare with: reference = {reference} is no folder.",
+                    reference=reference,
+                ),
                 "Name a folder of pictures with --reference.",
             )
         self.extract = set_features(features, device)

@@ -13,6 +13,7 @@ from sync_engine.common.errors import EngineError, ModelNotAvailable
 from sync_engine.evaluation.metric import Figures, Metric
 from sync_engine.evaluation.picture import Picture
 from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.wording import Message
 
 
 class ClipScore(Metric):
@@ -34,8 +35,10 @@ class ClipScore(Metric):
             self.processor: Any = CLIPProcessor.from_pretrained(model, local_files_only=True)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelNotAvailable(
-                f"The CLIP model {model} is not on this computer or is damaged.",
-                f"Fetch it once (hf download {EVALUATION_CLIP}), or name a folder with --clip.",
+                Message("The CLIP model {model} is not on this computer or is damaged.", model=model),
+                Message(
+                    "Fetch it once (hf download {name}), or name a folder with --clip.", name=EVALUATION_CLIP
+                ),
             ) from error
         self.model, self.device = loaded.to(device).eval(), device
         self.random = random.Random(seed)
@@ -46,7 +49,7 @@ class ClipScore(Metric):
         if not picture.prompt:
             raise EngineError(
                 FailureCode.BAD_SPEC,
-                f"{picture.name} has no prompt for the CLIP score.",
+                Message("{name} has no prompt for the CLIP score.", name=picture.name),
                 "Give --prompts FILE with one line a picture, or leave the metric clip out.",
             )
         crop = self.random.choice(picture.crops)

@@ -13,6 +13,7 @@ import torch
 from sync_engine.common.errors import EngineError, ModelNotAvailable
 from sync_engine.evaluation.picture import Picture
 from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.wording import Message
 from sync_engine.sync.feature_nets import WEIGHTS_VARIABLE, load_lpips, lpips_weights
 
 INCEPTION_VARIABLE = "SYNCSCAPE_INCEPTION"
@@ -61,8 +62,12 @@ def lpips_net(net: str, device: torch.device) -> LpipsNet:
         folder = os.environ.get(WEIGHTS_VARIABLE)
         problem = f"{folder} has none" if folder else f"{WEIGHTS_VARIABLE} is not set"
         raise ModelNotAvailable(
-            f"The weights of LPIPS-{net} are missing ({problem}).",
-            f"Set {WEIGHTS_VARIABLE} to a folder with {net}.safetensors, see docs/science/evaluation.md.",
+            Message("The weights of LPIPS-{net} are missing ({problem}).", net=net, problem=problem),
+            Message(
+                "Set {variable} to a folder with {net}.safetensors, see docs/science/evaluation.md.",
+                variable=WEIGHTS_VARIABLE,
+                net=net,
+            ),
         )
     return LpipsNet(net, weights, device)
 
@@ -107,16 +112,22 @@ def _inception_weights() -> Path:
     )
     if not name or not Path(name).is_file():
         problem = f"{name} is no file" if name else f"{INCEPTION_VARIABLE} is not set"
-        raise ModelNotAvailable(f"The weights of Inception-v3 are missing ({problem}).", where)
+        raise ModelNotAvailable(
+            Message("The weights of Inception-v3 are missing ({problem}).", problem=problem), where
+        )
     from pickle import UnpicklingError
 
     try:
         state = torch.load(name, map_location="cpu", weights_only=True)
         whole = isinstance(state, dict) and "Mixed_7c.branch_pool.conv.weight" in state
     except (UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
-        raise ModelNotAvailable(f"{name} cannot be read as weights ({error}).", where) from error
+        raise ModelNotAvailable(
+            Message("{name} cannot be read as weights ({reason}).", name=name, reason=error), where
+        ) from error
     if not whole:
-        raise ModelNotAvailable(f"{name} does not hold the weights of Inception-v3.", where)
+        raise ModelNotAvailable(
+            Message("{name} does not hold the weights of Inception-v3.", name=name), where
+        )
     return Path(name)
 
 
@@ -127,7 +138,7 @@ def needs(package: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise EngineError(
             FailureCode.ENGINE_MISSING,
-            f"This Python has no {package.replace('_', '-')}.",
+            Message("This Python has no {package}.", package=package.replace("_", "-")),
             "pip install -r sync_engine/requirements/evaluation.txt",
         )
 

@@ -13,6 +13,7 @@ from sync_engine.evaluation.against_reference import AgainstReference
 from sync_engine.evaluation.features import needs
 from sync_engine.evaluation.metric import Figures
 from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.wording import Message
 
 SUBSETS, SUBSET_SIZE = 50, 200
 
@@ -40,7 +41,11 @@ def kid(reference: torch.Tensor, features: torch.Tensor) -> tuple[float, float]:
     if size < 4:
         raise EngineError(
             FailureCode.BAD_SPEC,
-            f"KID compares sets: {len(features)} crops and {len(reference)} of the reference are too few.",
+            Message(
+                "KID compares sets: {crops} crops and {reference} of the reference are too few.",
+                crops=len(features),
+                reference=len(reference),
+            ),
             "Give more pictures; some hundred crops make it steady.",
         )
     from torchmetrics.image.kid import KernelInceptionDistance

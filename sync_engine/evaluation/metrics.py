@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sync_engine.common.errors import EngineError
 from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.wording import Message
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,9 @@ def build(names: list[str], needs: Needs) -> dict:
         if name not in TABLE:
             near = difflib.get_close_matches(name, TABLE, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"Use some of {', '.join(TABLE)}."
-            raise EngineError(FailureCode.BAD_SPEC, f"metrics = {name!r}: no such metric.", hint)
+            raise EngineError(
+                FailureCode.BAD_SPEC, Message("metrics = {name}: no such metric.", name=repr(name)), hint
+            )
     device = choose_device(needs.device)
     return {name: TABLE[name].build(device, needs) for name in dict.fromkeys(names)}
 

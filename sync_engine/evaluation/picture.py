@@ -23,6 +23,7 @@ from sync_engine.interface.bounded_json import read_json
 from sync_engine.interface.embedded import read_record
 from sync_engine.interface.limits import KINDS
 from sync_engine.interface.spec import SpecError
+from sync_engine.interface.wording import Message
 from sync_engine.pictures.picture import UnreadablePicture
 from sync_engine.pictures.read import read_picture
 from sync_engine.radiance.srgb import from_linear
@@ -116,13 +117,21 @@ def read(path: Path, kind: str | None = None, prompt: str | None = None) -> Pict
     pixels = torch.from_numpy(_pixels(path)).permute(2, 0, 1).contiguous()
     height, width = pixels.shape[1:]
     if min(height, width) < 64:
-        raise BadPicture(path, f"is only {width} × {height} pixels", "64 × 64 is the least.")
+        raise BadPicture(
+            path,
+            Message("is only {width} × {height} pixels", width=width, height=height),
+            "64 × 64 is the least.",
+        )
     spec = _spec_beside(path)
     if kind is None:
         guess = "world" if path.suffix.lower() == ".exr" or width == 2 * height else "plate"
         kind = spec.get("kind") if spec.get("kind") in KINDS else guess
     if kind == "world" and width != 2 * height:
-        raise BadPicture(path, f"is {width} × {height}, not twice as wide as high", "Use --kind plate.")
+        raise BadPicture(
+            path,
+            Message("is {width} × {height}, not twice as wide as high", width=width, height=height),
+            "Use --kind plate.",
+        )
     said = prompt if prompt is not None else spec.get("prompt")
     name = path.parent.name if path.name in IMAGE_NAMES.values() else path.name
     return Picture(name, pixels, str(kind), said if isinstance(said, str) else None)
@@ -135,7 +144,9 @@ def _spec_beside(path: Path) -> dict:
     try:
         spec = read_json(file).get("spec")
     except (OSError, ValueError, AttributeError) as error:
-        raise BadPicture(file, f"cannot be read ({error})", "Delete it and give --kind.") from error
+        raise BadPicture(
+            file, Message("cannot be read ({reason})", reason=error), "Delete it and give --kind."
+        ) from error
     return spec if isinstance(spec, dict) else {}
 
 

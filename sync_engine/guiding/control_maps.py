@@ -114,8 +114,12 @@ def _read(number: int, guide: Control, spec: EnvironmentSpec) -> ControlMap:
         if abs(width / height / aspect - 1) > SHAPE_TOLERANCE:
             raise UnreadablePicture(
                 path,
-                f"is {width} × {height} pixels, another shape than the picture that it is a map of",
-                f"Make it {aspect:.4g} times as wide as high.",
+                Message(
+                    "is {width} × {height} pixels, another shape than the picture that it is a map of",
+                    width=width,
+                    height=height,
+                ),
+                Message("Make it {aspect:.4g} times as wide as high.", aspect=aspect),
             )
 
     distances = read_distances(path, check_shape) if guide.kind == "depth" else None

@@ -84,8 +84,12 @@ def mask_picture(path: Path, aspect: float, wrap: bool) -> Field:
         if abs(width / height / aspect - 1) > SHAPE_TOLERANCE:
             raise UnreadablePicture(
                 path,
-                f"is {width} × {height} pixels, another shape than the picture that it is a mask of",
-                f"Make it {aspect:.4g} times as wide as high.",
+                Message(
+                    "is {width} × {height} pixels, another shape than the picture that it is a mask of",
+                    width=width,
+                    height=height,
+                ),
+                Message("Make it {aspect:.4g} times as wide as high.", aspect=aspect),
             )
 
     read = read_picture(path, check_shape)

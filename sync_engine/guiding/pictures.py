@@ -26,6 +26,7 @@ from sync_engine.guiding.masks import GuideError, cap_on_sphere, mask_picture
 from sync_engine.interface.embedded import read_record
 from sync_engine.interface.guides import Cap, Picture
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
+from sync_engine.interface.wording import Message
 from sync_engine.pictures.read import read_picture
 from sync_engine.radiance.srgb import from_linear
 
@@ -155,7 +156,8 @@ def _photo(number: int, guide: Picture, spec: EnvironmentSpec) -> Kept:
         feather = guide.feather / 180 * height
     if not bool(mask.any()):
         raise GuideError(
-            f"guides[{number}]: the photo is outside of the picture.", "Move it into the picture."
+            Message("guides[{number}]: the photo is outside of the picture.", number=number),
+            "Move it into the picture.",
         )
     wrap = spec.kind == "world"
     return Kept(picture.clamp(0, 1), placing.feathered_inside(mask, round(feather), wrap))
@@ -168,8 +170,14 @@ def _whole(number: int, guide: Picture, spec: EnvironmentSpec) -> Kept:
     off = pixels.shape[2] / pixels.shape[1] / (spec.width / spec.pixel_height)
     if abs(off - 1) > SHAPE_TOLERANCE:
         raise GuideError(
-            f"guides[{number}]: the picture {guide.file} is {pixels.shape[2]} × {pixels.shape[1]} pixels, "
-            "another shape than what is painted.",
+            Message(
+                "guides[{number}]: the picture {file} is {width} × {height} pixels, "
+                "another shape than what is painted.",
+                number=number,
+                file=guide.file,
+                width=pixels.shape[2],
+                height=pixels.shape[1],
+            ),
             "Use its width and height, or give fov (on a plate width) to place it as a photo.",
         )
     picture = _resized(pixels, size).clamp(0, 1)
@@ -182,7 +190,8 @@ def _whole(number: int, guide: Picture, spec: EnvironmentSpec) -> Kept:
     kept = placing.feathered_inside((anew <= 0).float(), round(share), wrap)
     if not bool(kept.any()):
         raise GuideError(
-            f"guides[{number}]: nothing of the picture is kept.", "Paint less of the mask white."
+            Message("guides[{number}]: nothing of the picture is kept.", number=number),
+            "Paint less of the mask white.",
         )
     return Kept(picture, kept, None, light, exposure)
 
@@ -229,7 +238,10 @@ def _read(number: int, file: str, exposure: float = 0.0) -> tuple[torch.Tensor, 
     read = read_picture(Path(file))
     pixels = torch.from_numpy(read.pixels).permute(2, 0, 1).float()
     if not bool(pixels.isfinite().all()):
-        raise GuideError(f"guides[{number}]: {file} has pixels that are no numbers.", "Repair them first.")
+        raise GuideError(
+            Message("guides[{number}]: {file} has pixels that are no numbers.", number=number, file=file),
+            "Repair them first.",
+        )
     if not read.linear:
         return pixels, None
     shown = torch.from_numpy(from_linear((read.pixels * 2.0**-exposure).clip(0, 1))).permute(2, 0, 1).float()

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from sync_engine.interface.wording import Message
 from sync_engine.pictures.picture import (
     BLACK_AROUND,
     CheckSize,
@@ -42,7 +43,9 @@ def read(path: Path, check_size: CheckSize) -> ReadPicture:
         with OpenEXR.File(str(path), separate_channels=True) as file:
             return _read(path, file)
     except (RuntimeError, ValueError, TypeError) as error:  # what OpenEXR raises
-        raise UnreadablePicture(path, f"cannot be read ({error})", "Check the file.") from error
+        raise UnreadablePicture(
+            path, Message("cannot be read ({reason})", reason=error), "Check the file."
+        ) from error
 
 
 def read_distances(path: Path, check_size: CheckSize) -> np.ndarray | None:
@@ -66,7 +69,9 @@ def read_distances(path: Path, check_size: CheckSize) -> np.ndarray | None:
             left, top, full_width, full_height = _window(part.header["displayWindow"])
             return placed(pixels, x - left, y - top, full_width, full_height)
     except (RuntimeError, ValueError, TypeError) as error:  # what OpenEXR raises
-        raise UnreadablePicture(path, f"cannot be read ({error})", "Check the file.") from error
+        raise UnreadablePicture(
+            path, Message("cannot be read ({reason})", reason=error), "Check the file."
+        ) from error
 
 
 _DEPTH = re.compile(r"(^|\.)Z$|(^|[._ ])depth([._ ]|$)", re.IGNORECASE)
@@ -150,7 +155,9 @@ def _chosen(path: Path, layers: dict[str, Any]) -> str:
     if not layers:
         raise UnreadablePicture(path, "has no colours R, G and B", "Give a colour picture.")
     shown = ", ".join(list(layers)[:8])
-    raise UnreadablePicture(path, f"holds several pictures ({shown})", "Save one of them alone.")
+    raise UnreadablePicture(
+        path, Message("holds several pictures ({shown})", shown=shown), "Save one of them alone."
+    )
 
 
 def _full(channel: Any, x: int, y: int, width: int, height: int) -> np.ndarray:

@@ -23,7 +23,7 @@ class UnreadablePicture(EngineError):
     """A file cannot be used as a picture."""
 
     def __init__(self, path: Path, problem: str, hint: str) -> None:
-        super().__init__(FailureCode.BAD_SPEC, f"{path} {problem}.", hint)
+        super().__init__(FailureCode.BAD_SPEC, Message("{path} {problem}.", path=path, problem=problem), hint)
 
 
 @dataclass(eq=False)

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from sync_engine.interface.picture_files import PNG_MAGIC, DamagedPicture, open_regular, png_chunks, png_size
+from sync_engine.interface.wording import Message
 from sync_engine.pictures.picture import (
     BLACK_AROUND,
     CheckSize,
@@ -64,7 +65,9 @@ def read(path: Path, check_size: CheckSize) -> ReadPicture:
     except UnidentifiedImageError as error:
         raise UnreadablePicture(path, "is no picture that can be read", _hint(path)) from error
     except Exception as error:  # whatever a decoder raises on a damaged file
-        raise UnreadablePicture(path, f"cannot be read as a picture ({_words(error)})", HINT) from error
+        raise UnreadablePicture(
+            path, Message("cannot be read as a picture ({words})", words=_words(error)), HINT
+        ) from error
     finally:
         Image.MAX_IMAGE_PIXELS = limit
     if place:
@@ -125,7 +128,9 @@ def _place(
     found = {name.decode(): value for name, value in _GPANO.findall(data[:MOST_METADATA])}
     projection = found.get("ProjectionType", b"equirectangular").decode("latin-1")
     if projection != "equirectangular":
-        raise UnreadablePicture(path, f"is a {projection} panorama", "Give an equirectangular one.")
+        raise UnreadablePicture(
+            path, Message("is a {projection} panorama", projection=projection), "Give an equirectangular one."
+        )
     if not all(name in found for name in GPANO_PLACE):
         return None
     try:

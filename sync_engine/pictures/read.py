@@ -14,6 +14,7 @@ import numpy as np
 
 from sync_engine.interface.memory import PIXEL_BYTES
 from sync_engine.interface.picture_files import EXR_MAGIC, DamagedPicture, check_picture, open_regular
+from sync_engine.interface.wording import Message
 from sync_engine.pictures import exr, radiance_hdr, raster
 from sync_engine.pictures.picture import CheckSize, ReadPicture, UnreadablePicture, ensure_memory
 
@@ -37,9 +38,13 @@ def read_distances(path: Path, check_size: CheckSize = lambda width, height: Non
             if distances is not None:
                 return distances
     except DamagedPicture as error:
-        raise UnreadablePicture(path, f"cannot be read: it is damaged ({error})", "Save it again.") from error
+        raise UnreadablePicture(
+            path, Message("cannot be read: it is damaged ({reason})", reason=error), "Save it again."
+        ) from error
     except OSError as error:
-        raise UnreadablePicture(path, f"cannot be read ({error})", "Name a picture file.") from error
+        raise UnreadablePicture(
+            path, Message("cannot be read ({reason})", reason=error), "Name a picture file."
+        ) from error
     read = read_picture(path, check_size)
     return read.pixels[..., 0] if read.linear else None
 
@@ -55,7 +60,11 @@ def read_picture(path: Path, check_size: CheckSize = lambda width, height: None)
 
     def check(width: int, height: int) -> None:
         if width * height > MOST_PIXELS:
-            raise UnreadablePicture(path, f"is {width} × {height} pixels", "16384 × 8192 is the most.")
+            raise UnreadablePicture(
+                path,
+                Message("is {width} × {height} pixels", width=width, height=height),
+                "16384 × 8192 is the most.",
+            )
         check_size(width, height)
         ensure_memory(path, width * height * PIXEL_BYTES)
 
@@ -70,6 +79,10 @@ def read_picture(path: Path, check_size: CheckSize = lambda width, height: None)
         check_picture(path)
         return exr.read(path, check)
     except DamagedPicture as error:
-        raise UnreadablePicture(path, f"cannot be read: it is damaged ({error})", "Save it again.") from error
+        raise UnreadablePicture(
+            path, Message("cannot be read: it is damaged ({reason})", reason=error), "Save it again."
+        ) from error
     except OSError as error:
-        raise UnreadablePicture(path, f"cannot be read ({error})", "Name a picture file.") from error
+        raise UnreadablePicture(
+            path, Message("cannot be read ({reason})", reason=error), "Name a picture file."
+        ) from error

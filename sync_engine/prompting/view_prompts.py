@@ -11,6 +11,7 @@ from typing import Any
 
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.interface.wording import Message
 
 POLE_ELEVATION = 67.5
 """Views that look further up or down than this have the zenith or nadir prompt."""
@@ -77,7 +78,10 @@ def _read(folder: Path, take: Callable[[Any], Any]) -> Any:
     try:
         return take(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelNotAvailable(f"{file} cannot be read ({error!r}).", "Fetch the model again.") from error
+        raise ModelNotAvailable(
+            Message("{file} cannot be read ({reason}).", file=file, reason=repr(error)),
+            "Fetch the model again.",
+        ) from error
 
 
 def _range(row: dict[str, Any]) -> tuple[float, float]:

@@ -25,8 +25,8 @@ from sync_engine.interface.memory import PIXEL_BYTES
 from sync_engine.interface.messages import FailureCode
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
 from sync_engine.interface.wording import Message
+from sync_engine.pictures.panorama import LDR_MOST, read_panorama
 from sync_engine.pictures.picture import ensure_memory
-from sync_engine.pictures.read import read_picture
 from sync_engine.prompting import sun_in_prompt
 from sync_engine.radiance.directions import reduced, solid_angles
 from sync_engine.radiance.expand import Expanded, expand
@@ -34,9 +34,6 @@ from sync_engine.radiance.srgb import from_linear, to_linear
 
 RESULT_PIXEL_BYTES = 120
 """What a pixel of the larger picture takes at most: the pictures before and after, their light, the blend."""
-SMALLEST_WIDTH = 64
-LDR_MOST = 1.1
-"""Floats that reach no more hold no light beyond white; lossy compression goes a little over it."""
 SHOWN_SHARE, SHOWN_LEVEL = 0.95, 0.9
 """The exposure in which a foreign HDR picture is seen: in this share of the sphere no channel exceeds it."""
 CLIPPED_FROM = 0.9
@@ -74,11 +71,7 @@ class Enlargement:
         if not spec.enlarge:
             return None
         path = Path(spec.enlarge)
-        read = read_picture(path, lambda width, height: _check(path, width, height, spec))
-        if not np.isfinite(read.pixels).all():
-            raise _bad(
-                Message("{path} has pixels that are no number or infinite.", path=path), "Repair them first."
-            )
+        read = read_panorama(path, lambda width, height: _check(path, width, height, spec))
         light, sky = _known(path, spec)
         if not read.linear or float(read.pixels.max()) <= LDR_MOST:
             shown = from_linear(read.pixels.clip(0, 1)) if read.linear else read.pixels.clip(0, 1)
@@ -123,21 +116,6 @@ class Enlargement:
 
 def _check(path: Path, width: int, height: int, spec: EnvironmentSpec) -> None:
     """Raise for a picture that cannot be made larger, before it is decoded."""
-    if width != 2 * height:
-        raise _bad(
-            Message(
-                "{path} is {width} × {height}, not twice as wide as high.",
-                path=path,
-                width=width,
-                height=height,
-            ),
-            "Give a 360° picture.",
-        )
-    if width < SMALLEST_WIDTH:
-        raise _bad(
-            Message("{path} is {width} pixels wide.", path=path, width=width),
-            Message("Give one of {least} pixels or more.", least=SMALLEST_WIDTH),
-        )
     if width >= spec.width:
         raise _bad(
             Message("width = {width}: {path} is {own} wide already.", width=spec.width, path=path, own=width),

@@ -10,6 +10,7 @@ from pathlib import Path
 from sync_engine.backbones.model import Model
 from sync_engine.canvas import Canvas
 from sync_engine.diffusion.joint_loop import Step
+from sync_engine.interface.wording import Message
 from sync_engine.runtime import output
 from sync_engine.runtime.stage_runner import StageRunner
 
@@ -49,7 +50,7 @@ class LivePreview:
         try:
             output.write_png(self._file, picture.permute(1, 2, 0).cpu().numpy())
         except OSError as error:  # a full disk, say; the picture itself may still fit
-            self._runner.reporter.note(f"There are no more previews: {error}.")
+            self._runner.reporter.note(Message("There are no more previews: {reason}.", reason=error))
             self._cost = math.inf
             return None
         self._last = time.perf_counter()

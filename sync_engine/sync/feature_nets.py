@@ -69,6 +69,7 @@ def load_lpips(net: str, weights: Path, device: torch.device) -> Any:
 
     from sync_engine.common import torchvision_schemas  # noqa: F401  # before lpips imports torchvision
     from sync_engine.common.errors import ModelNotAvailable
+    from sync_engine.interface.wording import Message
 
     import lpips  # isort: skip
 
@@ -79,8 +80,13 @@ def load_lpips(net: str, weights: Path, device: torch.device) -> Any:
     lacking = [name for name in missing if not name.startswith(("lins.", "scaling_layer."))]
     if lacking:
         raise ModelNotAvailable(
-            f"{weights} lacks {lacking[0]} of lpips.LPIPS(net={net!r}).",
-            f"Put the weights of lpips 0.1 there, or unset {WEIGHTS_VARIABLE}.",
+            Message(
+                "{weights} lacks {lacking} of lpips.LPIPS(net={net}).",
+                weights=weights,
+                lacking=lacking[0],
+                net=repr(net),
+            ),
+            Message("Put the weights of lpips 0.1 there, or unset {variable}.", variable=WEIGHTS_VARIABLE),
         )
     return model.to(device).eval().requires_grad_(False)
 
@@ -126,11 +132,12 @@ def _load(net: FeatureNet, model: Model, dtype: torch.dtype) -> Any:
 def _own(folder: Path, device: torch.device) -> Any:
     from sync_engine.catalog.model_folder import check_part
     from sync_engine.common.errors import ModelNotAvailable
+    from sync_engine.interface.wording import Message
     from sync_engine.sync.perceptual_net import LatentFeatures
 
     if not (folder / FOLDER / "config.json").is_file():
         raise ModelNotAvailable(
-            f"The model's folder {folder} lacks its perceptual net.",
+            Message("The model's folder {folder} lacks its perceptual net.", folder=folder),
             "Install the extension again, or use the method multidiffusion.",
         )
     check_part(folder / FOLDER, weights=True)

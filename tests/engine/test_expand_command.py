@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from sync_engine.__main__ import main
-from sync_engine.cli.radiance import read_panorama
+from sync_engine.cli.radiance import read_shown
 from sync_engine.interface.embedded import read_spec
 from sync_engine.interface.spec import EnvironmentSpec
 from sync_engine.radiance.srgb import to_linear
@@ -83,7 +83,7 @@ def test_unusual_pictures_are_expanded(tmp_path: Path, kind: str, options: list[
             "grey opaque": np.dstack([day[..., 0], opaque]),
         }
         save(path, pixels.get(kind, shown))
-    assert np.allclose(read_panorama(path)[0], shown / 255, atol=0.014 if kind == "linear" else 1e-6)
+    assert np.allclose(read_shown(path)[0], shown / 255, atol=0.014 if kind == "linear" else 1e-6)
     made = tmp_path / "made.exr"
     assert main(["expand", str(path), "--out", str(made), "--exposure", "0", *options]) == 0
     assert (json.loads(capsys.readouterr().out)["lights"] == []) == (kind in ("black", "white"))

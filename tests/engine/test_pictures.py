@@ -327,7 +327,7 @@ def test_bytes_changed_anywhere_end_in_a_picture_or_in_words(tmp_path: Path) -> 
 
 
 def test_what_is_shown_is_what_linear_light_looks_like(tmp_path: Path) -> None:
-    from sync_engine.cli.radiance import read_panorama
+    from sync_engine.cli.radiance import read_shown
 
-    shown, _ = read_panorama(write_exr(tmp_path / "p.exr", layer(LIGHT, "{}")))
+    shown, _ = read_shown(write_exr(tmp_path / "p.exr", layer(LIGHT, "{}")))
     assert np.allclose(shown, from_linear(LIGHT), atol=1e-6)

@@ -49,11 +49,11 @@ def seen(table: dict[str, str]) -> dict[str, str]:
 
 
 english = seen({})
-assert english["job"] == "Painting 3/16, 1:30 min left"
+assert english["job"] == "Denoising 3/16, 1:30 min left"
 assert english["missing"] == "The engine's Python /opt/a b/python does not exist."
 german = seen(harness.module("translations.de").TABLE)
 for name, text in {
-    "job": "Malen 3/16, noch 1:30 min",
+    "job": "Entrauschen 3/16, noch 1:30 min",
     "died": "Die Engine endete unerwartet, beendet durch Signal 9 (SIGKILL). Ihre letzten Worte: a.b failed.",
     "missing": "Das Python der Engine /opt/a b/python gibt es nicht.",
     "size": "width = 1000: kein Vielfaches von 128. Am nächsten liegt 1024.",
@@ -63,7 +63,7 @@ for name, text in {
     assert text in german[name], f"{name}: {german[name]}"
 chinese = seen(harness.module("translations.zh_hans").TABLE)
 for name, text in {
-    "job": "绘制 3/16, 剩余 1:30 min",
+    "job": "去噪 3/16, 剩余 1:30 min",
     "missing": "引擎的 Python /opt/a b/python 不存在。",
     "size": "width = 1000: 不是 128 的倍数",
     "told": "width = 1000: 不是 128 的倍数",

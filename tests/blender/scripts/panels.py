@@ -83,7 +83,7 @@ assert "and 3 more" in shown
 assert shown.count("syncscape.cancel") == 7
 assert bpy.ops.syncscape.clear_queue() == {"FINISHED"}
 assert all(item.state is api.JobState.CANCELLED for item in waiting)
-assert any(text.startswith("Painting ") and text.endswith(" left") for text in shown), shown
+assert any(text.startswith("Denoising ") and text.endswith(" left") for text in shown), shown
 job.cancel()
 harness.tick_until(lambda: link.state.name == "READY")
 engine = Layout()
