@@ -23,7 +23,7 @@ import torch
 
 from benchmarks import instruments, random_model
 from benchmarks.save_report import keep
-from sync_engine.backbones.model import Residuals
+from sync_engine.backbones.model import Added
 from sync_engine.canvas.plane import PlaneCanvas
 from sync_engine.common.device import choose_device, choose_dtype, device_name, window_batch
 from sync_engine.diffusion.joint_loop import WindowBatch, sample
@@ -46,7 +46,7 @@ class Timed:
         timestep: torch.Tensor,
         conditioning: Conditioning,
         entries: Sequence[Entry],
-        residuals: Residuals | None = None,
+        residuals: Added | None = None,
     ) -> torch.Tensor:
         """Return the model's guided prediction: each window is two samples."""
         self.watch.begin()

@@ -24,6 +24,9 @@ WORDS: dict[str, tuple[int, ...]] = {
 }
 """Which arguments of which calls are texts for people."""
 ELSEWHERE = {
+    "BadLine",
+    "DamagedPicture",
+    "NotTheHub",
     "ValueError",
     "TypeError",
     "OSError",
