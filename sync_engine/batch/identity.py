@@ -158,7 +158,12 @@ def _with_whole_paths(number: int, guide: Guide, base: Path) -> Guide:
         whole = (base / path.expanduser()).absolute()
         if not whole.is_file():
             raise ModelNotAvailable(
-                f"guides[{number}].{field} = {str(whole)!r} is no file.",
+                Message(
+                    "guides[{number}].{field} = {whole} is no file.",
+                    number=number,
+                    field=field,
+                    whole=repr(str(whole)),
+                ),
                 "Name a picture that is on this computer; relative paths begin at the file of jobs.",
             )
         found[field] = str(whole)

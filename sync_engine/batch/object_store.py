@@ -26,6 +26,7 @@ from typing import Any
 from sync_engine.batch.shared_folder import STALE_AFTER_S, SharedFolder
 from sync_engine.common.errors import EngineError, OutputError, first_line
 from sync_engine.interface.messages import FailureCode
+from sync_engine.interface.wording import Message
 
 DONE, FAILED = "done", "failed"
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
@@ -55,7 +56,7 @@ def file_system(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise EngineError(
             FailureCode.ENGINE_MISSING,
-            f"The engine's Python has no fsspec, which out = {url!r} needs.",
+            Message("The engine's Python has no fsspec, which out = {url} needs.", url=repr(url)),
             "Install sync_engine/requirements/storage.txt into it.",
         ) from error
     options = {"auto_mkdir": True} if url.startswith("file:") else {}
@@ -64,7 +65,7 @@ def file_system(url: str) -> tuple[Any, str]:
     except (ImportError, ValueError, OSError) as error:
         raise EngineError(
             FailureCode.OUTPUT,
-            f"out = {url!r} cannot be used ({first_line(error)}).",
+            Message("out = {url} cannot be used ({reason}).", url=repr(url), reason=first_line(error)),
             "Install what fsspec wants for it (s3fs, gcsfs, adlfs); check the address and the credentials.",
         ) from error
 
@@ -135,6 +136,10 @@ class StoredResults(SharedFolder):
             self._fs.put_file(str(file), f"{self._root}/{name}")
         except OSError as error:  # the storage's fault, not the job's
             raise OutputError(
-                f"out = {self.address!r} cannot be written ({first_line(error)}).",
+                Message(
+                    "out = {address} cannot be written ({reason}).",
+                    address=repr(self.address),
+                    reason=first_line(error),
+                ),
                 "Check the connection and the credentials, and start the batch again.",
             ) from error
