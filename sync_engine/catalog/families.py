@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import functools
 import importlib
-import json
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sync_engine.catalog.small_files import CONFIG_BYTES
+from sync_engine.interface.bounded_json import read_json
 from sync_engine.interface.wording import Message
 
 if TYPE_CHECKING:
@@ -153,10 +154,10 @@ def has_weights(part: str) -> bool:
 
 
 def read_object(file: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; an empty one where it cannot be read."""
+    """Return the JSON object in a file; an empty one where it cannot, or must not, be read."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        data = read_json(file, CONFIG_BYTES)
+    except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from sync_engine.catalog import families
 from sync_engine.catalog.families import Family
-from sync_engine.catalog.safetensors_header import shapes
+from sync_engine.catalog.safetensors_header import RefusedWeights, check_weights_file, shapes
 from sync_engine.interface.memory_plan import MemoryPlan
 
 if TYPE_CHECKING:
@@ -128,14 +128,15 @@ def _parameters(part: Path) -> float:
     """Return the parameters of a part in millions; of several variants of its weights, one counts."""
     from safetensors import SafetensorError
 
-    files = sorted(part.glob("*.safetensors"))
+    files = sorted(file for file in part.glob("*.safetensors") if file.is_file())
     plain = [file for file in files if not re.search(r"\.(fp16|bf16)[.-]", file.name)] or files
     plain = [file for file in plain if "non_ema" not in file.name] or plain
     total = 0
     for file in plain:
         try:
+            check_weights_file(file)
             found = shapes(file)
-        except (OSError, SafetensorError):
+        except (OSError, SafetensorError, RefusedWeights):
             continue  # the loader tells of it
         for shape in found.values():
             count = 1
