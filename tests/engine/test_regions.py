@@ -251,3 +251,17 @@ def test_fields_do_not_depend_on_the_window(sphere: SphereCanvas) -> None:
     zenith = [n for n, view in enumerate(sphere.views) if view.elevation == 90]
     first, second = (masks[n].sum() for n in zenith)
     assert float(first) == pytest.approx(float(second), rel=0.02)
+
+
+def test_two_regions_may_fill_everything(tmp_path: Path, tiny_folder: Path) -> None:
+    """Nothing of the whole's prompt is left; the picture is made all the same."""
+    pixels = np.zeros((128, 256), dtype=np.uint8)
+    pixels[:, :128] = 255
+    files = [tmp_path / "left.png", tmp_path / "right.png"]
+    Image.fromarray(pixels).save(files[0])
+    Image.fromarray(255 - pixels).save(files[1])
+    halves = tuple(Region(prompt=f"half {n}", mask=str(file)) for n, file in enumerate(files))
+    spec = tiny.plate_spec(tiny_folder, method="sync", steps=2)
+    spec = dataclasses.replace(spec, width=256, height=128, guides=halves).validated()
+    Engine().run(spec, tmp_path / "out", Reporter("job", lambda event: None))
+    assert np.isfinite(read(tmp_path / "out", "plate")).all()
