@@ -23,7 +23,7 @@ PER_PAGE = {
     "docs/dev/adding-a-model.md": 60,
     "docs/science/sync.md": 120,
     "docs/science/sphere.md": 80,
-    "docs/science/light.md": 90,
+    "docs/science/light.md": 80,
     "docs/results.md": 120,
 }
 """How many lines a page may have: who needs more splits it."""
