@@ -52,6 +52,8 @@ GOALS: dict[str, Goal] = {
 }
 NEEDS_MOUNTS = (disks.full_file_system, disks.power_cut)
 KILLS = {"small random models": 170, "the draft model": 40}
+WENT_ON = 50
+"""So many of the killed jobs should have a checkpoint to go on from."""
 
 
 class Tally:
@@ -114,13 +116,18 @@ def kill_jobs(tally: Tally, end: float) -> None:
             many(name, trial, goal, tally, end)
 
 
+def _of(tried: int, aim: int) -> str:
+    return f"{tried:,}" if tried >= aim else f"{tried:,} (aim {aim:,})"
+
+
 def rows_of(tally: Tally) -> list[list[str]]:
     """Return the table: what was tried, how often, how many were wrong."""
     rows = []
     for name, goal in GOALS.items():
         counts = tally.of(name)
         if counts["tried"]:
-            rows.append([name, f"{counts['tried'] * goal.each:,}", str(counts["wrong"])])
+            tried = _of(counts["tried"] * goal.each, goal.trials * goal.each)
+            rows.append([name, tried, str(counts["wrong"])])
     for name in KILLS:
         counts = tally.of(name)
         if not counts["tried"]:
@@ -128,11 +135,11 @@ def rows_of(tally: Tally) -> list[list[str]]:
         killed = {stage: number for stage, number in counts["stages"].items() if stage != "after the end"}
         where = ", ".join(f"{number} {stage}" for stage, number in sorted(killed.items()))
         about = f"kills of {name} ({where}), asked for again: same pixels"
-        rows.append([about, str(sum(killed.values())), str(counts["wrong"])])
+        rows.append([about, _of(sum(killed.values()), KILLS[name]), str(counts["wrong"])])
     went_on = sum(tally.of(name)["went_on"] for name in KILLS)
     if went_on:
         wrong = sum(tally.of(name)["wrong"] for name in KILLS)
-        rows.append(["of these went on from a checkpoint: same pixels", str(went_on), str(wrong)])
+        rows.append(["of these went on from a checkpoint: same pixels", _of(went_on, WENT_ON), str(wrong)])
     return rows
 
 
