@@ -49,7 +49,7 @@ def test_the_words_of_errors_are_in_the_troubleshooting_guide() -> None:
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| *")]
     code = "\n".join(
         path.read_text(encoding="utf-8")
-        for folder in ("sync_engine", "engine", "operators", "panels", "scene")
+        for folder in ("sync_engine", "engine", "operators", "panels", "scene", "settings")
         for path in sorted((ROOT / folder).rglob("*.py"))
     )
     code += "\n".join(path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("*.py")))
