@@ -13,8 +13,7 @@ WINDOW_TESTS ?= tests/ui
 VENV := .venv
 BPY := .build/bpy-$(BPY_VERSION)
 REQUIREMENTS := sync_engine/requirements/torch.txt sync_engine/requirements/engine.txt requirements-dev.txt \
-    sync_engine/requirements/evaluation.txt sync_engine/requirements/ray.txt \
-    sync_engine/requirements/storage.txt
+    $(addprefix sync_engine/requirements/,evaluation.txt gguf.txt ray.txt storage.txt)
 SOURCES := $(shell git ls-files -- '*.py' '*.toml' 'sync_engine/*' 2>/dev/null)
 
 .PHONY: setup bpy wheels locks extension zip demo test quick lint results faults clean
@@ -26,8 +25,7 @@ $(VENV)/.done: $(REQUIREMENTS)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install -q -r sync_engine/requirements/torch.txt
 	$(VENV)/bin/python -m pip install -q -c sync_engine/requirements/torch.txt \
-	    -r sync_engine/requirements/engine.txt -r sync_engine/requirements/evaluation.txt \
-	    -r sync_engine/requirements/ray.txt -r sync_engine/requirements/storage.txt -r requirements-dev.txt
+	    $(addprefix -r ,$(filter-out %/torch.txt,$(REQUIREMENTS)))
 	touch $@
 
 # Blender 5.1 and later have Python 3.13; PYTHON313 names one where none is on the PATH.
