@@ -65,7 +65,7 @@ class Sampling:
         self.text = backbone.encode(["a desert at sunset"]), backbone.encode([""])
         self.at_once = min(window_batch(backbone.device, window), len(self.canvas.corners))
         noise = self.canvas.noise(backbone.channels, torch.Generator().manual_seed(7))
-        self.state = noise.to(backbone.device)
+        self.latents = self.state = noise.to(backbone.device)
 
     def run(self, steps: int) -> dict[str, float]:
         """Sample, and return the seconds, those of the denoiser among them, its samples and peak memory.
@@ -171,6 +171,7 @@ def main() -> None:
     backbone = random_model.backbone(size, device, choose_dtype(options.precision, device))
     sampling = Sampling(backbone)
     report = about(sampling, options.steps, options.repeat)
+    eager = sampling.latents
     for name in ("eager", "compiled") if options.compile else ("eager",):
         if name == "compiled":
             backbone.compile()

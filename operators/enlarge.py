@@ -24,7 +24,7 @@ from ..sync_engine.interface.spec import EnvironmentSpec, SpecError
 from ..translations import in_words, tr
 from .backdrop import attempt
 from .chosen import ResultOperator
-from .generate import no_engine
+from .mixins import NeedsEngine, no_engine
 
 WIDTH_ITEMS = [
     ("2048", "2048 × 1024", "One pass from a picture of 1024"),
@@ -55,20 +55,12 @@ class _Enlarges:
         return {"FINISHED"}
 
 
-class SYNCSCAPE_OT_enlarge(_Enlarges, ResultOperator, bpy.types.Operator):
+class SYNCSCAPE_OT_enlarge(_Enlarges, NeedsEngine, ResultOperator, bpy.types.Operator):
     """Make this World larger: detail is painted into it, its layout, its light and its sun stay"""
 
     bl_idname = "syncscape.enlarge"
     bl_label = "Make Larger"
     kind = "world"
-
-    @classmethod
-    def poll(cls, context) -> bool:
-        reason = no_engine()
-        if reason:
-            cls.poll_message_set(reason)
-            return False
-        return super().poll(context)
 
     def invoke(self, context, _event) -> set[str]:
         """Ask for the width: the next larger one."""

@@ -17,7 +17,7 @@ from ..sync_engine.host.export import SUFFIXES
 from ..sync_engine.interface.spec import LIMITS
 from ..translations import in_words
 from .chosen import ResultOperator
-from .generate import no_engine
+from .mixins import no_engine
 
 FORMAT_ITEMS = [
     ("exr", "OpenEXR", "Half floats with DWAA compression: smaller, a little lossy"),

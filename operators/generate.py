@@ -13,12 +13,13 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ..engine import preferences
-from ..engine.link import NO_PYTHON, PROBLEMS, explain, link
+from ..engine.link import PROBLEMS, explain, link
 from ..scene.problems import Trouble
 from ..sync_engine.host.history import Result
 from ..sync_engine.host.jobs import Job, JobState
 from ..sync_engine.interface.spec import SpecError
 from ..translations import in_words, tr
+from .mixins import no_engine
 from .problems import TROUBLES
 
 LOOK_S = 0.1
@@ -144,11 +145,6 @@ def _why_not(context) -> str:
     except SpecError as error:
         return in_words(explain(error))
     return ""
-
-
-def no_engine() -> str:
-    """Return why no engine could be started, as far as is known before trying, or an empty text."""
-    return "" if preferences.engine_settings().python else in_words(NO_PYTHON)
 
 
 def _wait(job: Job, manager: bpy.types.WindowManager) -> None:

@@ -7,11 +7,32 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from ..engine import preferences
 from ..engine.environment import engine_setup
+from ..engine.link import NO_PYTHON
 from ..engine.models import engine_models
+from ..translations import in_words
 
 Mixin = bpy.types.Operator if TYPE_CHECKING else object
 """What a class derives from that is only ever part of an operator."""
+
+
+def no_engine() -> str:
+    """Return why no engine could be started, as far as is known before trying, or an empty text."""
+    return "" if preferences.engine_settings().python else in_words(NO_PYTHON)
+
+
+class NeedsEngine(Mixin):
+    """An operator that starts a job; before the class whose own ``poll`` it asks too."""
+
+    @classmethod
+    def poll(cls, context) -> bool:
+        """Tell whether an engine could be started, and say so if not."""
+        reason = no_engine()
+        if reason:
+            cls.poll_message_set(reason)
+            return False
+        return super().poll(context)
 
 
 class OnWorld(Mixin):

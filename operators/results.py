@@ -21,7 +21,8 @@ from ..sync_engine.host.trash import TrashError, has_trash
 from ..sync_engine.interface.wording import Message
 from ..translations import in_words, tr
 from .chosen import ResultOperator, tell
-from .generate import no_engine, take_over
+from .generate import take_over
+from .mixins import NeedsEngine
 
 
 class SYNCSCAPE_OT_reveal(ResultOperator, bpy.types.Operator):
@@ -54,19 +55,11 @@ class SYNCSCAPE_OT_reuse_settings(ResultOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SYNCSCAPE_OT_new_seed(ResultOperator, bpy.types.Operator):
+class SYNCSCAPE_OT_new_seed(NeedsEngine, ResultOperator, bpy.types.Operator):
     """Make another picture with the settings of this one and a new seed; the panel stays as it is"""
 
     bl_idname = "syncscape.new_seed"
     bl_label = "New Seed"
-
-    @classmethod
-    def poll(cls, context) -> bool:
-        reason = no_engine()
-        if reason:
-            cls.poll_message_set(reason)
-            return False
-        return super().poll(context)
 
     def execute(self, context) -> set[str]:
         found = self.chosen()

@@ -16,8 +16,8 @@ from ..engine.link import PROBLEMS, explain, link
 from ..sync_engine.host.unfinished import Unfinished, discard
 from ..translations import in_words, tr
 from .chosen import tell
-from .generate import no_engine, take_over
-from .mixins import Mixin
+from .generate import take_over
+from .mixins import Mixin, NeedsEngine
 
 
 class UnfinishedOperator(Mixin):
@@ -39,19 +39,11 @@ class UnfinishedOperator(Mixin):
         return [job for job in reversed(link.unfinished()) if self.job in ("", job.id)]
 
 
-class SYNCSCAPE_OT_resume(UnfinishedOperator, bpy.types.Operator):
+class SYNCSCAPE_OT_resume(NeedsEngine, UnfinishedOperator, bpy.types.Operator):
     """Go on with this picture where it was interrupted: it becomes what it would have been"""
 
     bl_idname = "syncscape.resume"
     bl_label = "Resume"
-
-    @classmethod
-    def poll(cls, context) -> bool:
-        reason = no_engine()
-        if reason:
-            cls.poll_message_set(reason)
-            return False
-        return super().poll(context)
 
     def execute(self, context) -> set[str]:
         scene = context.scene

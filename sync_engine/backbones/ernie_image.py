@@ -55,7 +55,13 @@ class ErnieImage(Flux2Latents):
     def _shift(self, height: int, width: int, steps: int) -> float:
         return 0.0  # its schedule is the same for every size
 
-    def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: TextEmbedding) -> torch.Tensor:
+    def _velocity(
+        self,
+        noisy: torch.Tensor,
+        times: torch.Tensor,
+        text: TextEmbedding,
+        blocks: dict[int, torch.Tensor] | None = None,
+    ) -> torch.Tensor:
         lengths = torch.tensor([len(state) for state in text.states]).to(noisy.device)
         return self.transformer(
             hidden_states=noisy,

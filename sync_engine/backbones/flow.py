@@ -142,14 +142,14 @@ class FlowTransformer(Backbone):
         """Return the guided velocity for windows ``(N, C, h, w)``, in their own precision."""
         if residuals is not None and not (self.takes_blocks and isinstance(residuals, BlockResiduals)):
             raise ValueError("this transformer has no place for such residuals")
-        added = {"blocks": residuals.blocks} if isinstance(residuals, BlockResiduals) else {}
+        blocks = residuals.blocks if isinstance(residuals, BlockResiduals) else None
         noisy = windows.to(self.dtype)
         times = timestep.to(self.device, torch.float32).expand(len(entries))
         text = conditioning.prompts.pick([entry.prompt for entry in entries])
         if not self.guided or conditioning.guidance <= 1.0:
-            return self._velocity(noisy, times, text, **added).to(windows.dtype)
+            return self._velocity(noisy, times, text, blocks).to(windows.dtype)
         text += conditioning.negatives.pick([entry.negative for entry in entries])
-        both = self._velocity(torch.cat([noisy, noisy]), times.repeat(2), text, **added)
+        both = self._velocity(torch.cat([noisy, noisy]), times.repeat(2), text, blocks)
         with_prompt, without = both.to(windows.dtype).chunk(2)
         return self._guided(with_prompt, without, conditioning.guidance)
 
@@ -158,10 +158,14 @@ class FlowTransformer(Backbone):
         return without + scale * (with_prompt - without)
 
     def _velocity(
-        self, noisy: torch.Tensor, times: torch.Tensor, text: TextEmbedding, **added: Any
+        self,
+        noisy: torch.Tensor,
+        times: torch.Tensor,
+        text: TextEmbedding,
+        blocks: dict[int, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """Return the network's velocity for windows at timesteps ``(N,)`` of 0 to 1000.
 
-        A family whose ``takes_blocks`` is true may be given ``blocks``: what ControlNets add after them.
+        ``blocks`` is what ControlNets add after them, only for a family whose ``takes_blocks`` is true.
         """
         raise NotImplementedError

@@ -140,7 +140,13 @@ class Flux2Klein(Flux2Latents):
 
         return compute_empirical_mu(height * width, steps)
 
-    def _velocity(self, noisy: torch.Tensor, times: torch.Tensor, text: TextEmbedding) -> torch.Tensor:
+    def _velocity(
+        self,
+        noisy: torch.Tensor,
+        times: torch.Tensor,
+        text: TextEmbedding,
+        blocks: dict[int, torch.Tensor] | None = None,
+    ) -> torch.Tensor:
         number, _, height, width = noisy.shape
         states = torch.stack(text.states)
         velocity = self.transformer(

@@ -230,7 +230,9 @@ class NoCheckpoint(Checkpoint):
     def passed(self, picture: torch.Tensor) -> None:
         """Keep nothing."""
 
-    def restore(self, *_: object) -> None:
+    def restore(
+        self, scheduler: Any, generator: torch.Generator | None, like: dict[str, torch.Tensor]
+    ) -> None:
         """Return None."""
 
     def keep(self, *_: object, **__: object) -> None:
