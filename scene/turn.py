@@ -18,14 +18,14 @@ from .world import Controls
 
 CELLS = 64
 """The sun is looked for in cells of 5.6° (so many around) first: one lone pixel is none."""
-STRAIGHT = 1e-3
-"""A viewer who looks straight up or down faces nowhere."""
+POLE_ELEVATION = math.pi / 2 - 1e-3
+"""Radians. A viewer who looks further up or down than this faces nowhere."""
 
 
 def facing(matrix: Matrix) -> float | None:
     """Return the azimuth that a camera or view with this world matrix looks at; None if up or down."""
     ahead = matrix.to_3x3() @ Vector((0.0, 0.0, -1.0))
-    if math.hypot(ahead.x, ahead.y) < STRAIGHT * ahead.length:
+    if abs(math.atan2(ahead.z, math.hypot(ahead.x, ahead.y))) > POLE_ELEVATION:
         return None
     return math.atan2(ahead.y, ahead.x)
 

@@ -200,7 +200,7 @@ class RayBatch:
         try:
             outcomes, seconds = self._ray.get(ref)
         except self._ray.exceptions.RayActorError as error:
-            self._bury(actor, queue, error)
+            self._on_exit(actor, queue, error)
             return True
         numbers = actor.in_hand.pop(ref)
         self._job_s = max(1e-4, seconds / len(numbers))
@@ -215,7 +215,7 @@ class RayBatch:
                     queue.add(number)
         return any(tries is not None for tries in outcomes)
 
-    def _bury(self, actor: _Actor, queue: JobQueue, error: Exception) -> None:
+    def _on_exit(self, actor: _Actor, queue: JobQueue, error: Exception) -> None:
         log.warning("the actor %s is gone: %s", actor.name, str(error).splitlines()[0])
         self._actors.remove(actor)
         self._folder.declare_dead(actor.name)
