@@ -17,7 +17,7 @@ def ensure_whole(path: Path) -> None:
     try:
         check_picture(path)
     except DamagedPicture as error:
-        raise SceneProblem(Trouble.DAMAGED_PICTURE, path.name, str(error)) from error
+        raise SceneProblem(Trouble.DAMAGED_PICTURE, path.name, error.problem) from error
     except OSError as error:
         raise SceneProblem(Trouble.UNREADABLE_PICTURE, str(path)) from error
 

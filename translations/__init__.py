@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The words of the user interface in other languages: one table a language, and how a text is looked up.
+"""The words of the user interface in other languages: two tables a language, and how a text is looked up.
 
 Blender itself looks up labels, names and tooltips. A text with values in it is a template in the tables;
 ``tr`` puts the values in. What comes from elsewhere, such as the engine side's errors, comes as a Message,
-which knows its template.
+which knows its template: those of the engine are in the tables' second halves, ``*_engine.py``.
 """
 
 from __future__ import annotations
@@ -41,17 +41,19 @@ def in_words(failure: Failure) -> str:
 
 def register() -> None:
     """Give Blender the tables."""
-    from . import de, zh_hans
+    from . import de, de_engine, zh_hans, zh_hans_engine
 
+    german = de.TABLE | de_engine.TABLE
+    chinese = zh_hans.TABLE | zh_hans_engine.TABLE
     bpy.app.translations.register(
         __name__,
         {
             language: {(context, text): words for text, words in table.items() for context in CONTEXTS}
             for language, table in (
-                ("de", de.TABLE),
-                ("de_DE", de.TABLE),
-                ("zh_HANS", zh_hans.TABLE),
-                ("zh_CN", zh_hans.TABLE),
+                ("de", german),
+                ("de_DE", german),
+                ("zh_HANS", chinese),
+                ("zh_CN", chinese),
             )
         },
     )

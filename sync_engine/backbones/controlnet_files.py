@@ -17,7 +17,7 @@ from sync_engine.backbones.scaled_weights import unscaled
 from sync_engine.catalog.safetensors_header import check_weights_file, shapes
 from sync_engine.common.errors import ModelNotAvailable, first_line
 from sync_engine.common.late import torch
-from sync_engine.interface.wording import Message
+from sync_engine.interface.wording import Message, as_message
 
 ORIGINAL = "control_model."
 TEXT = re.compile(r"attn2\.to_k\.weight$")
@@ -144,6 +144,8 @@ def _count(names: Any, prefix: str) -> int:
 def refused(file: Path, problem: str) -> ModelNotAvailable:
     """Return the error for a file that cannot be used as a ControlNet."""
     return ModelNotAvailable(
-        Message("control = {file} cannot be used: {problem}.", file=repr(str(file)), problem=problem),
+        Message(
+            "control = {file} cannot be used: {problem}.", file=repr(str(file)), problem=as_message(problem)
+        ),
         "Use a ControlNet of the model's family, as a safetensors file or a folder in diffusers' format.",
     )

@@ -22,7 +22,7 @@ from sync_engine.common.errors import ModelNotAvailable, first_line
 from sync_engine.common.late import torch
 from sync_engine.downloads.store import installed
 from sync_engine.interface.guides import Control
-from sync_engine.interface.wording import Message
+from sync_engine.interface.wording import Message, as_message
 
 REMEDY = "Use a ControlNet of the model's family, as a folder in diffusers' format."
 SAME = {
@@ -231,6 +231,10 @@ def _plain(value: Any) -> Any:
 def refused(place: Path, problem: str, hint: str) -> ModelNotAvailable:
     """Return the error for a ControlNet that cannot be used."""
     return ModelNotAvailable(
-        Message("control = {place} cannot be used: it {problem}.", place=repr(str(place)), problem=problem),
+        Message(
+            "control = {place} cannot be used: it {problem}.",
+            place=repr(str(place)),
+            problem=as_message(problem),
+        ),
         hint,
     )

@@ -11,7 +11,7 @@ from sync_engine.backbones.backbone import Backbone
 from sync_engine.backbones.model import Added, BlockResiduals
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.late import no_grad, torch
-from sync_engine.interface.wording import Message
+from sync_engine.interface.wording import Message, as_message
 from sync_engine.prompting.conditioning import Conditioning, Entry, TextEmbedding
 
 MAX_TOKENS = 512
@@ -52,7 +52,7 @@ class FlowTransformer(Backbone):
             Message(
                 "{folder}: {problem}, so its parts do not belong together.",
                 folder=self.folder,
-                problem=problem,
+                problem=as_message(problem),
             ),
             "Fetch the model again.",
         )

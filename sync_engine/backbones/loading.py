@@ -60,7 +60,9 @@ def _folder_of_base(model: Model) -> Path:
         return Path(base.source)
     folder = installed(base) if model.base_weights else texts_of(base)
     if folder is None:
-        what = "text encoder and autoencoder" if model.base_weights else "configuration and tokenizer"
+        what = Message(
+            "text encoder and autoencoder" if model.base_weights else "configuration and tokenizer"
+        )
         raise ModelNotAvailable(
             Message(
                 "model = {source} needs the {what} of {name}, which are not on this computer.",

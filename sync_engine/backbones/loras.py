@@ -27,12 +27,12 @@ from sync_engine.interface.wording import Message
 Shapes = dict[str, tuple[int, ...]]
 _DOWN = re.compile(r"(lora_down|lora_A|lora\.down|lora_linear_layer\.down)(\.\w+)?\.weight$")
 _OTHER_KINDS = {
-    "hada_": "a LoHa",
-    "lokr_": "a LoKr",
-    "dora_scale": "a DoRA",
-    "oft_": "an OFT",
-    "bundle_emb": "a LoRA with words of its own (OneTrainer's bundle_emb)",
-    ".diff": "a LyCORIS of whole differences (.diff)",
+    "hada_": Message("a LoHa"),
+    "lokr_": Message("a LoKr"),
+    "dora_scale": Message("a DoRA"),
+    "oft_": Message("an OFT"),
+    "bundle_emb": Message("a LoRA with words of its own (OneTrainer's bundle_emb)"),
+    ".diff": Message("a LyCORIS of whole differences (.diff)"),
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sync_engine.common.errors import ModelNotAvailable
 from sync_engine.common.late import torch
-from sync_engine.interface.wording import Message
+from sync_engine.interface.wording import Message, as_message
 
 SCALES = (".scale_weight", ".weight_scale")
 UNUSED = (".scale_input", ".input_scale", ".comfy_quant")
@@ -88,5 +88,7 @@ def _times(
 
 
 def _refused(file: Path, problem: str) -> ModelNotAvailable:
-    message = Message("model = {file} cannot be used: {problem}.", file=repr(str(file)), problem=problem)
+    message = Message(
+        "model = {file} cannot be used: {problem}.", file=repr(str(file)), problem=as_message(problem)
+    )
     return ModelNotAvailable(message, REMEDY)

@@ -17,7 +17,7 @@ from sync_engine.catalog.model_index import Index
 from sync_engine.catalog.single_file_header import AUTOENCODER, DENOISER, TEXT_ENCODERS, Checkpoint
 from sync_engine.common.errors import ModelNotAvailable, first_line
 from sync_engine.common.late import torch
-from sync_engine.interface.wording import Message
+from sync_engine.interface.wording import Message, as_message
 
 LIBRARY_ERRORS = (
     *(OSError, ValueError, KeyError, RuntimeError, TypeError, IndexError, AttributeError),
@@ -150,7 +150,11 @@ def _left(file: Path, names: list[str]) -> ModelNotAvailable:
 
 def _misfit(file: Path, problem: str) -> ModelNotAvailable:
     return ModelNotAvailable(
-        Message("model = {file} could not be loaded ({problem}).", file=repr(str(file)), problem=problem),
+        Message(
+            "model = {file} could not be loaded ({problem}).",
+            file=repr(str(file)),
+            problem=as_message(problem),
+        ),
         "Fetch the file again, or use the same model as a folder in diffusers' format.",
     )
 

@@ -56,7 +56,9 @@ def find(wanted: str, index: Index) -> tuple[str, Path | None]:
                 wanted=repr(wanted),
                 class_name=TINY_CLASS,
             ),
-            "Use auto, none, " + ", ".join(TINY_DECODERS) + ", or a folder in diffusers' format.",
+            Message(
+                "Use auto, none, {names}, or a folder in diffusers' format.", names=", ".join(TINY_DECODERS)
+            ),
         )
     return str(folder), folder
 

@@ -85,7 +85,7 @@ class TiledFallbackDecoder:
     """
 
     def __init__(self, model: TilingDecoder, note: Callable[[str], None]) -> None:
-        self.model, self._note = model, note
+        self.model, self._on_note = model, note
 
     def __call__(self, latents: torch.Tensor) -> torch.Tensor:
         """Decode latents ``(N, C, h, w)`` as the model does."""
@@ -95,7 +95,7 @@ class TiledFallbackDecoder:
             if not is_out_of_memory(error) or not self.model.decode_in_tiles():
                 raise
         give_memory_back()
-        self._note("Memory is short: the picture is decoded in tiles.")
+        self._on_note("Memory is short: the picture is decoded in tiles.")
         return self.model.decode(latents)
 
 

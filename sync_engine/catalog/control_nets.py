@@ -125,7 +125,10 @@ def find(name: str) -> ControlNetRow:
         return next(same, ControlNetRow(model=replace(row, part=CLASS)))
     raise ModelNotAvailable(
         Message("control = {name} is no ControlNet that is known or here.", name=repr(name)),
-        "Use one of " + ", ".join(CONTROL_NETS) + ", a folder or a file that exists, or OWNER/NAME.",
+        Message(
+            "Use one of {names}, a folder or a file that exists, or OWNER/NAME.",
+            names=", ".join(CONTROL_NETS),
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from sync_engine.catalog.safetensors_header import MAX_FILE_BYTES, MAX_TENSORS
 from sync_engine.common.errors import ModelNotAvailable
-from sync_engine.interface.wording import Message
+from sync_engine.interface.wording import Message, as_message
 
 MAGIC = b"GGUF"
 START = struct.Struct("<4sIQQ")
@@ -93,5 +93,8 @@ def architecture(file: Path) -> str:
 def refused(file: Path, problem: str) -> ModelNotAvailable:
     """Return the error for a GGUF file that cannot be used."""
     return ModelNotAvailable(
-        Message("model = {file} cannot be used: {problem}.", file=repr(str(file)), problem=problem), REMEDY
+        Message(
+            "model = {file} cannot be used: {problem}.", file=repr(str(file)), problem=as_message(problem)
+        ),
+        REMEDY,
     )

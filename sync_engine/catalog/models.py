@@ -281,7 +281,7 @@ def find(model: str) -> Model:
         Message(
             "model = {model} is neither in the table of models nor a folder nor a hub id.", model=repr(model)
         ),
-        "Use one of " + ", ".join(TABLE) + ", a folder or a file that exists, or OWNER/NAME.",
+        Message("Use one of {names}, a folder or a file that exists, or OWNER/NAME.", names=", ".join(TABLE)),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sync_engine.common.errors import ModelNotAvailable
-from sync_engine.interface.wording import Message
+from sync_engine.interface.wording import Message, as_message
 
 MAX_FILE_BYTES = 50 * 10**9
 MAX_HEADER_BYTES = 16 * 2**20
@@ -122,23 +122,25 @@ def metadata(file: Path) -> dict[str, str]:
         return weights.metadata() or {}
 
 
-def _kind(start: bytes) -> str:
+def _kind(start: bytes) -> Message:
     """Name what the first bytes of a file that is no safetensors file look like."""
     if start.startswith(b"PK\x03\x04"):
-        return "a zip archive, as PyTorch writes its pickles"
+        return Message("a zip archive, as PyTorch writes its pickles")
     if start[:1] == b"\x80" and start[1:2] <= b"\x05":
-        return "a pickle"
+        return Message("a pickle")
     if start.startswith(b"version https://git-lfs"):
-        return "a git-lfs pointer; the weights themselves were not fetched"
+        return Message("a git-lfs pointer; the weights themselves were not fetched")
     if start.lstrip()[:1] == b"<":
-        return "a web page"
-    return "something else"
+        return Message("a web page")
+    return Message("something else")
 
 
 def _refused(name: str, problem: str) -> RefusedWeights:
     return RefusedWeights(
         Message(
-            "The weights file {name} is no good safetensors file: {problem}.", name=name, problem=problem
+            "The weights file {name} is no good safetensors file: {problem}.",
+            name=name,
+            problem=as_message(problem),
         ),
         AGAIN,
     )

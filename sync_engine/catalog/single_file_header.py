@@ -18,7 +18,7 @@ from sync_engine.catalog.few_steps import FewSteps, said_by
 from sync_engine.catalog.gguf_header import is_gguf
 from sync_engine.catalog.safetensors_header import check_weights_file, metadata, shapes
 from sync_engine.common.errors import ModelNotAvailable
-from sync_engine.interface.wording import Message
+from sync_engine.interface.wording import Message, as_message
 
 Shapes = dict[str, tuple[int, ...]]
 DENOISER = "model.diffusion_model."
@@ -169,5 +169,8 @@ def _no_checkpoint(file: Path, names: Shapes) -> ModelNotAvailable:
 
 def _refused(file: Path, problem: str, remedy: str = REMEDY) -> ModelNotAvailable:
     return ModelNotAvailable(
-        Message("model = {file} cannot be used: {problem}.", file=repr(str(file)), problem=problem), remedy
+        Message(
+            "model = {file} cannot be used: {problem}.", file=repr(str(file)), problem=as_message(problem)
+        ),
+        remedy,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sync_engine.common.errors import ModelNotAvailable
-from sync_engine.interface.wording import Message
+from sync_engine.interface.wording import Message, as_message
 
 CONFIG_BYTES = 2 * 2**20
 """The largest configuration met in a public model has 0.3 MB."""
@@ -23,7 +23,8 @@ REMEDY = "Use another model, or fetch this one again from a source that you trus
 def refused(path: Path, problem: str, remedy: str = REMEDY) -> ModelNotAvailable:
     """Return the error for a file of a model that is not read."""
     return ModelNotAvailable(
-        Message("The model's file {path} is refused: {problem}.", path=path, problem=problem), remedy
+        Message("The model's file {path} is refused: {problem}.", path=path, problem=as_message(problem)),
+        remedy,
     )
 
 

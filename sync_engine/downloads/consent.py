@@ -27,11 +27,11 @@ def to_fetch(name: str, control: bool = False) -> Model | None:
     return model if model.on_hub and store.installed(model) is None else None
 
 
-def in_words(model: Model) -> str:
+def in_words(model: Model) -> Message:
     """Return what is to be agreed to."""
-    size = f"{model.download_gb:.1f} GB" if model.download_gb else "a download of unknown size"
+    size = f"{model.download_gb:.1f} GB" if model.download_gb else Message("a download of unknown size")
     place = model.source if model.name == model.source else f"{model.name} ({model.source})"
-    return f"{place}, {size}, licence: {model.licence}"
+    return Message("{place}, {size}, licence: {licence}", place=place, size=size, licence=model.licence)
 
 
 def check_named_by_file(name: str, agreed: bool, can_ask: bool, control: bool = False) -> None:

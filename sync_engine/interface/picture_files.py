@@ -17,6 +17,8 @@ from math import ceil
 from pathlib import Path
 from typing import BinaryIO
 
+from .wording import Message, as_message
+
 EXR_MAGIC, PNG_MAGIC = b"\x76\x2f\x31\x01", b"\x89PNG\r\n\x1a\n"
 MOST_PIXELS = 2**28
 """No picture of more is opened: 16384 × 8192 twice over."""
@@ -30,7 +32,15 @@ PNG_TAIL = 65536
 
 
 class DamagedPicture(ValueError):
-    """A picture is cut off, has impossible lengths, or is larger than anything that is read."""
+    """A picture is cut off, has impossible lengths, or is larger than anything that is read.
+
+    Attributes:
+        problem: what is wrong with it; also where the error is a value of another message.
+    """
+
+    def __init__(self, problem: str) -> None:
+        self.problem = as_message(problem)
+        super().__init__(self.problem)
 
 
 @dataclass
@@ -50,7 +60,9 @@ class ExrPart:
         x_min, y_min, x_max, y_max = self._numbers(name, "<4i")
         width, height = x_max - x_min + 1, y_max - y_min + 1
         if not (width > 0 and height > 0 and width * height <= MOST_PIXELS):
-            raise DamagedPicture(f"its {name} is {width} × {height} pixels")
+            raise DamagedPicture(
+                Message("its {name} is {width} × {height} pixels", name=name, width=width, height=height)
+            )
         return x_min, y_min, width, height
 
     def chunks(self, tiled: bool) -> int | None:
@@ -67,7 +79,7 @@ class ExrPart:
     def _numbers(self, name: str, layout: str) -> tuple[int, ...]:
         value = self.attributes.get(name, b"")
         if len(value) != struct.calcsize(layout):
-            raise DamagedPicture(f"it has no {name}")
+            raise DamagedPicture(Message("it has no {name}", name=name))
         return struct.unpack(layout, value)
 
 
@@ -82,7 +94,7 @@ def open_regular(path: Path) -> BinaryIO:
         raise OSError(str(error)) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("not a regular file")
+            raise OSError(Message("not a regular file"))
         return os.fdopen(descriptor, "rb")
     except OSError:
         os.close(descriptor)
@@ -109,7 +121,7 @@ def check_picture(path: Path) -> None:
             if b"\0\0\0\0IEND\xae\x42\x60\x82" not in file.read(PNG_TAIL):
                 raise DamagedPicture("it is cut off")
         elif suffix in (".exr", ".png"):
-            raise DamagedPicture(f"it is no {suffix[1:].upper()}")
+            raise DamagedPicture(Message("it is no {form}", form=suffix[1:].upper()))
 
 
 def picture_size(path: Path) -> tuple[int, int] | None:
@@ -136,7 +148,7 @@ def png_size(file: BinaryIO) -> tuple[int, int]:
     if kind != b"IHDR" or length != 13:
         raise DamagedPicture("its first chunk is not the header")
     if not (width > 0 and height > 0 and width * height <= MOST_PIXELS):
-        raise DamagedPicture(f"it is {width} × {height} pixels")
+        raise DamagedPicture(Message("it is {width} × {height} pixels", width=width, height=height))
     return width, height
 
 
@@ -150,7 +162,7 @@ def png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
         if kind == b"IEND":
             return
         file.seek(body + size + 4)
-    raise DamagedPicture(f"it has more than {MOST_CHUNKS} chunks")
+    raise DamagedPicture(Message("it has more than {most} chunks", most=MOST_CHUNKS))
 
 
 def exr_parts(file: BinaryIO, wanted: frozenset[str], longest: int = 2**16) -> tuple[int, list[ExrPart]]:
@@ -171,7 +183,9 @@ def exr_parts(file: BinaryIO, wanted: frozenset[str], longest: int = 2**16) -> t
         while name := _name(file):
             budget -= 1
             if budget < 0:
-                raise DamagedPicture(f"its header has more than {MOST_ATTRIBUTES} attributes")
+                raise DamagedPicture(
+                    Message("its header has more than {most} attributes", most=MOST_ATTRIBUTES)
+                )
             part.types[name] = _name(file)
             (size,) = struct.unpack("<i", _exactly(file, 4))
             if size < 0:
@@ -184,7 +198,7 @@ def exr_parts(file: BinaryIO, wanted: frozenset[str], longest: int = 2**16) -> t
             parts.append(part)
         if not flags & MULTIPART or not part.types:  # an empty header ends those of a file of parts
             return flags, parts
-    raise DamagedPicture(f"it has more than {MOST_PARTS} parts")
+    raise DamagedPicture(Message("it has more than {most} parts", most=MOST_PARTS))
 
 
 def _check_exr(file: BinaryIO, size: int) -> None:

@@ -22,7 +22,8 @@ class Message(str):
 
     Args:
         template: the English text, which is its id too: ``"The folder {folder} is gone."``.
-        values: what goes into the fields: numbers, other messages; anything else by its ``str``.
+        values: what goes into the fields: numbers, other messages, errors that were raised with one;
+            anything else by its ``str``.
 
     Attributes:
         template: as given.
@@ -112,6 +113,8 @@ def joined(*parts: str) -> Message:
 
 
 def _plain(value: object) -> str | int | float:
+    if isinstance(value, Exception) and len(value.args) == 1 and isinstance(value.args[0], Message):
+        value = value.args[0]
     if isinstance(value, Message) or (isinstance(value, (int, float)) and math.isfinite(value)):
         return str(value) if isinstance(value, bool) else value
     return str(value)

@@ -12,7 +12,7 @@ import numpy as np
 from sync_engine.common.errors import EngineError, OutOfMemory
 from sync_engine.interface.memory import lacking
 from sync_engine.interface.messages import FailureCode
-from sync_engine.interface.wording import Message
+from sync_engine.interface.wording import Message, as_message
 
 OPAQUE = 254.5 / 255
 """Alpha above this is opaque in eight bits."""
@@ -23,7 +23,9 @@ class UnreadablePicture(EngineError):
     """A file cannot be used as a picture."""
 
     def __init__(self, path: Path, problem: str, hint: str) -> None:
-        super().__init__(FailureCode.BAD_SPEC, Message("{path} {problem}.", path=path, problem=problem), hint)
+        super().__init__(
+            FailureCode.BAD_SPEC, Message("{path} {problem}.", path=path, problem=as_message(problem)), hint
+        )
 
 
 @dataclass(eq=False)

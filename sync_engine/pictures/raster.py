@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from sync_engine.interface.picture_files import PNG_MAGIC, DamagedPicture, open_regular, png_chunks, png_size
-from sync_engine.interface.wording import Message
+from sync_engine.interface.wording import Message, joined
 from sync_engine.pictures.picture import (
     BLACK_AROUND,
     CheckSize,
@@ -79,7 +79,7 @@ def read(path: Path, check_size: CheckSize) -> ReadPicture:
 def _hint(path: Path) -> str:
     with open_regular(path) as file:
         is_tiff = file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-    return f"{HINT} {TIFF_HINT}" if is_tiff else HINT
+    return joined(HINT, TIFF_HINT) if is_tiff else HINT
 
 
 def _words(error: Exception) -> str:
@@ -179,5 +179,10 @@ def _converted(image: Any, profile: bytes, notes: list[str]) -> Any:
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         notes.append("Its colour profile cannot be used; it is read as sRGB.")
         return None
-    notes.append(f"Its colours were converted from the profile {name or 'without a name'} to sRGB.")
+    notes.append(
+        Message(
+            "Its colours were converted from the profile {profile} to sRGB.",
+            profile=name or Message("without a name"),
+        )
+    )
     return made

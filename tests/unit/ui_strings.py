@@ -10,6 +10,7 @@ cannot be translated, the fields are ``{0}``, ``{1}``, ….
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import runpy
 import sys
@@ -31,7 +32,33 @@ ENGINE_SIDE = (
     "sync_engine/installer",
     "sync_engine/sync/methods",
 )
-"""The engine's own errors, outside the door, are sentences of another program and stay English."""
+"""The door and the program that Blender's process runs."""
+ENGINE_ROOMS = tuple(
+    f"sync_engine/{room}"
+    for room in (
+        *("runtime", "backbones", "catalog", "downloads", "diffusion", "prompting", "guiding", "pictures"),
+        *("radiance", "canvas", "sync", "common", "interface", "host"),
+    )
+)
+"""Whose errors and notes reach the panel as Messages. Texts of the command line alone, such as those of
+``evaluation``, ``batch`` and ``cli``, stay English."""
+ENGINE_ERRORS = {
+    *("EngineError", "ModelNotAvailable", "NotAgreed", "OutOfMemory", "OutputError", "RefusedWeights"),
+    *(
+        "SpecError",
+        "GuideError",
+        "UnreadablePicture",
+        "refused",
+        "_refused",
+        "_misfit",
+        "_bad",
+        "DamagedPicture",
+    ),
+    *("_on_note", "note"),
+}
+"""What makes an error of the engine; any of its arguments may be a text."""
+ENGINE_SENTENCES = {"REMEDY", "AGAIN", "BLACK_AROUND", "HINT", "TIFF_HINT", "remedy"}
+"""Names of constants and of parameters there that hold what is said, beside ``SENTENCES``."""
 TEXT_TABLES = {"STAGES", "NAMES", "NOTHING_YET", "OTHER_KIND"}
 """Dictionaries whose values are shown."""
 ARGUMENTS: dict[str, tuple[int | str, ...]] = {
@@ -70,6 +97,7 @@ LINES = {"engine_lines"}
 """Functions whose returned texts are drawn."""
 
 
+@functools.cache
 def shown_texts(root: Path = ROOT) -> dict[str, str]:
     """Return every text that is shown, with the file that it is in."""
     found: dict[str, str] = {}
@@ -80,6 +108,57 @@ def shown_texts(root: Path = ROOT) -> dict[str, str]:
                 if any(character.isalpha() for character in VALUE.sub("", text)):
                     found.setdefault(text, str(file.relative_to(root)))
     return found
+
+
+@functools.cache
+def all_texts(root: Path = ROOT) -> dict[str, str]:
+    """Return what ``shown_texts`` and ``engine_texts`` find."""
+    return shown_texts(root) | engine_texts(root)
+
+
+@functools.cache
+def engine_texts(root: Path = ROOT) -> dict[str, str]:
+    """Return the texts of the engine's errors and notes that are in no other table, with their file."""
+    elsewhere = shown_texts(root)
+    found: dict[str, str] = {}
+    for room in ENGINE_ROOMS:
+        for file in sorted((root / room).rglob("*.py")):
+            for text in _said(ast.parse(file.read_text(encoding="utf-8"))):
+                if text not in elsewhere and re.search(r"[^\W\d_]{2}", VALUE.sub("", text)):
+                    found.setdefault(text, file.relative_to(root).as_posix())
+    return found
+
+
+def _said(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if getattr(target, "id", "") in SENTENCES | ENGINE_SENTENCES:
+                yield from _sentences(node.value)
+        elif isinstance(node, ast.FunctionDef):
+            for parameter, default in zip(
+                reversed(node.args.args), reversed(node.args.defaults), strict=False
+            ):
+                if parameter.arg in SENTENCES | ENGINE_SENTENCES:
+                    yield from _sentences(default)
+        elif isinstance(node, ast.Call):
+            name = _called(node)
+            if name == "Message" and node.args:
+                yield from _values(node.args[0])
+            elif name in ENGINE_ERRORS:
+                for value in (*node.args, *(item.value for item in node.keywords)):
+                    yield from _sentences(value)
+            elif name == "append" and _called(ast.Call(node.func.value)) == "notes":  # type: ignore[attr-defined]
+                yield from _sentences(node.args[0])
+
+
+def _sentences(node: ast.expr) -> Iterator[str]:
+    """Yield the texts of an expression that are more than a name or a word of code."""
+    yield from (text for text in _values(node) if " " in text)
+
+
+def _called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
 
 
 def _texts(tree: ast.Module) -> Iterator[str]:
@@ -122,7 +201,7 @@ def _of_assignment(node: ast.Assign | ast.AnnAssign) -> Iterator[str]:
 
 
 def _of_call(node: ast.Call) -> Iterator[str]:
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    name = _called(node)
     keywords = {item.arg: item.value for item in node.keywords}
     if name.endswith("Property") and name != "property":
         for wanted in ("name", "description"):
@@ -162,9 +241,10 @@ def _values(node: ast.expr) -> Iterator[str]:
 
 def _main() -> None:
     for name in ("de", "zh_hans"):
-        table = runpy.run_path(str(ROOT / "translations" / f"{name}.py"))["TABLE"]
-        for text, file in shown_texts().items():
-            if text not in table:
+        files = (ROOT / "translations" / f"{part}.py" for part in (name, f"{name}_engine"))
+        known = {text for file in files for text in runpy.run_path(str(file))["TABLE"]}
+        for text, file in all_texts().items():
+            if text not in known:
                 sys.stdout.write(f"    {text!r}: ,  # {file}\n")
         sys.stdout.write("\n")
 
