@@ -33,7 +33,15 @@ class JobsFileError(EngineError):
 
 
 class BadLine(ValueError):
-    """One line of a file of jobs cannot be read."""
+    """One line of a file of jobs cannot be read.
+
+    Attributes:
+        problem: why.
+    """
+
+    def __init__(self, problem: Message) -> None:
+        self.problem = problem
+        super().__init__(problem)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +90,7 @@ def _json_lines(file: TextIO) -> Iterator[Row]:
         try:
             fields = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield Row(number, {}, f"not JSON ({error})")
+            yield Row(number, {}, Message("not JSON ({reason})", reason=error))
             continue
         if isinstance(fields, dict):
             yield Row(number, fields)
@@ -99,13 +107,21 @@ def _csv(file: TextIO) -> Iterator[Row]:
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) > len(names):
-            yield Row(line, {}, f"{len(cells)} cells, but the first line names {len(names)} fields")
+            yield Row(
+                line,
+                {},
+                Message(
+                    "{cells} cells, but the first line names {fields} fields",
+                    cells=len(cells),
+                    fields=len(names),
+                ),
+            )
             continue
         try:
             pairs = zip(names, cells, strict=False)
             yield Row(line, {name: _value(name, cell) for name, cell in pairs if cell.strip()})
         except BadLine as error:
-            yield Row(line, {}, str(error))
+            yield Row(line, {}, error.problem)
 
 
 def _value(name: str, text: str) -> Any:
@@ -121,7 +137,14 @@ def _value(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadLine(f"{name} = {text[:60]!r}: not of its kind, {kind.split(' |')[0]}") from error
+        raise BadLine(
+            Message(
+                "{name} = {value}: not of its kind, {kind}",
+                name=name,
+                value=repr(text[:60]),
+                kind=kind.split(" |")[0],
+            )
+        ) from error
 
 
 def _matrix(file: TextIO) -> Iterator[Row]:
@@ -137,7 +160,7 @@ def _matrix(file: TextIO) -> Iterator[Row]:
     unknown = sorted(data.keys() - {"fields", "matrix"})
     if unknown:
         line = _line_of(lines, unknown[0])
-        yield Row(line, {}, f"{unknown[0]} is neither [fields] nor [matrix]")
+        yield Row(line, {}, Message("{name} is neither [fields] nor [matrix]", name=unknown[0]))
         return
     matrix = data.get("matrix", {})
     tables = matrix if isinstance(matrix, list) else [matrix]
@@ -156,11 +179,11 @@ def _combinations(fields: Any, table: Any, lines: list[str], head: int) -> Itera
         try:
             settings = [_setting(name, value) for value in _values(name, values)]
         except BadLine as error:
-            yield Row(line, {}, str(error))
+            yield Row(line, {}, error.problem)
             return
         axes.append([(line, setting) for setting in settings])
     if math.prod(map(len, axes)) > MOST_JOBS:
-        yield Row(head, {}, f"more than {MOST_JOBS:,} combinations")
+        yield Row(head, {}, Message("more than {most} combinations", most=MOST_JOBS))
         return
     for chosen in itertools.product(*axes):
         merged = dict(fields)
@@ -176,7 +199,11 @@ def _values(name: str, given: Any) -> list[Any]:
         if isinstance(first, int) and isinstance(count, int) and 0 < count <= MOST_JOBS:
             return list(range(first, first + count))
     if not isinstance(given, list) or not given:
-        raise BadLine(f"{name}: not a list of values, nor {{first = 1, count = 100}}")
+        raise BadLine(
+            Message(
+                "{name}: not a list of values, nor {example}", name=name, example="{first = 1, count = 100}"
+            )
+        )
     return given
 
 
@@ -186,7 +213,7 @@ def _setting(name: str, value: Any) -> dict[str, Any]:
         return {name: value}
     found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
-        raise BadLine(f"size = {value!r}: not a size such as '1024x512'")
+        raise BadLine(Message("size = {value}: not a size such as '1024x512'", value=repr(value)))
     return {"width": int(found[1]), "height": int(found[2])}
 
 

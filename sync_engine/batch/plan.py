@@ -17,7 +17,7 @@ from sync_engine.batch import identity
 from sync_engine.batch.jobs_file import JobsFileError, read
 from sync_engine.common.errors import EngineError
 from sync_engine.interface.spec import EnvironmentSpec, SpecError
-from sync_engine.interface.wording import Message
+from sync_engine.interface.wording import Message, as_message, joined
 
 MOST_ERRORS = 20
 """So many bad lines are named; more are counted."""
@@ -101,7 +101,8 @@ def write_plan(jobs: Path, folder: Path, note: Callable[[str], None] = lambda te
         try:
             job = _job(row.fields, without_seed, jobs.parent) if not row.problem else None
         except (SpecError, EngineError) as error:
-            errors.append((row.line, str(error)))
+            remedy = error.remedy if isinstance(error, SpecError) else error.hint
+            errors.append((row.line, joined(error.message, remedy)))
             continue
         if job is None:
             errors.append((row.line, row.problem))
@@ -135,12 +136,16 @@ def _group(job: Job) -> str:
     return hashlib.sha256(identity.group_of(job.spec).encode()).hexdigest()[:8]
 
 
-def _in_words(jobs: Path, errors: list[tuple[int, str]]) -> str:
-    shown = [f"{jobs.name}, line {line}: {text}" for line, text in errors[:MOST_ERRORS]]
+def _in_words(jobs: Path, errors: list[tuple[int, str]]) -> Message:
+    one = len(errors) == 1
+    shown = [Message("1 job cannot be used:" if one else "{count} jobs cannot be used:", count=len(errors))]
+    shown += [
+        Message("{file}, line {line}: {problem}", file=jobs.name, line=line, problem=as_message(text))
+        for line, text in errors[:MOST_ERRORS]
+    ]
     if len(errors) > MOST_ERRORS:
-        shown.append(f"… and {len(errors) - MOST_ERRORS} more.")
-    jobs_are = "1 job cannot be used" if len(errors) == 1 else f"{len(errors)} jobs cannot be used"
-    return "\n".join([f"{jobs_are}:", *shown])
+        shown.append(Message("… and {count} more.", count=len(errors) - MOST_ERRORS))
+    return joined(*shown, between="\n")
 
 
 def _store(content: memoryview, folder: Path) -> Path:

@@ -71,7 +71,7 @@ def read(data: Any, name: str) -> Index:
             Message(
                 "{name}: its model_index.json names no {lacking}, which a {pipeline} has.",
                 name=name,
-                lacking=" and no ".join(lacking),
+                lacking=", ".join(lacking),
                 pipeline=pipeline,
             ),
             "Fetch the model again; a pipeline saved without some of its parts cannot be used.",

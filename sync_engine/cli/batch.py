@@ -118,9 +118,9 @@ def real_engine() -> Engine:
     missing = missing_packages()
     if missing:
         message = Message(
-            "The engine's Python {executable} has no {missing}.",
-            executable=sys.executable,
-            missing=", ".join(missing),
+            "The engine's Python {python} has no {packages}.",
+            python=sys.executable,
+            packages=", ".join(missing),
         )
         raise EngineError(FailureCode.ENGINE_MISSING, message, INSTALL_HINT)
     from sync_engine.runtime.job import Engine as RealEngine

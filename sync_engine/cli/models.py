@@ -29,7 +29,7 @@ from sync_engine.interface.messages import (
     Stage,
     encode,
 )
-from sync_engine.interface.wording import Message
+from sync_engine.interface.wording import Message, joined
 
 Emit = Callable[[Event], object]
 
@@ -228,13 +228,12 @@ def run_verify(names: list[str], emit: Emit, cancelled: Callable[[], bool]) -> i
 
             bad = [f"{path} ({problem})" for path, problem in inventory.verified(model, on_block) if problem]
             if bad:
-                more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+                more = Message("and {count} more", count=len(bad) - 3) if len(bad) > 3 else ""
                 raise ModelNotAvailable(
                     Message(
-                        "model = {name} is damaged: {bad}{more}.",
+                        "model = {name} is damaged: {bad}.",
                         name=repr(name),
-                        bad=", ".join(bad[:3]),
-                        more=more,
+                        bad=joined(", ".join(bad[:3]), more),
                     ),
                     "Remove what is damaged and download it again.",
                 )

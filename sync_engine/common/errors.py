@@ -62,7 +62,9 @@ def describe(error: Exception) -> EngineError:
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error of a library says in its first line, short enough for a message."""
+    """Return what an error of a library says in its first line, short enough for a message; our own whole."""
+    if len(error.args) == 1 and isinstance(error.args[0], Message):
+        return error.args[0]
     return (str(error).strip().splitlines() or [repr(error)])[0][:300]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 VALUE = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
 """A named field of a template, with a format for numbers: ``{size:.1f}``."""
-DEEPEST = 4
+DEEPEST = 6
 """So deep may messages from another process be nested."""
 
 
@@ -106,10 +106,10 @@ def as_message(text: str) -> Message:
     return text if isinstance(text, Message) else Message(text)
 
 
-def joined(*parts: str) -> Message:
-    """Return sentences behind one another as one message; empty ones are left out."""
+def joined(*parts: str, between: str = " ") -> Message:
+    """Return texts behind one another as one message, apart by what is between; empty ones are left out."""
     kept = {f"part{number}": as_message(part) for number, part in enumerate(parts) if part}
-    return Message(" ".join(f"{{{name}}}" for name in kept), **kept)
+    return Message(between.join(f"{{{name}}}" for name in kept), **kept)
 
 
 def _plain(value: object) -> str | int | float:

@@ -13,6 +13,7 @@ import pytest
 from sync_engine.batch import identity, plan
 from sync_engine.batch.jobs_file import JobsFileError, read
 from sync_engine.interface.spec import EnvironmentSpec
+from sync_engine.interface.wording import Message
 
 DRAFT = Path(__file__).parents[2] / "sync_engine" / "draft"
 
@@ -109,6 +110,8 @@ def test_a_plan_names_all_bad_lines_and_writes_nothing(tmp_path: Path) -> None:
     assert "31 jobs cannot be used" in told.value.message
     assert "line 2: prompt = '': empty" in told.value.message
     assert "… and 11 more" in told.value.message
+    heard = Message.from_json(told.value.message.to_json())
+    assert "line 2: prompt = '': leer." in heard.said_in(lambda text: {"empty": "leer"}.get(text, text))
     assert not (tmp_path / "plans").exists()
     with pytest.raises(JobsFileError, match="no jobs"):
         planned(tmp_path)

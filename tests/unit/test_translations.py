@@ -76,7 +76,7 @@ def test_texts_with_values_are_templates() -> None:
 
 def make_empty_sources(root: Path) -> None:
     """Make what the finder looks into, with nothing in it."""
-    for place in (*ui_strings.BLENDER_SIDE, *ui_strings.ENGINE_SIDE):
+    for place in (*ui_strings.BLENDER_SIDE, *ui_strings.ENGINE_SIDE, *ui_strings.ENGINE_COMMANDS):
         path = root / place
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".py":
@@ -159,8 +159,9 @@ def test_raised_texts_are_looked_for() -> None:
     known = ui_strings.ENGINE_ERRORS | ui_strings.ARGUMENTS.keys() | test_error_texts.ELSEWHERE
     known |= {"Interrupted", "EngineFailed"}  # values of other messages; made of Failures
     unknown = set()
-    for room in ui_strings.ENGINE_ROOMS:
-        for file in (ROOT / room).rglob("*.py"):
+    for place in (*ui_strings.ENGINE_ROOMS, *ui_strings.ENGINE_COMMANDS):
+        path = ROOT / place
+        for file in path.rglob("*.py") if path.is_dir() else [path]:
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                     texts = [text for value in node.exc.args for text in ui_strings._sentences(value)]

@@ -37,11 +37,12 @@ ENGINE_ROOMS = tuple(
     f"sync_engine/{room}"
     for room in (
         *("runtime", "backbones", "catalog", "downloads", "diffusion", "prompting", "guiding", "pictures"),
-        *("radiance", "canvas", "sync", "common", "interface", "host"),
+        *("radiance", "canvas", "sync", "common", "interface", "host", "batch"),
     )
 )
-"""Whose errors and notes reach the panel as Messages. Texts of the command line alone, such as those of
-``evaluation``, ``batch`` and ``cli``, stay English."""
+"""Whose errors and notes reach the panel as Messages."""
+ENGINE_COMMANDS = tuple(f"sync_engine/cli/{name}.py" for name in ("serve", "models", "batch", "doctor"))
+"""What Blender runs, likewise. Texts of other commands and of ``evaluation`` stay English."""
 ENGINE_ERRORS = {
     *("EngineError", "ModelNotAvailable", "NotAgreed", "OutOfMemory", "OutputError", "RefusedWeights"),
     *(
@@ -53,6 +54,9 @@ ENGINE_ERRORS = {
         "_misfit",
         "_bad",
         "DamagedPicture",
+        "JobsFileError",
+        "BadLine",
+        "Row",
     ),
     *("_on_note", "note"),
 }
@@ -121,8 +125,9 @@ def engine_texts(root: Path = ROOT) -> dict[str, str]:
     """Return the texts of the engine's errors and notes that are in no other table, with their file."""
     elsewhere = shown_texts(root)
     found: dict[str, str] = {}
-    for room in ENGINE_ROOMS:
-        for file in sorted((root / room).rglob("*.py")):
+    for place in (*ENGINE_ROOMS, *ENGINE_COMMANDS):
+        path = root / place
+        for file in sorted(path.rglob("*.py")) if path.suffix != ".py" else [path]:
             for text in _said(ast.parse(file.read_text(encoding="utf-8"))):
                 if text not in elsewhere and re.search(r"[^\W\d_]{2}", VALUE.sub("", text)):
                     found.setdefault(text, file.relative_to(root).as_posix())
@@ -133,7 +138,8 @@ def _said(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign | ast.AnnAssign):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if getattr(target, "id", "") in SENTENCES | ENGINE_SENTENCES:
+            name = getattr(target, "id", "")
+            if name in SENTENCES | ENGINE_SENTENCES or name.endswith("_HINT"):
                 yield from _sentences(node.value)
         elif isinstance(node, ast.FunctionDef):
             for parameter, default in zip(
