@@ -23,8 +23,7 @@ PAGE = ROOT / "docs" / "results.md"
 IMAGES = ROOT / "docs" / "images"
 HEAD = """# Results
 
-What the present build does, a table a claim. `make results` writes this page from the files of
-`benchmarks/results`. Machines differ, compare ratios. Whole tables: [experiments](experiments/README.md).
+Of the present build, by `make results`. Whole tables: [experiments](experiments/README.md).
 """
 
 

@@ -152,7 +152,6 @@ def figures(revision: str | None = None) -> dict[str, int | str]:
     longest = max(lines, key=lambda name: lines[name])
     return {
         "rooms of the engine": len(house),
-        "arrows between them": sum(map(len, house.values())),
         "of these upward": upward(house),
         "circles of rooms, of files": f"{len(circles(house))}, {len(circles(graph))}",
         "files; lines": f"{len(own)}; {sum(lines.values())}",

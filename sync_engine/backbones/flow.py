@@ -57,6 +57,16 @@ class FlowTransformer(Backbone):
             "Fetch the model again.",
         )
 
+    def _check_text(self, wanted: int, given: int) -> None:
+        if wanted != given:
+            raise self._misfit(
+                Message(
+                    "its transformer wants text of {wanted} features, its encoder gives {given}",
+                    wanted=wanted,
+                    given=given,
+                )
+            )
+
     @property
     def denoiser(self) -> torch.nn.Module:
         """The transformer."""

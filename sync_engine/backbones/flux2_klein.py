@@ -50,15 +50,7 @@ class Flux2Latents(FlowTransformer):
         raise NotImplementedError
 
     def _check_parts(self) -> None:
-        wanted, given = self._text_features()
-        if wanted != given:
-            raise self._misfit(
-                Message(
-                    "its transformer wants text of {wanted} features, its encoder gives {given}",
-                    wanted=wanted,
-                    given=given,
-                )
-            )
+        self._check_text(*self._text_features())
         wanted, given = self.transformer.config.in_channels, PATCH**2 * self.vae.config.latent_channels
         if wanted != given:
             raise self._misfit(

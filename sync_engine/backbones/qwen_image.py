@@ -11,7 +11,6 @@ from sync_engine.backbones.flow import FLOW_SCHEDULERS, QWEN_TOKENIZERS, FlowTra
 from sync_engine.backbones.model import Model
 from sync_engine.catalog.families import Family, Loaded, LoraNaming, SingleFile
 from sync_engine.common.late import no_grad, torch
-from sync_engine.interface.wording import Message
 from sync_engine.prompting.conditioning import TextEmbedding
 
 PATCH = 2
@@ -47,14 +46,7 @@ class QwenImage(FlowTransformer):
         self.window -= self.window % PATCH
         wanted = self.transformer.config.joint_attention_dim
         given = self.text_encoder.config.get_text_config().hidden_size
-        if wanted != given:
-            raise self._misfit(
-                Message(
-                    "its transformer wants text of {wanted} features, its encoder gives {given}",
-                    wanted=wanted,
-                    given=given,
-                )
-            )
+        self._check_text(wanted, given)
         statistics = (self.vae.config.latents_mean, self.vae.config.latents_std)
         self._mean, self._deviation = (torch.tensor(values).view(1, -1, 1, 1) for values in statistics)
 

@@ -10,7 +10,6 @@ from sync_engine.backbones.flow import FLOW_SCHEDULERS, QWEN_3, QWEN_TOKENIZERS,
 from sync_engine.backbones.model import Model
 from sync_engine.catalog.families import Family, Loaded, LoraNaming, SingleFile, read_object
 from sync_engine.common.late import torch
-from sync_engine.interface.wording import Message
 from sync_engine.prompting.conditioning import TextEmbedding
 
 PATCH = 2
@@ -33,15 +32,7 @@ class ZImage(FlowTransformer):
     ) -> None:
         super().__init__(folder, parts, device, dtype, window)
         self.window -= self.window % PATCH
-        wanted, given = self.transformer.config.cap_feat_dim, self.text_encoder.config.hidden_size
-        if wanted != given:
-            raise self._misfit(
-                Message(
-                    "its transformer wants text of {wanted} features, its encoder gives {given}",
-                    wanted=wanted,
-                    given=given,
-                )
-            )
+        self._check_text(self.transformer.config.cap_feat_dim, self.text_encoder.config.hidden_size)
 
     def encode(self, prompts: list[str]) -> TextEmbedding:
         """Return the hidden states of prompts, without their padding."""

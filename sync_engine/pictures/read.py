@@ -8,6 +8,8 @@ black, colours are brought to Rec.709 primaries.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,22 +23,11 @@ from sync_engine.pictures.picture import CheckSize, ReadPicture, UnreadablePictu
 MOST_PIXELS = 16384 * 8192
 
 
-def read_distances(path: Path, check_size: CheckSize = lambda width, height: None) -> np.ndarray | None:
-    """Return the distances ``(H, W)`` of a map of depth, float32; None of a picture that is no linear light.
-
-    They are the depth pass of an EXR, or what another linear picture has as red.
-
-    Raises:
-        UnreadablePicture: as ``read_picture``.
-    """
+@contextlib.contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """Tell what is wrong with a file."""
     try:
-        with open_regular(path) as file:
-            is_exr = file.read(len(EXR_MAGIC)).startswith(EXR_MAGIC)
-        if is_exr:
-            check_picture(path)
-            distances = exr.read_distances(path, check_size)
-            if distances is not None:
-                return distances
+        yield
     except DamagedPicture as error:
         raise UnreadablePicture(
             path, Message("cannot be read: it is damaged ({reason})", reason=error), "Save it again."
@@ -45,6 +36,24 @@ def read_distances(path: Path, check_size: CheckSize = lambda width, height: Non
         raise UnreadablePicture(
             path, Message("cannot be read ({reason})", reason=error), "Name a picture file."
         ) from error
+
+
+def read_distances(path: Path, check_size: CheckSize = lambda width, height: None) -> np.ndarray | None:
+    """Return the distances ``(H, W)`` of a map of depth, float32; None of a picture that is no linear light.
+
+    They are the depth pass of an EXR, or what another linear picture has as red.
+
+    Raises:
+        UnreadablePicture: as ``read_picture``.
+    """
+    with _in_words(path):
+        with open_regular(path) as file:
+            is_exr = file.read(len(EXR_MAGIC)).startswith(EXR_MAGIC)
+        if is_exr:
+            check_picture(path)
+            distances = exr.read_distances(path, check_size)
+            if distances is not None:
+                return distances
     read = read_picture(path, check_size)
     return read.pixels[..., 0] if read.linear else None
 
@@ -68,7 +77,7 @@ def read_picture(path: Path, check_size: CheckSize = lambda width, height: None)
         check_size(width, height)
         ensure_memory(path, width * height * PIXEL_BYTES)
 
-    try:
+    with _in_words(path):
         with open_regular(path) as file:
             start = file.read(11)
         if not start.startswith(EXR_MAGIC):
@@ -78,11 +87,3 @@ def read_picture(path: Path, check_size: CheckSize = lambda width, height: None)
             return raster.read(path, check)
         check_picture(path)
         return exr.read(path, check)
-    except DamagedPicture as error:
-        raise UnreadablePicture(
-            path, Message("cannot be read: it is damaged ({reason})", reason=error), "Save it again."
-        ) from error
-    except OSError as error:
-        raise UnreadablePicture(
-            path, Message("cannot be read ({reason})", reason=error), "Name a picture file."
-        ) from error
