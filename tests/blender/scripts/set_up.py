@@ -40,7 +40,7 @@ def drawn() -> str:
 
 
 NAMES = (
-    *("engine_python", "accelerator", "wheels", "index", "proxy", "base_python", "device", "hub"),
+    *("engine_python", "accelerator", "wheels", "index", "proxy", "base_python", "device", "hub", "nice"),
     *("library", "show_preview"),
 )
 
