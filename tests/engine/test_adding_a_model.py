@@ -63,6 +63,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     sys.modules.pop("sync_engine.backbones.toy", None)
 
 
+@pytest.mark.slow
 def test_the_toy_loads_and_paints(toy: None, tmp_path: Path) -> None:
     folder = build(tmp_path / "model")
     pictures = []

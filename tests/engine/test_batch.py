@@ -26,6 +26,7 @@ def wait_for(reached: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_work_and_one_that_is_killed_costs_nothing(tmp_path: Path) -> None:
     batch = StandIns(tmp_path, write_jobs(tmp_path / "jobs.jsonl", 150), fail_every=50, seconds=0.01)
     options = ("--stale-after", "1.5")
@@ -85,6 +86,7 @@ def test_what_was_set_aside_is_tried_again_on_demand(tmp_path: Path) -> None:
     assert [entry["error"] for entry in mended.report()] == [None] * 3
 
 
+@pytest.mark.slow
 def test_ctrl_c_finishes_the_job_at_hand(tmp_path: Path) -> None:
     batch = StandIns(tmp_path, write_jobs(tmp_path / "jobs.jsonl", 50), seconds=0.5)
     process = batch.start()
@@ -98,6 +100,7 @@ def test_ctrl_c_finishes_the_job_at_hand(tmp_path: Path) -> None:
     assert states.count("waiting") == 50 - len(batch.results())
 
 
+@pytest.mark.slow
 def test_progress_has_a_time_left(tmp_path: Path) -> None:
     batch = StandIns(tmp_path, write_jobs(tmp_path / "jobs.jsonl", 8), seconds=0.5)
     process = batch.start("--json")
@@ -156,6 +159,7 @@ def test_several_workers_of_one_command(tmp_path: Path, tiny_folder: Path, capfd
 OPENJD = Path(sys.executable).with_name("openjd")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not OPENJD.exists(), reason="no openjd-cli: that a farm's chunks run with one engine")
 def test_a_bundle_runs_with_one_engine_for_its_chunks(tmp_path: Path, tiny_folder: Path, capfd) -> None:
     quick = {"model": str(tiny_folder), "steps": 1, "method": "multidiffusion", "width": 128, "height": 64}

@@ -194,6 +194,7 @@ def test_the_sphere_is_refused_with_a_remedy() -> None:
     EnvironmentSpec("a calm sea", method="blended", kind="plate").validated()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", [("plate", "--height", "128"), ("world", "--projection", "equirectangular")], ids=lambda k: k[0]
 )

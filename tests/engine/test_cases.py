@@ -89,6 +89,7 @@ def test_no_prompt_takes_time() -> None:
     assert time.process_time() - begun < 5  # a pattern without end would take for ever
 
 
+@pytest.mark.slow
 def test_marks_are_told_and_line_ends_are_blanks(tiny_folder: Path, tmp_path: Path) -> None:
     from sync_engine.common.progress import Reporter
     from sync_engine.runtime.job import Engine
@@ -167,6 +168,7 @@ def test_an_engine_whose_folder_has_any_name(tmp_path: Path, name: str) -> None:
     assert done.stdout.split() == ["here", "here"], done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     os.name == "nt", reason="a folder in use stays there; it would check what is done without"
 )

@@ -56,6 +56,7 @@ def quick(tiny_folder: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_world_is_written_whole(run, quick, tmp_path: Path) -> None:
     import OpenEXR
 
@@ -95,6 +96,7 @@ def test_the_same_spec_and_seed_give_identical_pixels(run, quick, tmp_path: Path
     assert np.array_equal(*pictures)
 
 
+@pytest.mark.slow
 def test_the_spec_of_a_result_makes_it_again(run, quick, tmp_path: Path) -> None:
     run(*quick, "--kind", "plate", "--width", "192", "--height", "128", "--out", str(tmp_path / "a"))
     status, _ = run("--spec", str(tmp_path / "a" / "spec.json"), "--out", str(tmp_path / "b"))
@@ -113,6 +115,7 @@ def test_a_plate_may_be_lower_than_a_window(run, quick, tmp_path: Path) -> None:
     assert Image.open(tmp_path / "p" / "plate.png").size == (320, 64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["sync", "sync-paper", "multidiffusion"])
 def test_every_method_makes_a_plate(run, quick, tmp_path: Path, monkeypatch, method: str) -> None:
     monkeypatch.delenv("SYNCSCAPE_LPIPS", raising=False)

@@ -58,6 +58,7 @@ def kept_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", sys.stdin)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kept_stdin")
 def test_yes_fetches(online: FakeHub, foreign: Path, tmp_path: Path) -> None:
     assert generate(foreign, tmp_path / "out", "--yes") == 0
@@ -86,6 +87,7 @@ def test_the_size_and_the_licence_of_a_row_are_told() -> None:
     assert "6.9 GB, licence: CreativeML Open RAIL++-M" in consent.in_words(models.TABLE["sdxl"])
 
 
+@pytest.mark.slow
 def test_a_job_of_blender_fetches_nothing_unless_its_request_says_that_the_user_agreed(
     online: FakeHub, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ def pixels(spec: EnvironmentSpec, out: Path, engine: Engine | None = None) -> by
     return Path(files["image"]).read_bytes()[-2000:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [
@@ -85,6 +86,7 @@ def test_on_every_canvas_with_every_joint_method(
     assert nothing == without, "with scale 0 to the bit"
 
 
+@pytest.mark.slow
 def test_beside_a_region(tmp_path: Path, tiny_folder: Path, net: Path, depth: str) -> None:
     """Every prompt of a window sees the window's map."""
     region = Region(prompt="desert sunset", x=0.25, radius=0.4, feather=0.1)
@@ -101,6 +103,7 @@ def test_blended_is_refused(tiny_folder: Path, depth: str) -> None:
         job(tiny_folder, Control(file=depth), method="blended")
 
 
+@pytest.mark.slow
 def test_the_result_can_be_made_again_without_the_map(
     tmp_path: Path, tiny_folder: Path, net: Path, depth: str
 ) -> None:
@@ -118,6 +121,7 @@ def test_the_result_can_be_made_again_without_the_map(
     assert pixels(again, tmp_path / "b") == first
 
 
+@pytest.mark.slow
 def test_nets_stay_between_jobs_and_go_when_they_are_not_wanted(
     tmp_path: Path, tiny_folder: Path, net: Path, depth: str
 ) -> None:
@@ -131,6 +135,7 @@ def test_nets_stay_between_jobs_and_go_when_they_are_not_wanted(
     assert not engine._controls
 
 
+@pytest.mark.slow
 def test_with_turns_a_net_is_there_when_the_denoiser_is(
     tmp_path: Path, tiny_folder: Path, net: Path, depth: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +209,7 @@ def hub_of_net(net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         yield served
 
 
+@pytest.mark.slow
 def test_the_tables_net_is_fetched_when_a_guide_leaves_it_open(
     tmp_path: Path, tiny_folder: Path, net: Path, depth: str, hub_of_net: FakeHub
 ) -> None:

@@ -224,6 +224,7 @@ def test_a_file_that_does_not_fit_is_refused_in_words(case, tmp_path: Path, chan
         loaded(file, model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["depth", "canny"])
 def test_a_union_is_told_the_kind(tmp_path: Path, kind: str) -> None:
     import diffusers

@@ -232,6 +232,7 @@ def test_weave_finds_the_grid_of_a_decoder(period: float) -> None:
     assert Weave().measure(Picture("p", clean[:, :64], "plate")) == {}
 
 
+@pytest.mark.slow
 def test_distances_of_sets() -> None:
     """Nothing for two draws of one distribution, more the further it moves; FID of a shift is its square."""
     pytest.importorskip("torchmetrics", reason="KID and FID are computed by torchmetrics")

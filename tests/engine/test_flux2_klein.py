@@ -187,6 +187,7 @@ def test_every_method_makes_a_picture(
     flow_jobs.check(folder, PIXELS, tmp_path / "out", monkeypatch, kind, method)
 
 
+@pytest.mark.slow
 def test_a_world_above_the_models_own_size_is_refined(folder: Path, tmp_path: Path, monkeypatch) -> None:
     """Detail passes encode pictures and begin at a noise level between the steps' first and last."""
     flow_jobs.check(folder, 64, tmp_path / "out", monkeypatch, "sphere", "multidiffusion", width=512)

@@ -51,6 +51,7 @@ def packed(
     return out, meant
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind"), [("z-image", "Q8_0"), ("klein", "Q4_0"), ("sd", "Q5_1")])
 def test_a_gguf_is_the_model_that_is_meant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str

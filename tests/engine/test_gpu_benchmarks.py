@@ -37,6 +37,7 @@ def report() -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_a_stopped_comparison_keeps_its_cases_and_a_failed_one_costs_only_itself(
     tmp_path: Path, report: dict[str, Any]
 ) -> None:

@@ -153,6 +153,7 @@ def job(folder: Path, model: Path, name: str, guides: list[dict[str, Any]], **ch
     return folder / name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["sync", "multidiffusion", "sync-paper"])
 def test_a_plate_keeps_the_photo_to_the_pixel(tmp_path: Path, tiny_folder: Path, method: str) -> None:
     guide = {"type": "picture", "file": str(photo(tmp_path / "a.png")), "width": 0.4}
@@ -173,6 +174,7 @@ def test_a_plate_keeps_the_photo_to_the_pixel(tmp_path: Path, tiny_folder: Path,
     assert read_spec(out / "plate.png").guides == (Picture(file=copy, width=0.4),), "the copy is found"
 
 
+@pytest.mark.slow
 def test_a_repaired_hdr_world_keeps_its_light_outside_the_repair(tmp_path: Path, tiny_folder: Path) -> None:
     light = np.full((128, 256, 3), 0.2, dtype=np.float32)
     light[40, 60] = 900.0
@@ -188,6 +190,7 @@ def test_a_repaired_hdr_world_keeps_its_light_outside_the_repair(tmp_path: Path,
     assert np.abs(got[64, 192] - 0.2).max() > 1e-3, "the middle of the cap is new"
 
 
+@pytest.mark.slow
 def test_little_strength_changes_a_picture_little(tmp_path: Path, tiny_folder: Path) -> None:
     """Beside what the random autoencoder makes of the picture, which is far from the picture itself."""
     file = photo(tmp_path / "plate.png", 256, 128)

@@ -117,6 +117,7 @@ def test_x0_and_prediction_are_inverse(kind: str) -> None:
     torch.testing.assert_close(level.from_x0(clean, noisy), prediction, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_memory_shortage_halves_the_batch_and_says_so() -> None:
     notes: list[str] = []
     sizes: list[int] = []
@@ -135,6 +136,7 @@ def test_memory_shortage_halves_the_batch_and_says_so() -> None:
     assert "2 windows" in notes[-1]
 
 
+@pytest.mark.slow
 def test_a_single_window_that_does_not_fit_is_out_of_memory() -> None:
     def function(windows: torch.Tensor, index: list[int]) -> torch.Tensor:
         raise MemoryError

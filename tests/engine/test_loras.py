@@ -103,6 +103,7 @@ def test_weight_one_equals_the_pipeline_of_diffusers(case: Case) -> None:
     assert (case.ours(lora) - case.ours()).abs().max() > 1e-2, "the LoRA changes nothing"
 
 
+@pytest.mark.slow
 def test_mixed_weights_equal_the_pipeline_of_diffusers(case: Case) -> None:
     both = Lora(str(case.first), 0.7), Lora(str(case.second), -0.4)
     torch.testing.assert_close(case.ours(*both), case.theirs(*both), rtol=0, atol=1e-4)
@@ -134,6 +135,7 @@ def test_on_a_flow_model_the_network_is_that_of_diffusers(flow: Case) -> None:
     assert (ours - without).abs().max() > 1e-3, "the LoRA changes nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["sd", "xl"])
 def test_the_layout_of_kohya_is_read_with_its_own_scale(tmp_path: Path, family: str) -> None:
     case = Case(family, tmp_path)
@@ -254,6 +256,7 @@ def make(folder: Path, out: Path, engine: Engine, *loras: str) -> tuple[bytes, d
     return Path(files["image"]).read_bytes(), json.loads(Path(files["spec"]).read_text())["spec"]
 
 
+@pytest.mark.slow
 def test_a_job_keeps_name_and_weight_and_a_replaced_file_counts(tmp_path: Path, tiny_folder: Path) -> None:
     file, other = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     lora_files.write(file, tiny_folder, 1)

@@ -100,6 +100,7 @@ def test_a_container_that_is_capped_has_less_memory(monkeypatch: pytest.MonkeyPa
     assert device_module._container_gb() == float("inf")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [tiny.build, tiny_flow.build_z_image, tiny_flow.build_klein])
 def test_lent_layers_compute_the_same_and_8_bits_nearly(tmp_path: Path, build) -> None:
     folder = build(tmp_path / "m")
@@ -125,6 +126,7 @@ def load_as(row: models.Model, folder: Path, plan: MemoryPlan) -> Any:
     return load_from(row, folder, read_index(folder), CPU, torch.float32, (), plan)
 
 
+@pytest.mark.slow
 def test_a_job_that_runs_out_of_memory_goes_on_smaller(tmp_path: Path, tiny_folder: Path) -> None:
     """A model whose weights are whole cannot decode; one in 8 bits can."""
     calls: list[str] = []
@@ -157,6 +159,7 @@ def test_a_job_that_runs_out_of_memory_goes_on_smaller(tmp_path: Path, tiny_fold
     assert Path(again["image"]).read_bytes()[-500:] == Path(files["image"]).read_bytes()[-500:]
 
 
+@pytest.mark.slow
 def test_with_nothing_smaller_left_it_is_told(tmp_path: Path, tiny_folder: Path, monkeypatch) -> None:
     def decode(self, latents):
         raise RuntimeError("out of memory")
@@ -188,6 +191,7 @@ def test_a_plan_crosses_the_door() -> None:
     assert MemoryPlan.from_dict({"peak_gb": "many"}) is None
 
 
+@pytest.mark.slow
 def test_a_gradient_step_that_runs_out_of_memory_takes_fewer_windows() -> None:
     """As if it had begun with so many; windows that were moved before are moved once."""
 

@@ -121,6 +121,7 @@ def plate(folder: Path, out: Path, **options) -> tuple[bytes, list[str]]:
     return Path(files["image"]).read_bytes()[-1000:], notes
 
 
+@pytest.mark.slow
 def test_on_a_cpu_both_are_left_out_with_a_note(tmp_path: Path, tiny_folder: Path) -> None:
     plain, notes = plate(tiny_folder, tmp_path / "a")
     assert notes == []
@@ -166,6 +167,7 @@ def test_with_turns_the_picture_is_the_same(tmp_path: Path, monkeypatch, build) 
     assert not any(at_decode), "the denoiser goes before the picture is decoded"
 
 
+@pytest.mark.slow
 def test_a_view_that_does_not_fit_is_decoded_in_tiles(tmp_path: Path) -> None:
     backbone: Any = load(models.find(str(tiny.build(tmp_path / "m", tiny_vae=False))), CPU, torch.float32)
     latents = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(1))

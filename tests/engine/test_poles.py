@@ -32,6 +32,7 @@ def test_texture_without_a_direction_is_near_one() -> None:
         assert 0.75 < figure < 1.33
 
 
+@pytest.mark.slow
 def test_rays_are_large_and_rings_are_small_at_their_own_pole() -> None:
     rays = world(lambda x, y, z: waves(x, y, z) * 0.1 + (torch.atan2(y, x) * 24).sin() * (z > 0))
     rings = world(lambda x, y, z: waves(x, y, z) * 0.1 + (z * 30).sin() * (z < 0))

@@ -66,6 +66,7 @@ def test_full_sphere_is_four_pi() -> None:
     assert np.allclose(around, np.pi, rtol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("height", [128, 256, 1024])
 @pytest.mark.parametrize("direction", [(1, 0, 0.6), (-1, 0.002, 0.5), (0.05, 0.05, 1)])
 def test_a_set_sun_has_its_energy_and_direction(height: int, direction) -> None:

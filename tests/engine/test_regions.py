@@ -193,6 +193,7 @@ def test_sync_leaves_regions_alone() -> None:
     assert BackgroundSync(no_sync, weights)(0, x0, x0, [[0, 1, 2]], lambda w, i: w)[1].equal(x0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["multidiffusion", "sync", "sync-paper"])
 def test_a_job_changes_its_region_and_keeps_its_mask(tmp_path: Path, tiny_folder: Path, method: str) -> None:
     mask = white_from(tmp_path / "mask.png", 0.75)
@@ -214,6 +215,7 @@ def test_a_job_changes_its_region_and_keeps_its_mask(tmp_path: Path, tiny_folder
     assert Path(again.mask) == tmp_path / "region" / "guide-0.png"
 
 
+@pytest.mark.slow
 def test_a_world_with_a_cap_and_a_sun_is_painted(tmp_path: Path, tiny_folder: Path) -> None:
     spec = dataclasses.replace(
         tiny.plate_spec(tiny_folder, method="sync", steps=2),
@@ -253,6 +255,7 @@ def test_fields_do_not_depend_on_the_window(sphere: SphereCanvas) -> None:
     assert float(first) == pytest.approx(float(second), rel=0.02)
 
 
+@pytest.mark.slow
 def test_two_regions_may_fill_everything(tmp_path: Path, tiny_folder: Path) -> None:
     """Nothing of the whole's prompt is left; the picture is made all the same."""
     pixels = np.zeros((128, 256), dtype=np.uint8)

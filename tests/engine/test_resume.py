@@ -75,6 +75,7 @@ def notes(told: list[Progress]) -> list[str]:
     return [event.note for event in told if event.note and "interrupted" in event.note]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["auto", "dpm", "unipc", "euler-ancestral", "lcm"])
 @pytest.mark.parametrize("method", ["sync", "multidiffusion"])
 def test_the_same_pixels_come_out(tmp_path: Path, tiny_folder: Path, solver: str, method: str) -> None:
@@ -93,6 +94,7 @@ def test_the_same_pixels_come_out(tmp_path: Path, tiny_folder: Path, solver: str
     assert CHECKPOINT_NAME not in os.listdir(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_and_on_a_sphere(tmp_path: Path, tiny_folder: Path) -> None:
     spec = EnvironmentSpec(
         "a calm sea", model=str(tiny_folder), width=256, steps=STEPS, seed=3, method="multidiffusion"
@@ -122,6 +124,7 @@ def small_views(tmp_path: Path) -> Path:
     return tiny.build(tmp_path / "small", window=8)
 
 
+@pytest.mark.slow
 def test_a_large_world_goes_on_in_the_middle_of_its_detail_pass(tmp_path: Path, small_views: Path) -> None:
     spec = world(small_views)
     run(spec, tmp_path / "whole")
@@ -134,6 +137,7 @@ def test_a_large_world_goes_on_in_the_middle_of_its_detail_pass(tmp_path: Path, 
     assert not list(tmp_path.glob(".out.*"))
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_made_larger_goes_on_too(tmp_path: Path, small_views: Path) -> None:
     colours_there = np.random.default_rng(0).uniform(0.1, 0.9, (64, 128, 3)).astype(np.float32)
     write_exr(tmp_path / "small.exr", colours_there, {})
@@ -145,6 +149,7 @@ def test_a_picture_that_is_made_larger_goes_on_too(tmp_path: Path, small_views: 
     assert same(tmp_path / "out", tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["decode", "detail"])
 def test_decoded_views_are_not_decoded_again(
     tmp_path: Path, small_views: Path, monkeypatch: pytest.MonkeyPatch, stage: str
@@ -167,6 +172,7 @@ def test_decoded_views_are_not_decoded_again(
     assert same(tmp_path / "out", tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [2, 4, 5, 9])
 def test_window_by_window(tmp_path: Path, tiny_folder: Path, step: int) -> None:
     spec = EnvironmentSpec(
@@ -181,6 +187,7 @@ def test_window_by_window(tmp_path: Path, tiny_folder: Path, step: int) -> None:
     assert same(tmp_path / "out", tmp_path / "whole", "plate.png")
 
 
+@pytest.mark.slow
 def test_with_guides(tmp_path: Path, tiny_folder: Path) -> None:
     photo = tmp_path / "photo.png"
     photo.write_bytes(png_of((colours(64, 64) * 255).astype("uint8")))
@@ -198,6 +205,7 @@ def test_with_guides(tmp_path: Path, tiny_folder: Path) -> None:
     assert notes(run(spec, tmp_path / "other")) == [], "another photo under the same name is another job"
 
 
+@pytest.mark.slow
 def test_a_cancel_may_be_regretted_and_a_full_disk_emptied(
     tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +231,7 @@ def _no_space(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
 
+@pytest.mark.slow
 def test_another_job_for_the_same_folder_begins_anew(tmp_path: Path, tiny_folder: Path) -> None:
     spec = EnvironmentSpec("a", kind="plate", model=str(tiny_folder), width=128, height=64, steps=4, seed=3)
     killed(spec, tmp_path / "out", 3)
@@ -231,6 +240,7 @@ def test_another_job_for_the_same_folder_begins_anew(tmp_path: Path, tiny_folder
     assert not list(tmp_path.glob(".out.*"))
 
 
+@pytest.mark.slow
 def test_a_seed_that_was_drawn_is_found_again(tmp_path: Path, tiny_folder: Path) -> None:
     spec = EnvironmentSpec("a", kind="plate", model=str(tiny_folder), width=128, height=64, steps=4, seed=77)
     killed(spec, tmp_path / "out", 3)

@@ -42,6 +42,7 @@ def some_pixels(spec: dict[str, Any], out: Path) -> np.ndarray:
     return pixel_jobs.read(out, made.kind)[EVERY // 2 :: EVERY, EVERY // 2 :: EVERY]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_picture_is_the_kept_one(name: str, specs, tmp_path: Path) -> None:
     kind = specs[name]["kind"]
@@ -53,6 +54,7 @@ def test_the_picture_is_the_kept_one(name: str, specs, tmp_path: Path) -> None:
     assert float((np.abs(found - expected) / scale).max()) <= TOLERANCE[kind]
 
 
+@pytest.mark.slow
 def test_the_tolerance_would_notice_another_picture(specs, tmp_path: Path) -> None:
     """Another seed, and one step of solver less."""
     spec = specs["small-sd"]

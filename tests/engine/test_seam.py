@@ -57,6 +57,7 @@ def p_value(pictures: list[torch.Tensor], seed: int) -> float:
     return float((means >= observed - 1e-6).float().mean())
 
 
+@pytest.mark.slow
 def test_the_wrap_cannot_be_told_from_random_columns(worlds: list[torch.Tensor]) -> None:
     assert p_value(worlds, seed=0) > 0.01
 

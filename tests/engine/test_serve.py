@@ -69,6 +69,7 @@ def spec(folder: Path, **fields) -> dict:
     return base | fields
 
 
+@pytest.mark.slow
 def test_a_job_goes_from_accepted_to_done(engine: Conversation, tiny_folder: Path, tmp_path: Path) -> None:
     engine.say(messages.Generate("one", spec(tiny_folder), str(tmp_path / "one")))
     assert engine.hear("accepted", job="one")["spec"]["seed"] >= 0
@@ -80,6 +81,7 @@ def test_a_job_goes_from_accepted_to_done(engine: Conversation, tiny_folder: Pat
     assert Path(event["files"]["preview"]).is_file()
 
 
+@pytest.mark.slow
 def test_cancel_stops_the_running_job_and_the_waiting_one(
     engine: Conversation, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -130,6 +132,7 @@ def test_a_bad_spec_fails_its_job_only(engine: Conversation, tmp_path: Path) -> 
     assert "1024" in event["hint"]
 
 
+@pytest.mark.slow
 def test_previews_come_unless_switched_off(engine: Conversation, tiny_folder: Path, tmp_path: Path) -> None:
     job = spec(tiny_folder, steps=60, width=512)
     for number, wanted in enumerate([False, True]):
@@ -142,6 +145,7 @@ def test_previews_come_unless_switched_off(engine: Conversation, tiny_folder: Pa
     assert [p.name for p in sorted(tmp_path.rglob("*.png"))] == ["preview.png", "preview.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["shutdown", "stdin closed"])
 def test_the_engine_ends_with_its_parent(tiny_folder: Path, tmp_path: Path, end: str) -> None:
     conversation = Conversation()
@@ -165,6 +169,7 @@ def test_a_watched_engine_tells_that_it_lives(engine: Conversation) -> None:
     engine.say(messages.Watch(3600.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [b'{"a":', b"["], ids=["mappings", "lists"])
 def test_a_line_nested_deep_is_refused_and_the_engine_ends_with_its_parent(level: bytes) -> None:
     conversation = Conversation()

@@ -99,6 +99,7 @@ def test_the_file_is_the_same_model_as_its_folder(case: Case) -> None:
         torch.testing.assert_close(from_file, from_folder, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_file_takes_loras_as_its_folder_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case("xl", tmp_path, monkeypatch)
     lora = Lora(str(lora_files.write(tmp_path / "lora.safetensors", case.folder)), 0.7)
@@ -108,6 +109,7 @@ def test_a_file_takes_loras_as_its_folder_does(tmp_path: Path, monkeypatch: pyte
     assert (from_file - outputs(str(case.file))[0]).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_job_makes_a_picture_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case("sd", tmp_path, monkeypatch)
     spec = EnvironmentSpec(

@@ -45,6 +45,7 @@ def scaled(file: Path, spelling: str, rows: bool, marked: bool) -> dict[str, tor
     return meant
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "spelling", "rows", "marked"),
     [

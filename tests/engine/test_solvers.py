@@ -234,6 +234,7 @@ def test_the_folder_names_the_solver(tmp_path: Path, solver: str, name: str, exp
         assert scheduler.timesteps[0] == 999
 
 
+@pytest.mark.slow
 def test_a_spec_names_a_solver(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[str] = []
     build = schedulers.build
@@ -300,6 +301,7 @@ def test_a_distilled_folder_has_few_steps_and_no_guidance(
     assert (row.steps, row.guidance) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["LCM", "Turbo"])
 @pytest.mark.parametrize(
     ("kind", "method"),

@@ -191,6 +191,7 @@ PRESETS = sorted((Path(__file__).parents[2] / "presets" / "syncscape").glob("SDX
 assert PRESETS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", PRESETS, ids=lambda file: file.stem)
 def test_a_preset_for_xl_makes_its_picture(folder: Path, tmp_path: Path, file: Path) -> None:
     """With random weights and small: its words, poles and method go through the whole engine."""

@@ -123,6 +123,7 @@ def test_a_net_is_loaded_once(backbone, monkeypatch) -> None:
     assert nets.get(FeatureNet.LPIPS, backbone, torch.float32) is not first
 
 
+@pytest.mark.slow
 def test_jobs_of_two_models_share_the_net(tmp_path, monkeypatch) -> None:
     """The draft model, through which models without a net are compared, is loaded for the first job only."""
     from sync_engine.backbones import loading

@@ -108,6 +108,7 @@ def run(folder: Path, out: Path, decoder: str, method: str = "sync") -> tuple[by
     return Path(files["image"]).read_bytes(), named, calls
 
 
+@pytest.mark.slow
 def test_previews_and_the_pull_use_it_and_the_picture_does_not(
     tmp_path: Path, folder: Path, decoder: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_previews_and_the_pull_use_it_and_the_picture_does_not(
     assert with_tiny[-1000:] != without[-1000:], "the pull looks through another decoder"
 
 
+@pytest.mark.slow
 def test_without_a_pull_the_picture_is_the_same(tmp_path: Path, folder: Path, decoder: Path) -> None:
     first, _, calls = run(folder, tmp_path / "a", str(decoder), "multidiffusion")
     assert calls["tiny"] > 0

@@ -142,6 +142,7 @@ def test_a_network_that_mixes_the_prompt_into_the_timestep_shares_nothing(tmp_pa
     assert [module.forward for module in unet.modules()] == forwards
 
 
+@pytest.mark.slow
 def test_torch_can_still_trace_the_network_in_one_piece() -> None:
     unet, question = network("CrossAttnDownBlock2D"), batch(guided=True)
     stem = SharedStem(unet)

@@ -93,6 +93,7 @@ def test_turbo_has_one_shift_for_every_size(still_folder: Path) -> None:
     assert torch.equal(still.scheduler("dpm", 8, (8, 8)).sigmas, still.scheduler("dpm", 8, (16, 64)).sigmas)
 
 
+@pytest.mark.slow
 def test_the_comparison_would_see_another_prompt_guidance_or_shift(backbone) -> None:
     plain = theirs_and_ours(backbone, 1.0)[1]
     assert (theirs_and_ours(backbone, 4.0)[1] - plain).abs().max() > 1e-3
@@ -216,6 +217,7 @@ def test_every_method_makes_a_picture(
     flow_jobs.check(folder, PIXELS, tmp_path / "out", monkeypatch, kind, method)
 
 
+@pytest.mark.slow
 def test_a_job_takes_the_shift_of_its_windows(folder: Path, tmp_path: Path, monkeypatch) -> None:
     """A plate of 64 × 256 pixels under windows of 128: they are 8 cells high and 16 wide."""
     sizes = []

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from waiting import FAKE, runs, until
 
 from sync_engine.host.client import EngineClient, EngineState, JobState
@@ -44,6 +45,7 @@ def test_restart(client_of) -> None:
     assert client.wait_ready(30)["pid"] != pid
 
 
+@pytest.mark.slow
 def test_engine_that_does_not_listen_is_killed(client_of) -> None:
     client = client_of("stubborn")
     pid = client.wait_ready(30)["pid"]
@@ -88,6 +90,7 @@ def test_engine_ends_when_its_parent_is_killed(tmp_path) -> None:
     assert (tmp_path / "bye").read_text() == "bye"  # because its stdin ended
 
 
+@pytest.mark.slow
 def test_parent_that_just_exits_leaves_no_engine(tmp_path) -> None:
     start = time.monotonic()
     with parent(tmp_path, "deaf stubborn") as process:

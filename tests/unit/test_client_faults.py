@@ -129,6 +129,7 @@ def test_an_engine_of_an_older_version_is_not_watched(client_of) -> None:
     assert not any("got watch" in line for line in client.log_tail(50))
 
 
+@pytest.mark.slow
 def test_a_flood_of_progress_is_drained_at_once(client_of) -> None:
     queue = EventQueue()
     for number in range(200_000):
@@ -180,6 +181,7 @@ def test_generate_notices_a_death_that_nobody_has_drained(client_of) -> None:
     assert new.wait(30) is JobState.DONE
 
 
+@pytest.mark.slow
 def test_engine_that_closes_its_stdout_is_ended(client_of) -> None:
     job = client_of().generate(spec("mute"))
     assert job.wait(30) is JobState.FAILED

@@ -284,6 +284,7 @@ def test_a_lock_that_lost_its_content_with_the_power_is_no_lock(tmp_path) -> Non
     assert [path.name for path in sweep_partials(tmp_path)] == [".lost.1.partial"]
 
 
+@pytest.mark.slow
 def test_a_thousand_results(tmp_path) -> None:
     for number in range(1000):
         add(tmp_path, f"r{number:04}", f"place {number}")

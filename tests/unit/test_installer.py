@@ -73,6 +73,7 @@ def test_remove_leaves_nothing(small: SmallEngine) -> None:
     assert not small.folder.parent.exists(), "an empty folder is left"
 
 
+@pytest.mark.slow
 def test_update_is_built_beside_and_the_old_one_swept(small: SmallEngine) -> None:
     old = build(small).python
     small.set_version("2.0")
@@ -89,6 +90,7 @@ def test_update_is_built_beside_and_the_old_one_swept(small: SmallEngine) -> Non
     assert version_in(setup) == "2.0"
 
 
+@pytest.mark.slow
 def test_a_failed_update_keeps_the_old_one(small: SmallEngine) -> None:
     build(small)
     small.write_lock(f"syncscape_probe==1.0 --hash=sha256:{'0' * 64}\n")
@@ -149,6 +151,7 @@ CUT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [False, True], ids=["first", "update"])
 @pytest.mark.parametrize("where", ["VENV", "INSTALL", "VERIFY", "before pointer", "after pointer"])
 def test_a_power_cut_leaves_the_old_one_or_a_resumable_new_one(
@@ -180,6 +183,7 @@ def test_a_power_cut_leaves_the_old_one_or_a_resumable_new_one(
     assert left == {setup.current.name, "current.json", "bin", "setup.log", "lock"}
 
 
+@pytest.mark.slow
 def test_an_environment_whose_python_is_gone_is_broken_and_can_be_repaired(small: SmallEngine) -> None:
     python = build(small).python
     python.unlink()
@@ -256,6 +260,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_failures_are_words_with_a_remedy(small: SmallEngine, fault: str) -> None:
     prepare, network, message, remedy = FAULTS[fault]
