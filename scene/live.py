@@ -81,8 +81,10 @@ def show(scene: bpy.types.Scene, preview: Path) -> None:
     if is_live(scene.world):
         return
     scene.syncscape.world_before = scene.world
-    world = new_world(NAME, image)
-    world[LIVE_KEY] = True
+    world = next((item for item in bpy.data.worlds if LIVE_KEY in item), None)
+    if world is None:
+        world = new_world(NAME, image)
+        world[LIVE_KEY] = True
     scene.world = world
 
 
@@ -91,13 +93,18 @@ def is_live(world: bpy.types.World | None) -> bool:
     return world is not None and LIVE_KEY in world
 
 
-def restore() -> None:
-    """Give every scene its own World back and remove what ``show`` made; does nothing without it."""
+def give_back() -> None:
+    """Give every scene its own World back; what ``show`` made stays in the file, used by nobody."""
     for scene in bpy.data.scenes:
         if is_live(scene.world):
             scene.world = scene.syncscape.world_before
         if scene.syncscape.world_before is not None:
             scene.syncscape.world_before = None
+
+
+def restore() -> None:
+    """Give every scene its own World back and remove what ``show`` made; does nothing without it."""
+    give_back()
     for collection in (bpy.data.worlds, bpy.data.images):
         for item in [item for item in collection if LIVE_KEY in item]:
             collection.remove(item)
@@ -108,17 +115,25 @@ def _on_event(*_) -> None:
     restore()
 
 
-_EVENTS = ("save_pre", "load_post", "undo_post", "redo_post", "render_init")
+@bpy.app.handlers.persistent
+def _on_render(*_) -> None:
+    give_back()  # nothing is removed while a viewport or the render may still read it
+
+
+_HANDLERS = {
+    **dict.fromkeys(("save_pre", "load_post", "undo_post", "redo_post"), _on_event),
+    "render_init": _on_render,
+}
 
 
 def register() -> None:
     """Take care of saving, loading, undo and rendering."""
-    for name in _EVENTS:
-        getattr(bpy.app.handlers, name).append(_on_event)
+    for name, handler in _HANDLERS.items():
+        getattr(bpy.app.handlers, name).append(handler)
 
 
 def unregister() -> None:
     """Give the Worlds back and stop listening."""
-    for name in _EVENTS:
-        getattr(bpy.app.handlers, name).remove(_on_event)
+    for name, handler in _HANDLERS.items():
+        getattr(bpy.app.handlers, name).remove(handler)
     restore()
